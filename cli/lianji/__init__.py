@@ -1,0 +1,1 @@
+"""The lianji command: stack, swipes, load, slips, traces, verification."""

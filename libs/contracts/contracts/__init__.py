@@ -1,0 +1,11 @@
+"""What Lianji's services say to each other.
+
+money, pan            values that are easy to get wrong
+kinds, states         the tables of transaction kinds and of states
+identity, subjects    names of transactions, shards, subjects, streams, buckets
+authorization         gateway ↔ switch ↔ issuer
+journal, ledger       the records of the logs
+questions             asked of the projections
+paper                 the layout of slips: 32 columns, Chinese characters take two
+codec                 how all of it is written as JSON
+"""

@@ -1,0 +1,161 @@
+"""Journal records: what the switch's logs say, in order, for ever. Subject `journal.v1.<shard>`.
+
+Types never change; new fields have defaults; a break is a new subject version. No record can hold card data: these structs
+have no field for it, and the stored encoder refuses the types that carry it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from contracts.authorization import Totals
+from contracts.kinds import Kind
+from contracts.pan import MaskedCard
+from contracts.states import State
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    at_ms: int
+    """Host time of the decision, Unix milliseconds UTC."""
+    trace: str = ""
+    """W3C traceparent of the span that decided this."""
+
+
+class EpochStarted(_Record, frozen=True, kw_only=True, tag="epoch-started"):
+    """A new owner stands here: every append of a former owner behind this record fails."""
+
+    epoch: int
+    owner: str
+
+
+class SignedOn(_Record, frozen=True, kw_only=True, tag="signed-on"):
+    terminal: str
+    merchant: str
+    batch: str
+    operator: str
+    stan: str
+    rrn: str
+
+
+class SignedOff(_Record, frozen=True, kw_only=True, tag="signed-off"):
+    terminal: str
+    merchant: str
+
+
+class Intent(_Record, frozen=True, kw_only=True, tag="intent"):
+    """A transaction as it was asked for. Journalled before the issuer's word counts."""
+
+    id: str
+    rrn: str
+    kind: Kind
+    terminal: str
+    merchant: str
+    batch: str
+    stan: str
+    operator: str
+    amount_minor: int
+    currency: str
+    institution: str
+    """The owner of the BIN; empty when there is none (the outcome then says 15)."""
+    entry_mode: str
+    card: MaskedCard
+    fingerprint: str
+
+
+class Outcome(_Record, frozen=True, kw_only=True, tag="outcome"):
+    """The word that every repetition of the request gets."""
+
+    id: str
+    state: State
+    """APPROVED or DECLINED."""
+    response_code: str
+    authorization_code: str = ""
+
+
+class Reversing(_Record, frozen=True, kw_only=True, tag="reversing"):
+    """From here the transaction is never settled; the issuer is told until it acknowledges."""
+
+    id: str
+    reason: str
+    """Field 39 of the 0400, or 68 when the issuer did not answer the host in time."""
+    origin: str
+    """`terminal` or `host`."""
+    response_code: str = ""
+    """Set when no outcome had been given yet: what repetitions of the original are answered."""
+    after_close: bool = False
+    """The batch had been closed: settlement books exactly one compensation."""
+
+
+class Tombstone(_Record, frozen=True, kw_only=True, tag="tombstone"):
+    """A reversal whose original the journal does not know: should it still come it is refused. Every institution named is told."""
+
+    id: str
+    rrn: str
+    kind: Kind
+    terminal: str
+    merchant: str
+    batch: str
+    stan: str
+    amount_minor: int
+    currency: str
+    reason: str
+    institutions: tuple[str, ...]
+
+
+class Reversed(_Record, frozen=True, kw_only=True, tag="reversed"):
+    """An issuer has acknowledged the reversal. A tombstone is REVERSED when the last of its institutions has."""
+
+    id: str
+    institution: str
+
+
+class LateAnswer(_Record, frozen=True, kw_only=True, tag="late-answer"):
+    """The issuer answered after the transaction had been reversed. Recorded; changes nothing."""
+
+    id: str
+    response_code: str
+
+
+class BatchClosed(_Record, frozen=True, kw_only=True, tag="batch-closed"):
+    """Totals agreed: each transaction of the batch that stands APPROVED is SETTLED by this record."""
+
+    terminal: str
+    merchant: str
+    batch: str
+    next_batch: str
+    operator: str
+    stan: str
+    rrn: str
+    currency: str
+    totals: Totals
+
+
+class BatchUnbalanced(_Record, frozen=True, kw_only=True, tag="batch-unbalanced"):
+    """A close was asked for and the totals differ. The batch stays open."""
+
+    terminal: str
+    merchant: str
+    batch: str
+    operator: str
+    stan: str
+    rrn: str
+    currency: str
+    host: Totals
+    terminal_totals: Totals
+
+
+Record = (
+    EpochStarted
+    | SignedOn
+    | SignedOff
+    | Intent
+    | Outcome
+    | Reversing
+    | Tombstone
+    | Reversed
+    | LateAnswer
+    | BatchClosed
+    | BatchUnbalanced
+)
+
+record_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)

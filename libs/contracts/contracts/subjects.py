@@ -1,0 +1,87 @@
+"""Every NATS subject, stream and bucket of the project. No other file spells one.
+
+Tokens that come from outside (a terminal number may hold a dot, a star or a space) are encoded by `token`.
+"""
+
+from __future__ import annotations
+
+import re
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+
+
+def token(text: str) -> str:
+    """`text` as one subject token, reversibly: anything but letters, digits, `_` and `-` becomes `=XX` per UTF-8 byte.
+
+    >>> token("T 1.*"), token("10000001")
+    ('T=201=2E=2A', '10000001')
+    """
+    if _PLAIN.fullmatch(text):
+        return text
+    return (
+        "".join(chr(b) if chr(b) in "_-" or (b < 128 and chr(b).isalnum()) else f"={b:02X}" for b in text.encode())
+        or "="
+    )
+
+
+def from_token(text: str) -> str:
+    """The text that `token` encoded."""
+    if text == "=":
+        return ""
+    raw = re.sub(rb"=([0-9A-F]{2})", lambda m: bytes([int(m.group(1), 16)]), text.encode())
+    return raw.decode()
+
+
+# Terminals that publish their swipe instead of dialling in.
+TERMINAL_REQUESTS = "terminal.v1.*.request"
+TERMINAL_QUEUE = "terminal-gw"
+
+
+def terminal_request(terminal: str) -> str:
+    return f"terminal.v1.{token(terminal)}.request"
+
+
+# The switch: one set of subjects per shard; only the shard's owner subscribes.
+AUTH_OPERATIONS = ("authorize", "reverse", "sign-on", "sign-off", "settle")
+
+
+def auth(shard: int, operation: str) -> str:
+    return f"auth.v1.{shard}.{operation}"
+
+
+# Issuers: only the owner of the institution's ledger subscribes.
+ISSUER_OPERATIONS = ("authorize", "reverse")
+
+
+def issuer(institution: str, operation: str) -> str:
+    return f"issuer.v1.{token(institution)}.{operation}"
+
+
+# The logs.
+def journal(shard: int) -> str:
+    return f"journal.v1.{shard}"
+
+
+def journal_stream(shard: int) -> str:
+    return f"JOURNAL_{shard}"
+
+
+def ledger(institution: str) -> str:
+    return f"ledger.v1.{token(institution)}"
+
+
+def ledger_stream(institution: str) -> str:
+    return f"LEDGER_{token(institution)}"
+
+
+# Buckets.
+LEASES = "LEASES"
+SNAPSHOTS = "SNAPSHOTS"
+TERMINAL_SESSIONS = "TERMINAL_SESSIONS"
+
+# Questions to the projections.
+RECEIPTS_SLIP = "receipts.v1.slip"
+SETTLEMENT_DAY_SUMMARY = "settlement.v1.day-summary"
+SETTLEMENT_BATCH = "settlement.v1.batch"
+SETTLEMENT_STATUS = "settlement.v1.status"
+RECEIPTS_STATUS = "receipts.v1.status"

@@ -1,0 +1,57 @@
+"""ISO 8583 in the CUP profile: field table, framing, codec.
+
+fields, compiled      the table, and the closures made of it
+message, codec        messages as values, and as bytes
+framing               2-byte lengths on a stream
+profile, subfields    which fields a message must have, and what stands inside them
+jsonform, dump        the JSON form; the masked form for people
+"""
+
+from iso8583.codec import HEADER_SIZE, MAC_SIZE, MTI_AT, TPDU_SIZE, decode, encode, mac_block, salvage
+from iso8583.compiled import Value
+from iso8583.dump import masked_dump
+from iso8583.errors import FormatError
+from iso8583.fields import FIELDS, Field
+from iso8583.framing import LENGTH_SIZE, MAX_FRAME, FrameReader, frame
+from iso8583.jsonform import from_json, to_json
+from iso8583.message import DEFAULT_TPDU, Header, Message, reply_mti, reply_to, swapped
+from iso8583.profile import carries_mac, check_profile, rule_for
+from iso8583.subfields import DownloadedKey, Field60, Institutions44, Keys62, Original61, Texts63, Totals48
+
+__all__ = [
+    "DEFAULT_TPDU",
+    "FIELDS",
+    "HEADER_SIZE",
+    "LENGTH_SIZE",
+    "MAC_SIZE",
+    "MAX_FRAME",
+    "MTI_AT",
+    "TPDU_SIZE",
+    "DownloadedKey",
+    "Field",
+    "Field60",
+    "FormatError",
+    "FrameReader",
+    "Header",
+    "Institutions44",
+    "Keys62",
+    "Message",
+    "Original61",
+    "Texts63",
+    "Totals48",
+    "Value",
+    "carries_mac",
+    "check_profile",
+    "decode",
+    "encode",
+    "frame",
+    "from_json",
+    "mac_block",
+    "masked_dump",
+    "reply_mti",
+    "reply_to",
+    "rule_for",
+    "salvage",
+    "swapped",
+    "to_json",
+]

@@ -1,0 +1,127 @@
+"""Bytes to messages and back. Decoding is strict: what the profile does not allow is refused, nothing is skipped or guessed."""
+
+from __future__ import annotations
+
+from iso8583.compiled import DECODERS, ENCODERS, Decoder, Encoder, Value
+from iso8583.errors import FormatError
+from iso8583.message import Header, Message
+
+TPDU_SIZE, HEADER_SIZE = 5, 6
+MTI_AT = TPDU_SIZE + HEADER_SIZE
+"""Offset of the MTI in a body."""
+FIELDS_AT = MTI_AT + 2 + 8
+MAC_SIZE = 8
+
+_CLASSES, _FUNCTIONS, _ORIGINS = "12345678", "01234567", "012345"
+_MOST_PLANS = 1024  # bitmaps remembered; a peer that invents new ones must not grow this without end
+_DecodePlan = tuple[tuple[int, Decoder], ...]
+_decode_plans: dict[bytes, _DecodePlan] = {}
+_encode_plans: dict[tuple[int, ...], tuple[bytes, tuple[tuple[int, Encoder], ...]]] = {}
+
+
+def decode(body: bytes) -> Message:
+    """A body (the frame without its 2-byte length) as a message; raises FormatError only."""
+    message, plan = _envelope(body)
+    _read_fields(body, plan, message.fields)
+    return message
+
+
+def salvage(body: bytes) -> Message | None:
+    """What stands before the first fault of a body that `decode` refuses, so that it can be answered; None when not even the bitmap does."""
+    try:
+        message, plan = _envelope(body)
+    except FormatError:
+        return None
+    try:
+        _read_fields(body, plan, message.fields)
+    except FormatError:
+        return message
+    return message
+
+
+def encode(message: Message) -> bytes:
+    """A message as a body; raises FormatError only."""
+    fields = message.fields
+    numbers = tuple(fields)
+    plan = _encode_plans.get(numbers)
+    if plan is None:
+        plan = _plan_encoding(numbers)
+    if len(message.tpdu) != TPDU_SIZE:
+        raise FormatError("tpdu", "is not 5 bytes")
+    digits = "".join(message.header)
+    if len(digits) != 2 * HEADER_SIZE or not (digits.isascii() and digits.isdigit()):
+        raise FormatError("header", "is not 12 digits")
+    check_mti(message.mti)
+    bitmap, encoders = plan
+    parts = [message.tpdu, bytes.fromhex(digits + message.mti), bitmap]
+    parts += [encoder(fields[number]) for number, encoder in encoders]
+    return b"".join(parts)
+
+
+def mac_block(body: bytes) -> bytes:
+    """The bytes that field 64 protects: the MTI up to and excluding field 64 (terminal-protocol, Security); FormatError without a field 64."""
+    if len(body) < FIELDS_AT + MAC_SIZE or not body[FIELDS_AT - 1] & 1:
+        raise FormatError("64", "is missing")
+    return body[MTI_AT:-MAC_SIZE]
+
+
+def check_mti(mti: str) -> None:
+    """FormatError unless `mti` has the shape of ISO 8583:1987, clause 4.1: version 0, class, function, origin."""
+    if not (len(mti) == 4 and mti[0] == "0" and mti[1] in _CLASSES and mti[2] in _FUNCTIONS and mti[3] in _ORIGINS):
+        raise FormatError("mti", "is not a message type of ISO 8583:1987")
+
+
+def _envelope(body: bytes) -> tuple[Message, _DecodePlan]:
+    if len(body) < FIELDS_AT:
+        raise FormatError("body", "is too short for TPDU, header, message type and bitmap")
+    if body[0] != 0x60:
+        raise FormatError("tpdu", "does not begin with 60")
+    digits = body[TPDU_SIZE:MTI_AT].hex()
+    if not digits.isdigit():
+        raise FormatError("header", "holds a nibble that is no decimal digit")
+    header = Header(digits[:2], digits[2:4], digits[4], digits[5], digits[6:])
+    mti = body[MTI_AT : MTI_AT + 2].hex()
+    check_mti(mti)
+    bitmap = bytes(body[MTI_AT + 2 : FIELDS_AT])
+    plan = _decode_plans.get(bitmap)
+    if plan is None:
+        plan = _plan_decoding(bitmap)
+    return Message(mti, {}, bytes(body[:TPDU_SIZE]), header), plan
+
+
+def _read_fields(body: bytes, plan: _DecodePlan, fields: dict[int, Value]) -> None:
+    at = FIELDS_AT
+    for number, decoder in plan:
+        fields[number], at = decoder(body, at)
+    if at != len(body):
+        raise FormatError("body", "goes on after its last field")
+
+
+def _plan_decoding(bitmap: bytes) -> _DecodePlan:
+    bits = int.from_bytes(bitmap, "big")
+    if bits >> 63:
+        raise FormatError("bitmap", "announces a secondary bitmap")
+    plan = []
+    for number in range(2, 65):
+        if bits >> (64 - number) & 1:
+            decoder = DECODERS.get(number)
+            if decoder is None:
+                raise FormatError("bitmap", f"announces field {number}, which the profile does not have")
+            plan.append((number, decoder))
+    if len(_decode_plans) < _MOST_PLANS:
+        _decode_plans[bitmap] = tuple(plan)
+    return tuple(plan)
+
+
+def _plan_encoding(numbers: tuple[int, ...]) -> tuple[bytes, tuple[tuple[int, Encoder], ...]]:
+    bits, plan = 0, []
+    for number in sorted(numbers):
+        encoder = ENCODERS.get(number)
+        if encoder is None:
+            raise FormatError("bitmap", f"field {number} is not one of the profile's")
+        bits |= 1 << (64 - number)
+        plan.append((number, encoder))
+    made = bits.to_bytes(8, "big"), tuple(plan)
+    if len(_encode_plans) < _MOST_PLANS:
+        _encode_plans[numbers] = made
+    return made

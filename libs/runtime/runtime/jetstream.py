@@ -1,0 +1,193 @@
+"""LogStore on a JetStream stream, and the buckets. The one append function of the project is here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+import nats.errors
+import nats.js.errors
+from nats.js import JetStreamContext
+from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.kv import KeyValue
+
+from runtime.bus import Bus, NoAnswer, NotDelivered
+from runtime.log import AppendUnknown, LogDamaged, WrongSequence
+
+APPEND_TIMEOUT_S = 2.0
+READ_TIMEOUT_S = 5.0
+
+WRONG_LAST_SEQUENCE = 10071
+
+
+class _Error(msgspec.Struct):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _Ack(msgspec.Struct):
+    """A publish acknowledgement (JetStream API, pub_ack_response)."""
+
+    stream: str = ""
+    seq: int = 0
+    duplicate: bool = False
+    error: _Error | None = None
+
+
+_ack = msgspec.json.Decoder(_Ack).decode
+
+
+class JetStreamLog:
+    """One stream that holds one subject. Reads come from the stream's leader, never by direct get: those were stale."""
+
+    def __init__(self, bus: Bus, stream: str, subject: str) -> None:
+        self._bus = bus
+        self._stream = stream
+        self._subject = subject
+        self._js: JetStreamContext = bus.client.jetstream(timeout=READ_TIMEOUT_S)
+
+    @property
+    def name(self) -> str:
+        return self._subject
+
+    async def last_sequence(self) -> int:
+        try:
+            state = (await self._js.stream_info(self._stream)).state
+        except (nats.js.errors.APIError, nats.errors.Error) as error:
+            raise AppendUnknown(f"{self._stream}: {type(error).__name__}") from None
+        if state.messages and (state.first_seq != 1 or state.messages != state.last_seq):
+            raise LogDamaged(
+                f"{self._stream}: {state.messages} messages, sequences {state.first_seq} to {state.last_seq}"
+            )
+        return state.last_seq
+
+    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+        headers = {
+            "Nats-Expected-Stream": self._stream,
+            "Nats-Expected-Last-Sequence": str(expected),
+            "Nats-Msg-Id": message_id,
+        }
+        try:
+            answer = await self._bus.exchange(self._subject, payload, headers, APPEND_TIMEOUT_S)
+        except (NotDelivered, NoAnswer) as error:
+            raise AppendUnknown(type(error).__name__) from None
+        if not answer.data:
+            raise AppendUnknown("no stream answers")
+        ack = _ack(answer.data)
+        if ack.error is None:
+            return ack.seq
+        if ack.error.err_code == WRONG_LAST_SEQUENCE:
+            raise WrongSequence(ack.error.description)
+        # 10158, 10164: another message is in flight there; 10201 and the rest: nobody can say. All are answered by looking again.
+        raise AppendUnknown(f"{ack.error.err_code} {ack.error.description}")
+
+    async def read(self, sequence: int) -> bytes | None:
+        try:
+            return (await self._js.get_msg(self._stream, seq=sequence, direct=False)).data or b""
+        except nats.js.errors.NotFoundError:
+            return None
+        except (nats.js.errors.APIError, nats.errors.Error) as error:
+            raise AppendUnknown(f"{self._stream}: {type(error).__name__}") from None
+
+    async def read_from(self, sequence: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
+        if sequence > last:
+            return
+        subscription = await self._js.subscribe(
+            self._subject,
+            stream=self._stream,
+            ordered_consumer=True,
+            config=ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=sequence),
+        )
+        try:
+            while sequence <= last:
+                message = await subscription.next_msg(timeout=READ_TIMEOUT_S)
+                sequence = message.metadata.sequence.stream
+                yield sequence, message.data
+                sequence += 1
+        except nats.errors.TimeoutError:
+            raise AppendUnknown(f"{self._stream}: no message at {sequence} within {READ_TIMEOUT_S:g} s") from None
+        finally:
+            await subscription.unsubscribe()
+
+
+class Lease:
+    """A key that expires unless renewed (bucket TTL). It says who may try; nothing correct rests on it."""
+
+    def __init__(self, bucket: KeyValue, key: str, owner: str) -> None:
+        self._bucket = bucket
+        self._key = key
+        self._owner = owner.encode()
+        self._revision = 0
+
+    async def take(self) -> bool:
+        """True when it is ours now."""
+        try:
+            self._revision = await self._bucket.create(self._key, self._owner)
+        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError):
+            return False
+        return True
+
+    async def renew(self) -> bool:
+        """False when another holds it or nobody can say."""
+        try:
+            self._revision = await self._bucket.update(self._key, self._owner, last=self._revision)
+        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError):
+            return False
+        return True
+
+    async def release(self) -> None:
+        """Lets the next one in at once. When it cannot be said, the lease runs out by itself."""
+        try:
+            await self._bucket.delete(self._key, last=self._revision)
+        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError):
+            return
+
+
+class Bucket:
+    """A durable map of small values."""
+
+    def __init__(self, bucket: KeyValue) -> None:
+        self._bucket = bucket
+
+    async def get(self, key: str) -> bytes | None:
+        """The last value put, None when there is none; raises NoAnswer when nobody can say."""
+        try:
+            return (await self._bucket.get(key)).value
+        except nats.js.errors.KeyNotFoundError:
+            return None
+        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError) as error:
+            raise NoAnswer(f"bucket: {type(error).__name__}") from None
+
+    async def put(self, key: str, value: bytes) -> None:
+        """Returns when the value is durable; raises NoAnswer when nobody can say."""
+        try:
+            await self._bucket.put(key, value)
+        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError) as error:
+            raise NoAnswer(f"bucket: {type(error).__name__}") from None
+
+    async def delete(self, key: str) -> None:
+        try:
+            await self._bucket.delete(key)
+        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError) as error:
+            raise NoAnswer(f"bucket: {type(error).__name__}") from None
+
+
+async def open_bucket(bus: Bus, name: str) -> Bucket:
+    """A bucket that provisioning has made; waits for it up to a minute."""
+    return Bucket(await _key_value(bus, name))
+
+
+async def open_lease(bus: Bus, bucket: str, key: str, owner: str) -> Lease:
+    return Lease(await _key_value(bus, bucket), key, owner)
+
+
+async def _key_value(bus: Bus, name: str) -> KeyValue:
+    js = bus.client.jetstream(timeout=2)
+    for _ in range(300):
+        try:
+            return await js.key_value(name)
+        except (nats.js.errors.APIError, nats.js.errors.Error, nats.errors.Error, TimeoutError):
+            await asyncio.sleep(0.2)
+    raise NotDelivered(f"bucket {name} is not there: has the provisioning step run?")

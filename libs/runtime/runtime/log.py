@@ -1,0 +1,269 @@
+"""One log: groups of records behind one another, each fenced by the log's own sequence and chained by hash.
+
+A log has one writer at a time. While one group is in flight, what arrives waits and becomes the next group (group commit):
+one synced write carries many records. The rules are those of docs/adr/0003: an append of unknown outcome is repeated byte for
+byte; when the log says that its sequence has moved, what stands there decides: ours → it landed, another's → we are fenced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from runtime import logs
+
+log = logs.get("log")
+
+
+class LogError(Exception):
+    """AppendUnknown | WrongSequence | Fenced | LogDamaged."""
+
+
+class AppendUnknown(LogError):  # noqa: N818
+    """The append may have landed, or not, or may yet."""
+
+
+class WrongSequence(LogError):  # noqa: N818
+    """The log's last sequence is not the expected one."""
+
+
+class Fenced(LogError):  # noqa: N818
+    """Another owner has written: this one's memory is worth nothing any more."""
+
+
+class LogDamaged(LogError):  # noqa: N818
+    """A gap in the sequence or a broken hash chain: the log must not be written or trusted before an operator has looked."""
+
+
+class LogStore(Protocol):
+    """Where groups are kept. `name` is the log's subject."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def last_sequence(self) -> int:
+        """Sequence of the last group, 0 when there is none; raises LogDamaged when messages are missing."""
+
+    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+        """Appends behind sequence `expected` and returns the new sequence, synced; raises WrongSequence or AppendUnknown."""
+
+    async def read(self, sequence: int) -> bytes | None:
+        """The group at `sequence` from the leader, None when there is none; raises AppendUnknown when nobody can say."""
+
+    def read_from(self, sequence: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
+        """The groups from `sequence` to `last`, both included, in order."""
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """What one message of a log holds."""
+
+    log: str
+    epoch: int
+    number: int
+    """1, 2, … within the epoch."""
+    prev: str
+    """SHA-256, hex, of the payload of the group before; empty for the first."""
+    records: list[msgspec.Raw]
+    v: int = 1
+
+
+class StoredGroup(NamedTuple):
+    """A group with where it stands."""
+
+    sequence: int
+    payload: bytes
+    group: Group
+
+
+class Position(NamedTuple):
+    """The end of a log: sequence and digest of its last group."""
+
+    sequence: int = 0
+    digest: str = ""
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Group).decode
+
+
+def digest(payload: bytes) -> str:
+    return hashlib.sha256(payload).hexdigest()
+
+
+def decode_group(payload: bytes) -> Group:
+    """The group in a message; raises LogDamaged, never with the payload's content."""
+    try:
+        return _decode(payload)
+    except msgspec.MsgspecError as error:
+        raise LogDamaged(f"group: {type(error).__name__}") from None
+
+
+async def read_groups(store: LogStore, after: Position, last: int) -> AsyncIterator[StoredGroup]:
+    """The groups behind `after` up to `last`, checked for gaps and for the hash chain; raises LogDamaged."""
+    position = after
+    async for sequence, payload in store.read_from(after.sequence + 1, last):
+        if sequence != position.sequence + 1:
+            raise LogDamaged(f"{store.name}: sequence {position.sequence + 1} is missing, {sequence} follows")
+        group = decode_group(payload)
+        if group.prev != position.digest:
+            raise LogDamaged(f"{store.name}: the hash chain is broken at sequence {sequence}")
+        position = Position(sequence, digest(payload))
+        yield StoredGroup(sequence, payload, group)
+    if position.sequence < last:
+        raise LogDamaged(f"{store.name}: sequences {position.sequence + 1} to {last} are missing")
+
+
+class Appended(NamedTuple):
+    """What an append's future gives: where the group stands, and the measure of its wait."""
+
+    sequence: int
+    records: int
+    """In the whole group."""
+    sent_ns: int
+    """Unix nanoseconds when the group left; the time before that was spent waiting for the group ahead."""
+
+
+class GroupLog:
+    """The writer's end of a log during one term of office."""
+
+    GROUP_RECORDS = 512
+    RETRY_S = 0.1
+
+    def __init__(self, store: LogStore, epoch: int, position: Position, *, now_ns: Callable[[], int]) -> None:
+        self.store = store
+        self.epoch = epoch
+        self.position = position
+        self.groups = 0
+        self._now_ns = now_ns
+        self._waiting: list[tuple[list[msgspec.Raw], asyncio.Future[Appended]]] = []
+        self._last: asyncio.Future[Appended] | None = None
+        self._flushing: asyncio.Task[None] | None = None
+        self._over: LogError | None = None
+        self.on_end: Callable[[LogError], None] | None = None
+        self.on_group: Callable[[bool], Callable[[Position], None] | None] | None = None
+        """Called when a group is formed, with whether it holds all that is waiting; what it returns is called once the group stands."""
+
+    def append(self, records: Sequence[bytes]) -> asyncio.Future[Appended]:
+        """Queues encoded records, to stand in one group; the future is done when they are durable, or has the error that ended the term."""
+        future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
+        future.add_done_callback(_seen)
+        if self._over is not None:
+            future.set_exception(self._over)
+            return future
+        self._waiting.append(([msgspec.Raw(r) for r in records], future))
+        self._last = future
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+        return future
+
+    async def flushed(self) -> None:
+        """Returns when all that was appended before this call is durable; raises what ended the term."""
+        if self._over is not None:
+            raise self._over
+        if self._last is not None and not self._last.done():
+            await asyncio.shield(self._last)
+
+    def end(self, reason: LogError) -> None:
+        """Ends the term: every waiting append fails with `reason`, and so does every later one."""
+        if self._over is not None:
+            return
+        self._over = reason
+        if self._flushing is not None:
+            self._flushing.cancel()
+        for _, future in self._waiting:
+            if not future.done():
+                future.set_exception(reason)
+        self._waiting.clear()
+        if self.on_end is not None:
+            self.on_end(reason)
+
+    def _take(self) -> tuple[list[msgspec.Raw], list[asyncio.Future[Appended]]]:
+        records: list[msgspec.Raw] = []
+        futures: list[asyncio.Future[Appended]] = []
+        taken = 0
+        for more, future in self._waiting:
+            if records and len(records) + len(more) > self.GROUP_RECORDS:
+                break
+            records += more
+            futures.append(future)
+            taken += 1
+        del self._waiting[:taken]
+        return records, futures
+
+    async def _flush(self) -> None:
+        futures: list[asyncio.Future[Appended]] = []
+        try:
+            while self._waiting:
+                records, futures = self._take()
+                stands = self.on_group(not self._waiting) if self.on_group is not None else None
+                number = self.groups + 1
+                group = Group(
+                    log=self.store.name, epoch=self.epoch, number=number, prev=self.position.digest, records=records
+                )
+                payload = _encode(group)
+                sent_ns = self._now_ns()
+                sequence = await self._store(payload, f"{self.store.name}-{self.epoch}-{number}")
+                self.groups = number
+                self.position = Position(sequence, digest(payload))
+                done = Appended(sequence, len(records), sent_ns)
+                for future in futures:
+                    if not future.done():
+                        future.set_result(done)
+                if stands is not None:
+                    stands(self.position)
+            self._flushing = None
+        except BaseException as error:
+            reason = (
+                error
+                if isinstance(error, LogError)
+                else self._over or Fenced(f"{self.store.name}: {type(error).__name__}")
+            )
+            for future in futures:
+                if not future.done():
+                    future.set_exception(reason)
+            self._flushing = None
+            self.end(reason)
+            if not isinstance(error, LogError | asyncio.CancelledError):
+                raise
+
+    async def _store(self, payload: bytes, message_id: str) -> int:
+        """Makes `payload` the group behind the current position, or finds out that another owner has; never gives up in between."""
+        expected = self.position.sequence
+        while True:
+            try:
+                sequence = await self.store.append(payload, expected=expected, message_id=message_id)
+                if sequence != expected + 1:
+                    raise LogDamaged(f"{self.store.name}: appended at {sequence}, expected {expected + 1}")
+                return sequence
+            except WrongSequence:
+                if await self._landed(payload, expected + 1):
+                    return expected + 1
+            except AppendUnknown as error:
+                log.warning(
+                    "append of unknown outcome, repeating it",
+                    log=self.store.name,
+                    sequence=expected + 1,
+                    error=str(error),
+                )
+            await asyncio.sleep(self.RETRY_S)
+
+    async def _landed(self, payload: bytes, sequence: int) -> bool:
+        try:
+            stands = await self.store.read(sequence)
+        except AppendUnknown:
+            return False
+        if stands is None:
+            return False
+        if stands == payload:
+            return True
+        raise Fenced(f"{self.store.name}: sequence {sequence} holds another owner's group")
+
+
+def _seen(future: asyncio.Future[Appended]) -> None:
+    """Marks an error as seen: a term that ends fails many appends, and not each of them has somebody waiting."""
+    if not future.cancelled():
+        future.exception()

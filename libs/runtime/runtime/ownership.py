@@ -1,0 +1,301 @@
+"""Who writes a log: a lease says who may try, the log's own sequence says who does.
+
+Standby → (lease taken) → newest snapshot + replay of the tail → epoch record appended → owner, serving → (fenced, lease lost or
+drained) → memory dropped → standby. The epoch record is the fence: from then on a former owner's append finds another sequence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from runtime import clock, logs
+from runtime.log import (
+    Appended,
+    AppendUnknown,
+    Fenced,
+    GroupLog,
+    LogDamaged,
+    LogError,
+    LogStore,
+    Position,
+    decode_group,
+    digest,
+    read_groups,
+)
+from runtime.snapshots import Snapshot, Snapshots
+
+log = logs.get("ownership")
+
+S = TypeVar("S")
+
+RENEW_S = 0.5
+"""A quarter of the lease's time to live."""
+SNAPSHOT_EVERY = 20_000
+"""Groups between two snapshots of a running owner."""
+
+
+class Machine(Protocol[S]):
+    """A state machine over one log: pure, and the same on every machine that replays the same records."""
+
+    def new_state(self) -> S: ...
+
+    def apply(self, state: S, record: Any) -> None:
+        """Moves `state` by one record of the log."""
+
+    def decode(self, raw: bytes) -> Any: ...
+
+    def encode(self, record: Any) -> bytes: ...
+
+    def epoch_record(self, *, epoch: int, owner: str, at_ms: int) -> Any: ...
+
+    def dump(self, state: S) -> bytes: ...
+
+    def load(self, data: bytes) -> S: ...
+
+
+class Term(Generic[S]):
+    """One owner's term of office over one log: the state, ahead of the log only by what is in flight."""
+
+    def __init__(self, machine: Machine[S], state: S, log_: GroupLog) -> None:
+        self._machine = machine
+        self.state = state
+        self.log = log_
+
+    @property
+    def epoch(self) -> int:
+        return self.log.epoch
+
+    def append(self, records: Sequence[Any]) -> asyncio.Future[Appended]:
+        """Applies `records` at once; the future is done when they are durable. Until then nobody may be told."""
+        for record in records:
+            self._machine.apply(self.state, record)
+        return self.log.append([self._machine.encode(record) for record in records])
+
+    async def flushed(self) -> None:
+        """Returns when all that the state knows is durable: to be awaited before answering from memory."""
+        await self.log.flushed()
+
+    async def prove(self) -> None:
+        """A real append, for the health check: an empty group."""
+        await self.log.append([])
+
+
+class Office(Protocol[S]):
+    """What an owner does: opened when a term begins, closed when it ends."""
+
+    async def open(self, term: Term[S]) -> None:
+        """Subscribes and finishes what the former owner left open."""
+
+    async def close(self) -> None:
+        """Takes no more requests and returns when those in hand are done or have failed."""
+
+
+class LeaseLike(Protocol):
+    async def take(self) -> bool: ...
+
+    async def renew(self) -> bool: ...
+
+    async def release(self) -> None: ...
+
+
+async def replay(store: LogStore, machine: Machine[S], snapshots: Snapshots) -> tuple[S, Position, int]:
+    """State, position and last epoch of a log, read to its end; raises LogDamaged, AppendUnknown."""
+    last = await store.last_sequence()
+    state, position = machine.new_state(), Position()
+    for snapshot in await snapshots.newest():
+        if snapshot.position.sequence <= last:
+            try:
+                state, position = machine.load(snapshot.state), snapshot.position
+                break
+            except msgspec.MsgspecError as error:
+                log.warning("snapshot skipped", log=store.name, reason=type(error).__name__)
+    epoch = 0
+    if position.sequence:
+        stands = await store.read(position.sequence)
+        if stands is None:
+            raise LogDamaged(f"{store.name}: sequence {position.sequence} is missing")
+        epoch = decode_group(stands).epoch
+    async for group in read_groups(store, position, last):
+        for raw in group.group.records:
+            machine.apply(state, machine.decode(bytes(raw)))
+        epoch = group.group.epoch
+        # The digest of the payload just read is the next group's prev; read_groups has checked the chain up to here.
+        position = Position(group.sequence, digest(group.payload))
+        if group.sequence % 256 == 0:
+            await asyncio.sleep(0)  # a long replay must not starve the lease's renewal
+    return state, position, epoch
+
+
+class Owner(Generic[S]):
+    """Contends for one log and serves it whenever it has it, until drained."""
+
+    def __init__(
+        self,
+        *,
+        store: LogStore,
+        machine: Machine[S],
+        office: Office[S],
+        lease: LeaseLike,
+        snapshots: Snapshots,
+        owner: str,
+        snapshot_every: int = SNAPSHOT_EVERY,
+        on_damage: Callable[[LogDamaged], Awaitable[None]] | None = None,
+    ) -> None:
+        self._store = store
+        self._machine = machine
+        self._office = office
+        self._lease = lease
+        self._snapshots = snapshots
+        self._owner = owner
+        self._every = snapshot_every
+        self._on_damage = on_damage
+        self._draining = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._saving: set[asyncio.Task[None]] = set()
+        self._next_snapshot = 0
+        self.term: Term[S] | None = None
+        self.damage = ""
+
+    @property
+    def name(self) -> str:
+        return self._store.name
+
+    async def run(self) -> None:
+        """Stands by, serves, stands by again; returns when drained."""
+        self._idle.clear()
+        try:
+            while not self._draining.is_set():
+                if not await self._lease.take():
+                    await self._pause(RENEW_S / 2)
+                    continue
+                renewing = asyncio.create_task(self._renew())
+                try:
+                    await self._serve(renewing)
+                except AppendUnknown as error:
+                    log.warning("take-over not possible yet", log=self.name, reason=str(error))
+                    await self._pause(RENEW_S)
+                except LogDamaged as error:
+                    await self._damaged(error)
+                    return
+                finally:
+                    renewing.cancel()
+                    await self._lease.release()
+        finally:
+            self._idle.set()
+
+    async def drain(self) -> None:
+        """Hands over: no new requests, those in hand finished, snapshot, lease released."""
+        self._draining.set()
+        await self._idle.wait()
+        for task in tuple(self._saving):
+            await task
+
+    async def ready(self) -> str:
+        """A readiness check: an owner proves it with a real append, a standby is ready by standing by."""
+        if self.damage:
+            return self.damage
+        if self.term is not None:
+            try:
+                await self.term.prove()
+            except LogError as error:
+                return f"{self.name}: {error}"
+        return ""
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._draining.wait(), seconds)
+        except TimeoutError:
+            return
+
+    async def _renew(self) -> None:
+        """Returns when the lease is lost."""
+        while True:
+            await asyncio.sleep(RENEW_S)
+            if not await self._lease.renew():
+                return
+
+    async def _damaged(self, error: LogDamaged) -> None:
+        self.damage = str(error)
+        log.error(
+            "log damaged: not serving it",
+            log=self.name,
+            reason=str(error),
+            what_to_do="stop the stack, keep a copy of the data directory, and compare it with the last backup",
+        )
+        if self._on_damage is not None:
+            await self._on_damage(error)
+
+    async def _serve(self, renewing: asyncio.Task[None]) -> None:
+        started = time.monotonic()
+        state, position, epoch = await replay(self._store, self._machine, self._snapshots)
+        group_log = GroupLog(self._store, epoch + 1, position, now_ns=time.time_ns)
+        ended = asyncio.Event()
+        group_log.on_end = lambda _: ended.set()
+        term = Term(self._machine, state, group_log)
+        try:
+            await term.append([self._machine.epoch_record(epoch=epoch + 1, owner=self._owner, at_ms=clock.now_ms())])
+        except Fenced as error:
+            log.info("another owner was faster", log=self.name, reason=str(error))
+            return
+        self._next_snapshot = group_log.position.sequence + self._every
+        group_log.on_group = lambda whole: self._consider_snapshot(term, whole)
+        log.info(
+            "owner",
+            log=self.name,
+            owner=self._owner,
+            epoch=term.epoch,
+            sequence=group_log.position.sequence,
+            replay_ms=round((time.monotonic() - started) * 1000),
+        )
+        self.term = term
+        try:
+            await self._office.open(term)
+            await self._until_over(ended, renewing)
+        finally:
+            await self._step_down(term, ended, renewing)
+
+    async def _until_over(self, ended: asyncio.Event, renewing: asyncio.Task[None]) -> None:
+        over = [asyncio.create_task(ended.wait()), asyncio.create_task(self._draining.wait())]
+        try:
+            await asyncio.wait([renewing, *over], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in over:
+                task.cancel()
+
+    async def _step_down(self, term: Term[S], ended: asyncio.Event, renewing: asyncio.Task[None]) -> None:
+        """After a drain what is in hand is finished; after a lost lease or a fence it is dropped, for the memory is worth nothing."""
+        if renewing.done() and not ended.is_set():
+            term.log.end(Fenced(f"{self.name}: the lease was lost"))
+        await self._office.close()
+        self.term = None
+        if ended.is_set():
+            log.warning("stepped down", log=self.name, owner=self._owner, epoch=term.epoch)
+            return
+        try:
+            await term.flushed()
+        except LogError as error:
+            log.warning("stepped down", log=self.name, owner=self._owner, epoch=term.epoch, reason=str(error))
+            return
+        await self._snapshots.save(Snapshot(term.log.position, self._machine.dump(term.state)))
+        term.log.end(Fenced(f"{self.name}: drained"))
+        log.info("drained", log=self.name, owner=self._owner, epoch=term.epoch, sequence=term.log.position.sequence)
+
+    def _consider_snapshot(self, term: Term[S], whole: bool) -> Callable[[Position], None] | None:
+        """When a group holds all that is waiting, the state is exactly what the log will say once the group stands."""
+        if not whole or term.log.position.sequence < self._next_snapshot:
+            return None
+        self._next_snapshot = term.log.position.sequence + self._every
+        state = self._machine.dump(term.state)
+
+        def stands(position: Position) -> None:
+            task = asyncio.create_task(self._snapshots.save(Snapshot(position, state)))
+            self._saving.add(task)
+            task.add_done_callback(self._saving.discard)
+
+        return stands

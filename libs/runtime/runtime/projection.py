@@ -1,0 +1,138 @@
+"""A durable follower of a log that keeps what it makes of it in SQL.
+
+The checkpoint stands in the same SQL transaction as the rows, and the consumer is acknowledged after the commit: a crash in
+between only means that groups come again and are recognised by their sequence. The checkpoint is the truth, the consumer
+the bell. A group that cannot be projected stops the projection and is never skipped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+import nats.errors
+import nats.js.errors
+
+from runtime import logs
+from runtime.bus import Bus
+from runtime.log import LogDamaged, decode_group
+
+log = logs.get("projection")
+
+FETCH = 64
+FETCH_WAIT_S = 2.0
+
+
+class ProjectionError(Exception):
+    """A group that must not be projected: the message says which and why. The projection stops."""
+
+
+class ProjectedGroup(NamedTuple):
+    sequence: int
+    records: tuple[Any, ...]
+
+
+class Projection(Protocol):
+    """Called in a worker thread, one call at a time per partition."""
+
+    def checkpoint(self, partition: str) -> int:
+        """Sequence of the last group in the database, 0 when there is none."""
+
+    def apply(self, partition: str, groups: Sequence[ProjectedGroup]) -> None:
+        """One SQL transaction: the groups' rows and the checkpoint. Raises ProjectionError for a poison group."""
+
+
+class Follower:
+    """One projection of one log."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        *,
+        stream: str,
+        durable: str,
+        partition: str,
+        projection: Projection,
+        decode: Callable[[bytes], Any],
+    ) -> None:
+        self._bus = bus
+        self._stream = stream
+        self._durable = durable
+        self._partition = partition
+        self._projection = projection
+        self._decode = decode
+        self.checkpoint = 0
+        self.stopped = ""
+
+    async def run(self) -> None:
+        """Follows until cancelled, or until a poison group stops it."""
+        self.checkpoint = await asyncio.to_thread(self._projection.checkpoint, self._partition)
+        while not self.stopped:
+            try:
+                await self._follow()
+            except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+                log.info("follower reconnects", stream=self._stream, error=type(error).__name__)
+                await asyncio.sleep(0.2)
+            except (ProjectionError, LogDamaged) as error:
+                self.stopped = str(error)
+                log.error(
+                    "projection stopped: a group cannot be projected",
+                    stream=self._stream,
+                    durable=self._durable,
+                    checkpoint=self.checkpoint,
+                    reason=str(error),
+                    what_to_do="nothing is skipped; mend the cause and restart the service, it goes on at the checkpoint",
+                )
+
+    async def ready(self) -> str:
+        """A readiness check."""
+        return f"{self._durable}: stopped: {self.stopped}" if self.stopped else ""
+
+    async def _follow(self) -> None:
+        js = self._bus.client.jetstream(timeout=5)
+        subscription = await js.pull_subscribe_bind(consumer=self._durable, stream=self._stream)
+        try:
+            while True:
+                try:
+                    messages = await subscription.fetch(FETCH, timeout=FETCH_WAIT_S)
+                except nats.errors.TimeoutError:
+                    continue
+                await self._project([(m.metadata.sequence.stream, m.data) for m in messages])
+                for message in messages:
+                    await message.ack()
+        finally:
+            if self._bus.client.is_connected:
+                await subscription.unsubscribe()
+
+    async def _project(self, messages: list[tuple[int, bytes]]) -> None:
+        fresh = [(sequence, data) for sequence, data in messages if sequence > self.checkpoint]
+        if not fresh:
+            return
+        groups: list[ProjectedGroup] = []
+        expected = self.checkpoint + 1
+        for sequence, data in fresh:
+            if sequence < expected:
+                continue  # the same group twice in one fetch
+            for missing in range(expected, sequence):
+                groups.append(self._group(missing, await self._read(missing)))
+            groups.append(self._group(sequence, data))
+            expected = sequence + 1
+        await asyncio.to_thread(self._projection.apply, self._partition, groups)
+        self.checkpoint = groups[-1].sequence
+
+    async def _read(self, sequence: int) -> bytes:
+        """A group that the consumer did not bring in order (a redelivery is on its way): read from the stream's leader."""
+        try:
+            return (
+                await self._bus.client.jetstream(timeout=5).get_msg(self._stream, seq=sequence, direct=False)
+            ).data or b""
+        except nats.js.errors.NotFoundError:
+            raise LogDamaged(f"{self._stream}: sequence {sequence} is missing") from None
+
+    def _group(self, sequence: int, payload: bytes) -> ProjectedGroup:
+        try:
+            return ProjectedGroup(sequence, tuple(self._decode(bytes(raw)) for raw in decode_group(payload).records))
+        except msgspec.ValidationError as error:
+            raise ProjectionError(f"{self._stream}: sequence {sequence}: {error}") from None

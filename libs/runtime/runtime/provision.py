@@ -1,0 +1,98 @@
+"""Streams, buckets and consumers, made by a short-lived step of its own: no service may create, change or delete any."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import nats.js.errors
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    KeyValueConfig,
+    ObjectStoreConfig,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+
+from runtime.bus import Bus
+
+LEASE_TTL_S = 2.0
+
+
+class LogDeclaration(NamedTuple):
+    """A log and the projections that follow it."""
+
+    stream: str
+    subject: str
+    followers: tuple[str, ...] = ()
+
+
+class Declaration(NamedTuple):
+    """All that the broker has to hold."""
+
+    logs: tuple[LogDeclaration, ...]
+    leases: str
+    snapshots: str
+    buckets: tuple[str, ...]
+    max_bytes: int = 64 * 1024**3
+    """Per log; below the disk, so that `discard: new` speaks before the disk does."""
+
+
+def durable(follower: str, stream: str) -> str:
+    """The durable consumer of a follower on a stream."""
+    return f"{follower}_{stream}"
+
+
+async def provision(bus: Bus, declaration: Declaration) -> None:
+    """Makes what is not there yet; what is there is left as it is, except that it must be a stream of ours."""
+    js = bus.client.jetstream(timeout=10)
+    for row in declaration.logs:
+        await _ensure_stream(
+            bus,
+            StreamConfig(
+                name=row.stream,
+                subjects=[row.subject],
+                retention=RetentionPolicy.LIMITS,
+                storage=StorageType.FILE,
+                discard=DiscardPolicy.NEW,
+                max_bytes=declaration.max_bytes,
+                deny_delete=True,
+                deny_purge=True,
+                allow_direct=False,  # direct reads were stale; a fence decided on a stale read is no fence
+                duplicate_window=120,
+            ),
+        )
+        for follower in row.followers:
+            await js.add_consumer(
+                row.stream,
+                ConsumerConfig(
+                    durable_name=durable(follower, row.stream),
+                    deliver_policy=DeliverPolicy.ALL,
+                    ack_policy=AckPolicy.EXPLICIT,
+                    ack_wait=30,
+                    max_ack_pending=1024,
+                ),
+            )
+    for name, ttl in ((declaration.leases, LEASE_TTL_S), *((b, None) for b in declaration.buckets)):
+        try:
+            await js.key_value(name)
+        except nats.js.errors.NotFoundError:
+            await js.create_key_value(
+                KeyValueConfig(bucket=name, history=1, ttl=ttl, storage=StorageType.FILE, direct=False)
+            )
+    try:
+        await js.object_store(declaration.snapshots)
+    except nats.js.errors.NotFoundError:
+        await js.create_object_store(declaration.snapshots, config=ObjectStoreConfig(storage=StorageType.FILE))
+
+
+async def _ensure_stream(bus: Bus, config: StreamConfig) -> None:
+    js = bus.client.jetstream(timeout=10)
+    assert config.name is not None  # noqa: S101 - named two lines above every call
+    try:
+        await js.stream_info(config.name)
+    except nats.js.errors.NotFoundError:
+        await js.add_stream(config)

@@ -1,0 +1,162 @@
+"""One process from start to drain. Every service's `__main__` calls `run` with its name, settings and wiring."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import uvloop
+
+from runtime import logs
+from runtime.bus import Bus, NotDelivered
+from runtime.health import Health
+from runtime.jetstream import JetStreamLog, open_bucket, open_lease
+from runtime.otlp import Exporter
+from runtime.ownership import Machine, Office, Owner
+from runtime.settings import BaseSettings, SettingsError, load
+from runtime.snapshots import open_snapshots
+from runtime.tracing import Tracer
+
+log = logs.get("service")
+
+C = TypeVar("C", bound=BaseSettings)
+S = TypeVar("S")
+
+DRAIN_S = 15.0
+
+
+class Service(Generic[C]):
+    """What a service's wiring gets to work with."""
+
+    def __init__(self, name: str, instance: str, settings: C, bus: Bus) -> None:
+        self.name = name
+        self.instance = instance
+        self.settings = settings
+        self.bus = bus
+        self.tracer = Tracer(name, instance)
+        self.health = Health()
+        self.ports: dict[str, int] = {}
+        """Ports taken, by name, for the run file."""
+        self.stopping = asyncio.Event()
+        self.failed = False
+        self._drains: list[Callable[[], Awaitable[None]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Called when the process is asked to stop, the last added first."""
+        self._drains.append(callback)
+
+    def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+        """Runs `work` beside the rest; if it fails the process drains and exits non-zero, for a half-alive service helps nobody."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("task failed, the process stops", task=task.get_name(), exc_info=error)
+            self.failed = True
+            self.stopping.set()
+
+    async def own(
+        self,
+        *,
+        stream: str,
+        subject: str,
+        leases: str,
+        snapshots: str,
+        key: str,
+        machine: Machine[S],
+        office: Office[S],
+    ) -> Owner[S]:
+        """Contends for a log from now on; drained and health-checked with the process."""
+        owner = Owner(
+            store=JetStreamLog(self.bus, stream, subject),
+            machine=machine,
+            office=office,
+            lease=await open_lease(self.bus, leases, key, self.instance),
+            snapshots=await open_snapshots(self.bus, snapshots, subject),
+            owner=self.instance,
+        )
+        self.health.check(subject, owner.ready)
+        self.on_drain(owner.drain)
+        self.spawn(owner.run(), name=f"owner of {subject}")
+        return owner
+
+    async def bucket(self, name: str) -> Any:
+        return await open_bucket(self.bus, name)
+
+    async def drain(self) -> None:
+        for callback in reversed(self._drains):
+            await callback()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _write_run_file(service: Service[Any]) -> None:
+    run_dir = service.settings.run_dir
+    if not run_dir:
+        return
+    path = Path(run_dir) / f"{service.instance}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(msgspec.json.encode({"pid": os.getpid(), "service": service.name, "ports": service.ports}))
+    partial.replace(path)
+
+
+async def _main(name: str, settings: C, wire: Callable[[Service[C]], Awaitable[None]]) -> int:
+    instance = settings.instance or f"{name}-{os.getpid()}"
+    logs.configure(name, instance, settings.log_level)
+    try:
+        bus = await Bus.connect(settings.nats_url, instance)
+    except NotDelivered as error:
+        log.error("cannot start", reason=str(error))
+        return 1
+    service = Service(name, instance, settings, bus)
+    exporter = asyncio.create_task(Exporter(service.tracer, instance, settings.trace_dir).run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, service.stopping.set)
+    try:
+        await wire(service)
+        await service.health.start(settings.health_host, settings.health_port)
+        service.ports["health"] = service.health.port
+        await bus.announce(name, {"instance": instance})
+        _write_run_file(service)
+        gc.collect()
+        gc.freeze()  # what was made at start lives as long as the process: the collector need not look at it again
+        log.info("started", **service.ports)
+        await service.stopping.wait()
+        log.info("draining")
+        try:
+            await asyncio.wait_for(service.drain(), DRAIN_S)
+        except TimeoutError:
+            log.error("not drained in time", seconds=DRAIN_S)
+            service.failed = True
+    finally:
+        await service.health.stop()
+        exporter.cancel()
+        await asyncio.gather(exporter, return_exceptions=True)
+        await bus.close()
+    log.info("stopped")
+    return 1 if service.failed else 0
+
+
+def run(name: str, settings_kind: type[C], wire: Callable[[Service[C]], Awaitable[None]]) -> None:
+    """Runs a service until SIGTERM or SIGINT and exits: 0 drained, 1 failed, 2 a setting cannot be read."""
+    try:
+        settings = load(settings_kind)
+    except SettingsError as error:
+        sys.stderr.write(f"{name}: {error}\n")
+        raise SystemExit(2) from None
+    raise SystemExit(uvloop.run(_main(name, settings, wire)))

@@ -1,0 +1,48 @@
+"""Settings from the environment: field `nats_url` of a service's settings is the variable `LIANJI_NATS_URL`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T", bound="BaseSettings")
+
+
+class SettingsError(Exception):
+    """A variable that cannot be read. The message names it and what it takes."""
+
+
+class BaseSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What every service takes."""
+
+    nats_url: str = "nats://127.0.0.1:4222"
+    instance: str = ""
+    """Name of this process among its siblings; empty: the service's name and the process id."""
+    health_host: str = "127.0.0.1"
+    health_port: int = 0
+    """0 takes a free port, written to the run file."""
+    data_dir: str = ".lianji"
+    run_dir: str = ""
+    """Where to write `<instance>.json` with the process id and the ports taken; empty: nowhere."""
+    trace_dir: str = ""
+    """Where to write spans as OTLP/JSON lines; empty: nowhere. `OTEL_EXPORTER_OTLP_ENDPOINT` exports over HTTP as well."""
+    log_level: str = "info"
+
+
+def load(kind: type[T], environ: Mapping[str, str] | None = None) -> T:
+    """The settings of `kind` from LIANJI_* variables; raises SettingsError naming the variable."""
+    environ = os.environ if environ is None else environ
+    values = {
+        field: environ[f"LIANJI_{field.upper()}"]
+        for field in kind.__struct_fields__
+        if environ.get(f"LIANJI_{field.upper()}", "") != ""
+    }
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        reason, _, path = str(error).partition(" - at `$.")
+        variable = f"LIANJI_{path.rstrip('`').upper()}" if path else "settings"
+        raise SettingsError(f"{variable}: {reason[:1].lower()}{reason[1:]}") from None

@@ -1,0 +1,65 @@
+"""Keys as they may be stored and sent: by purpose, encrypted under the local master key (LMK), with a check value."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from security_module.errors import KeyFormatError
+
+
+class Purpose(StrEnum):
+    """What a key is for. A key works for its purpose and for no other."""
+
+    TERMINAL_MASTER = "terminal-master"
+    """TMK: encrypts a terminal's session keys on the line."""
+    PIN = "pin"
+    """PIK: encrypts PIN blocks between a terminal and the gateway."""
+    MAC = "mac"
+    """MAK: authenticates messages between a terminal and the gateway."""
+    TRACK = "track"
+    """TDK: encrypts tracks between a terminal and the gateway."""
+    ZONE_PIN = "zone-pin"
+    """ZPK: encrypts PIN blocks between the gateway and an issuer."""
+    CVK = "cvk"
+    """Makes and checks the CVV of an issuer's cards."""
+    PVK = "pvk"
+    """Makes and checks the PVV of an issuer's cards."""
+    DATA = "data"
+    """Keys the digests of card data (HMAC-SHA256)."""
+
+
+class WrappedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key under the LMK: safe to store and to send; worthless without the LMK."""
+
+    purpose: Purpose
+    cryptogram: str
+    """AES-GCM nonce (12 bytes), ciphertext and tag (16), hex. Purpose, length and check value are its associated data."""
+    check_value: str
+    """4 bytes, hex: what `check_value_of` gives. Not secret."""
+    length: int
+    """Bytes of the clear key."""
+
+
+_ODD = bytes(b if b.bit_count() % 2 else b ^ 1 for b in range(256))
+
+
+def odd_parity(key: bytes) -> bytes:
+    """The key with the low bit of each byte set so that the byte has odd parity (FIPS 46-3).
+
+    >>> odd_parity(bytes.fromhex("0001FEFF")).hex()
+    '0101fefe'
+    """
+    return key.translate(_ODD)
+
+
+def expand(key: bytes) -> bytes:
+    """A DES key as the 24 bytes of 3DES: K as K|K|K (which is single DES), K1|K2 as K1|K2|K1 (ISO/IEC 18033-3, keying options 3 and 2)."""
+    if len(key) == 8:
+        return key * 3
+    if len(key) == 16:
+        return key + key[:8]
+    if len(key) == 24:
+        return key
+    raise KeyFormatError(f"key: {len(key)} bytes, a DES key has 8, 16 or 24")

@@ -1,0 +1,99 @@
+"""Keys in and out of the LMK, with the opened ones kept."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from typing import Generic, TypeVar
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from security_module.des import DesKey
+from security_module.errors import KeyFormatError, KeyUsageError
+from security_module.keys import Purpose, WrappedKey
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+_NONCE_BYTES = 12
+_DATA_KEY_BYTES = (16, 32)
+_DES_KEY_BYTES = (8, 16, 24)
+
+
+class Bounded(dict[K, V], Generic[K, V]):
+    """A dict that drops its oldest entry instead of growing past `limit`."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def put(self, key: K, value: V) -> V:
+        if len(self) >= self.limit and key not in self:
+            del self[next(iter(self))]
+        self[key] = value
+        return value
+
+
+def check_value_of(purpose: Purpose, key: bytes) -> bytes:
+    """4 bytes that tell keys apart without telling the key: 3DES of the zero block, or of a DATA key HMAC-SHA256 of nothing."""
+    if purpose is Purpose.DATA:
+        return hmac.digest(key, b"", hashlib.sha256)[:4]
+    return DesKey(key).check_value()
+
+
+def _associated(purpose: Purpose, length: int, check_value: str) -> bytes:
+    return f"lianji-key:{purpose.value}:{length}:{check_value}".encode()
+
+
+class KeyStore:
+    """Wraps keys under one LMK (16, 24 or 32 bytes, AES-GCM) and opens them again; keeps at most `limit` open."""
+
+    def __init__(self, lmk: bytes, *, limit: int) -> None:
+        if len(lmk) not in (16, 24, 32):
+            raise KeyFormatError(f"LMK: {len(lmk)} bytes, an AES key has 16, 24 or 32")
+        self._lmk = AESGCM(lmk)
+        self._des: Bounded[WrappedKey, DesKey] = Bounded(limit)
+        self._data: Bounded[WrappedKey, bytes] = Bounded(limit)
+
+    def __repr__(self) -> str:
+        return "KeyStore(****)"
+
+    def wrap(self, purpose: Purpose, key: bytes) -> WrappedKey:
+        """`key` under the LMK, bound to `purpose`; KeyFormatError when it cannot be a key of that purpose."""
+        allowed = _DATA_KEY_BYTES if purpose is Purpose.DATA else _DES_KEY_BYTES
+        if len(key) not in allowed:
+            raise KeyFormatError(f"key: {len(key)} bytes, a {purpose.value} key has {' or '.join(map(str, allowed))}")
+        check_value = check_value_of(purpose, key).hex().upper()
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self._lmk.encrypt(nonce, key, _associated(purpose, len(key), check_value))
+        return WrappedKey(purpose=purpose, cryptogram=(nonce + sealed).hex(), check_value=check_value, length=len(key))
+
+    def des(self, wrapped: WrappedKey, *purposes: Purpose) -> DesKey:
+        """The opened key; KeyUsageError unless its purpose is one of `purposes`."""
+        if wrapped.purpose not in purposes:
+            raise _wrong_purpose(wrapped, *purposes)
+        return self._des.get(wrapped) or self._des.put(wrapped, DesKey(self._open(wrapped)))
+
+    def data(self, wrapped: WrappedKey) -> bytes:
+        """The opened DATA key; KeyUsageError for a key of another purpose."""
+        if wrapped.purpose is not Purpose.DATA:
+            raise _wrong_purpose(wrapped, Purpose.DATA)
+        return self._data.get(wrapped) or self._data.put(wrapped, self._open(wrapped))
+
+    def _open(self, wrapped: WrappedKey) -> bytes:
+        try:
+            raw = bytes.fromhex(wrapped.cryptogram)
+            associated = _associated(wrapped.purpose, wrapped.length, wrapped.check_value)
+            key = self._lmk.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], associated)
+        except (ValueError, InvalidTag) as error:
+            raise KeyFormatError(
+                f"wrapped {wrapped.purpose.value} key: not under this LMK, or changed since it was wrapped"
+            ) from error
+        return key
+
+
+def _wrong_purpose(wrapped: WrappedKey, *purposes: Purpose) -> KeyUsageError:
+    wanted = " or ".join(p.value for p in purposes)
+    return KeyUsageError(f"key: a {wrapped.purpose.value} key was used as {wanted} key")

@@ -1,0 +1,1 @@
+"""The test world: merchants, terminals, banks, cards and their keys."""

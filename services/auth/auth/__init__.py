@@ -1,0 +1,1 @@
+"""The switch: decides, journals and answers authorizations."""

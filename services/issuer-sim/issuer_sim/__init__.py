@@ -1,0 +1,8 @@
+"""Simulated issuing banks.
+
+domain/       pure rules: accounts, the order of checks, answers scripted by amount
+cards         the cards in memory, by PAN
+checks        what the security module says about a request's card data
+handlers      the NATS edge: authorize, reverse
+app           all wiring
+"""

@@ -1,0 +1,86 @@
+"""What the security module says about the card data of a request, under one bank's keys."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+from contracts.authorization import CardData
+from contracts.pan import Track2
+from security_module import CardDataError, PinFormatError, SecurityModule, WrappedKey
+
+from issuer_sim.cards import CardOnFile
+from issuer_sim.domain.facts import Pin, is_expired
+
+MANUAL_ENTRY = "01"
+"""Field 22, first two digits: keyed by hand, so there is no track and no CVV."""
+CVV_LENGTH = 3
+_UTC_PLUS_8_S = 8 * 3600
+
+
+class BankKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """One institution's keys, wrapped."""
+
+    zone_pin: WrappedKey
+    cvk: WrappedKey
+    pvk: WrappedKey
+
+
+class CardChecks:
+    """The checks of one bank."""
+
+    def __init__(self, institution: str, module: SecurityModule, keys: BankKeys) -> None:
+        self._institution = institution
+        self._module = module
+        self._keys = keys
+
+    def card_ok(self, data: CardData, entry_mode: str) -> bool:
+        """Whether the track is this card's and its CVV right; without a track, whether the entry mode is one that has none."""
+        track = data.track2
+        if track is None:
+            return entry_mode.startswith(MANUAL_ENTRY)
+        if track.pan != data.pan:
+            return False
+        try:
+            return self._module.verify_cvv(
+                self._keys.cvk, data.pan, track.expiry, track.service_code, track_cvv(track)
+            )
+        except CardDataError:  # an expiry or service code that is no digits has no CVV
+            return False
+
+    def pin(self, data: CardData, card: CardOnFile) -> Pin:
+        """What came of the PIN block."""
+        if not data.pin_block:
+            return Pin.ABSENT
+        if data.pin_zone != self._institution:  # under another bank's zone key: no PIN of ours can come out of it
+            return Pin.UNREADABLE
+        try:
+            right = self._module.verify_pin(
+                data.pin_block, data.pan, pin_key=self._keys.zone_pin, pvk=self._keys.pvk, pvv=card.pvv
+            )
+        except PinFormatError:
+            return Pin.UNREADABLE
+        return Pin.RIGHT if right else Pin.WRONG
+
+
+def expired(data: CardData, card: CardOnFile, at_ms: int) -> bool:
+    """Whether the card is past its month, or field 14 or the track shows another expiry than the bank gave."""
+    track_expiry = data.track2.expiry if data.track2 is not None else ""
+    today = yymm(at_ms)
+    return any(
+        is_expired(on_file=card.expiry, presented=shown, today_yymm=today) for shown in (data.expiry, track_expiry)
+    )
+
+
+def track_cvv(track: Track2) -> str:
+    """The CVV in the discretionary data of the banks' tracks."""
+    return track.discretionary[:CVV_LENGTH]
+
+
+def yymm(at_ms: int) -> str:
+    """Year and month in the banks' zone (UTC+8, no summer time) at `at_ms`, Unix milliseconds.
+
+    >>> yymm(1767196800000)
+    '2601'
+    """
+    return time.strftime("%y%m", time.gmtime(at_ms // 1000 + _UTC_PLUS_8_S))

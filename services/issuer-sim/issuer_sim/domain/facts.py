@@ -1,0 +1,58 @@
+"""What a bank knows about a request when it decides: the request without its card data, and what was found out about the card data."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """One authorization as it was asked for."""
+
+    transaction: str
+    account: str
+    """Empty when the card is not one of the institution's."""
+    amount_minor: int
+    currency: str
+    """ISO 4217 numeric."""
+    pin_required: bool
+    """Debit cards: a sale without a PIN is refused."""
+    at_ms: int
+    trace: str = ""
+
+
+class Pin(Enum):
+    """What came of the PIN block."""
+
+    ABSENT = "absent"
+    RIGHT = "right"
+    WRONG = "wrong"
+    UNREADABLE = "unreadable"
+    """Under the zone key it opens to no PIN of ISO 9564 format 0: damaged or under another key, so it is no try at the PIN."""
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What the security module and the card file say about the card data."""
+
+    expired: bool = False
+    card_ok: bool = True
+    """False: the CVV is wrong, the track is another card's, or a swipe came without a track."""
+    pin: Pin = Pin.ABSENT
+
+
+NO_EVIDENCE = Evidence()
+"""For a request that is decided without looking at its card data: a repetition, or an unknown card."""
+
+
+def is_expired(*, on_file: str, presented: str, today_yymm: str) -> bool:
+    """Whether a card is past its last month, or shows another expiry than the bank gave it. All YYMM, of this century.
+
+    A card is good to the end of its month (ISO/IEC 7813). `presented` is empty when the entry mode gave none.
+
+    >>> is_expired(on_file="3012", presented="3012", today_yymm="3012")
+    False
+    >>> is_expired(on_file="3012", presented="3112", today_yymm="2601")
+    True
+    """
+    return on_file < today_yymm or presented not in ("", on_file)

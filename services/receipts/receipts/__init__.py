@@ -1,0 +1,1 @@
+"""Sales slips from the journal."""

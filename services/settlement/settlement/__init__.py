@@ -1,0 +1,1 @@
+"""Double-entry settlement ledger from the journal."""

@@ -1,0 +1,298 @@
+"""The rules of the books: what each journal record posts.
+
+A Book holds what is known before a list of records and takes them one by one; what it then holds as new or changed is to be
+stored in one piece. Entry numbers count up per shard, so the same journal always gives the same rows, however it was cut into lists.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from contracts.authorization import BALANCED, NOT_BALANCED, Totals
+from contracts.journal import (
+    BatchClosed,
+    BatchUnbalanced,
+    EpochStarted,
+    Intent,
+    LateAnswer,
+    Outcome,
+    Record,
+    Reversed,
+    Reversing,
+    SignedOff,
+    SignedOn,
+    Tombstone,
+)
+from contracts.kinds import KINDS
+from contracts.states import IllegalMoveError, State, advance
+from settlement.domain.ledger import (
+    Batch,
+    Entry,
+    EntryKind,
+    KindTotal,
+    ProjectionError,
+    Transaction,
+    issuer_receivable,
+    merchant_captured,
+    merchant_payable,
+)
+
+BatchKey = tuple[str, str]
+"""Terminal and batch number."""
+
+
+def needed(records: Iterable[Record]) -> tuple[set[str], set[BatchKey], set[BatchKey]]:
+    """What a Book must know before it takes `records`: transactions by id, batches, and batches with all that stands approved in them.
+
+    A transaction that these records begin is not looked up: most outcomes come right behind their intents, and should the
+    ledger hold the transaction already, its key refuses the second one.
+    """
+    begun: set[str] = set()
+    ids: set[str] = set()
+    batches: set[BatchKey] = set()
+    closing: set[BatchKey] = set()
+    for record in records:
+        if isinstance(record, Intent | Tombstone):
+            begun.add(record.id)
+        elif isinstance(record, Outcome | Reversing | Reversed):
+            if record.id not in begun:
+                ids.add(record.id)
+        elif isinstance(record, BatchClosed | BatchUnbalanced):
+            closing.add((record.terminal, record.batch))
+        elif isinstance(record, SignedOn):
+            batches.add((record.terminal, record.batch))
+    return ids, batches | closing, closing
+
+
+def totals_of(standing: Iterable[Transaction]) -> Totals:
+    """Field 48 as the host counts it: debits are sales, credits what gives money back."""
+    debit_minor = debit_count = credit_minor = credit_count = 0
+    for transaction in standing:
+        if KINDS[transaction.kind].debit:
+            debit_minor += transaction.amount_minor
+            debit_count += 1
+        else:
+            credit_minor += transaction.amount_minor
+            credit_count += 1
+    return Totals(debit_minor=debit_minor, debit_count=debit_count, credit_minor=credit_minor, credit_count=credit_count)
+
+
+def lines_of(standing: Iterable[Transaction]) -> tuple[KindTotal, ...]:
+    """Count and amount by kind, in the order of the table of kinds."""
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for transaction in standing:
+        line = counts[transaction.kind]
+        line[0] += 1
+        line[1] += transaction.amount_minor
+    return tuple(KindTotal(kind, *counts[kind]) for kind in KINDS if kind in counts)
+
+
+class Book:
+    """The books of one shard while a list of records is posted."""
+
+    def __init__(self, next_entry: int, transactions: Iterable[Transaction], batches: Iterable[Batch]) -> None:
+        self.next_entry = next_entry
+        self.transactions = {t.id: t for t in transactions}
+        self.batches = {(b.terminal, b.batch): b for b in batches}
+        self._known = frozenset(self.transactions)
+        self._known_batches = frozenset(self.batches)
+        self._members: dict[BatchKey, list[Transaction]] = defaultdict(list)
+        for transaction in self.transactions.values():
+            self._members[transaction.terminal, transaction.batch].append(transaction)
+        self.touched: dict[str, Transaction] = {}
+        self.touched_batches: dict[BatchKey, Batch] = {}
+        self.entries: list[Entry] = []
+
+    def is_new(self, transaction: Transaction) -> bool:
+        return transaction.id not in self._known
+
+    def is_new_batch(self, batch: Batch) -> bool:
+        return (batch.terminal, batch.batch) not in self._known_batches
+
+    def post(self, record: Record) -> None:
+        """Takes one record; raises ProjectionError when the books cannot hold it."""
+        _RULES[type(record)](self, record)
+
+    # What the rules are made of.
+
+    def begin(self, transaction: Transaction) -> None:
+        if transaction.id in self.transactions:
+            raise ProjectionError(f"transaction {transaction.id}: begun twice")
+        self.transactions[transaction.id] = self.touched[transaction.id] = transaction
+        self._members[transaction.terminal, transaction.batch].append(transaction)
+
+    def move(self, id: str, to: State) -> tuple[Transaction, State]:
+        """The transaction in its new state, and the state it had."""
+        transaction = self.transactions.get(id)
+        if transaction is None:
+            raise ProjectionError(f"transaction {id}: moves to {to.value}, but the journal has not begun it")
+        before = transaction.state
+        try:
+            transaction.state = advance(before, to)
+        except IllegalMoveError as error:
+            raise ProjectionError(f"transaction {id}: {error}") from None
+        self.touched[id] = transaction
+        return transaction, before
+
+    def enter(self, kind: EntryKind, transaction: Transaction, at_ms: int, debit: str, credit: str) -> None:
+        t = transaction
+        self.entries.append(Entry(self.next_entry, t.id, kind, at_ms, debit, credit, t.currency, t.amount_minor, t.trace))
+        self.next_entry += 1
+
+    def standing(self, terminal: str, batch: str) -> list[Transaction]:
+        """What stands approved in a batch, in one order for ever: that of the voucher numbers."""
+        members = self._members[terminal, batch]
+        return sorted((t for t in members if t.state is State.APPROVED), key=lambda t: t.stan)
+
+    def batch(self, record: SignedOn | BatchClosed | BatchUnbalanced) -> Batch:
+        key = (record.terminal, record.batch)
+        batch = self.batches.get(key)
+        if batch is None:
+            batch = self.batches[key] = Batch(terminal=record.terminal, batch=record.batch, merchant=record.merchant)
+        self.touched_batches[key] = batch
+        return batch
+
+
+def _intent(book: Book, record: Intent) -> None:
+    book.begin(
+        Transaction(
+            id=record.id,
+            rrn=record.rrn,
+            kind=record.kind,
+            terminal=record.terminal,
+            merchant=record.merchant,
+            batch=record.batch,
+            stan=record.stan,
+            amount_minor=record.amount_minor,
+            currency=record.currency,
+            institution=record.institution,
+            at_ms=record.at_ms,
+            state=advance(None, State.INTENT),
+        )
+    )
+
+
+def _outcome(book: Book, record: Outcome) -> None:
+    transaction, _ = book.move(record.id, record.state)
+    transaction.at_ms = record.at_ms
+    if record.state is State.APPROVED:
+        transaction.trace = record.trace
+        issuer, captured = issuer_receivable(transaction.institution), merchant_captured(transaction.merchant)
+        book.enter(EntryKind.CAPTURE, transaction, record.at_ms, debit=issuer, credit=captured)
+
+
+def _reversing(book: Book, record: Reversing) -> None:
+    transaction, before = book.move(record.id, State.REVERSING)
+    transaction.awaiting = (transaction.institution,)
+    if record.after_close is not (before is State.SETTLED):
+        place = "after" if record.after_close else "before"
+        raise ProjectionError(f"transaction {record.id}: reversed {place} the close by the journal, but {before.value} in the ledger")
+    issuer = issuer_receivable(transaction.institution)
+    if before is State.APPROVED:
+        captured = merchant_captured(transaction.merchant)
+        book.enter(EntryKind.REVERSAL, transaction, record.at_ms, debit=captured, credit=issuer)
+    elif before is State.SETTLED:
+        payable = merchant_payable(transaction.merchant)
+        book.enter(EntryKind.COMPENSATION, transaction, record.at_ms, debit=payable, credit=issuer)
+
+
+def _tombstone(book: Book, record: Tombstone) -> None:
+    book.begin(
+        Transaction(
+            id=record.id,
+            rrn=record.rrn,
+            kind=record.kind,
+            terminal=record.terminal,
+            merchant=record.merchant,
+            batch=record.batch,
+            stan=record.stan,
+            amount_minor=record.amount_minor,
+            currency=record.currency,
+            institution="",
+            at_ms=record.at_ms,
+            state=advance(None, State.REVERSING),
+            awaiting=record.institutions,
+        )
+    )
+
+
+def _reversed(book: Book, record: Reversed) -> None:
+    transaction = book.transactions.get(record.id)
+    if transaction is not None and transaction.state is State.REVERSING:
+        if record.institution not in transaction.awaiting:
+            raise ProjectionError(f"transaction {record.id}: {record.institution} acknowledged a reversal that it was not asked for")
+        transaction.awaiting = tuple(i for i in transaction.awaiting if i != record.institution)
+        book.touched[record.id] = transaction
+        if transaction.awaiting:
+            return
+    book.move(record.id, State.REVERSED)
+
+
+def _signed_on(book: Book, record: SignedOn) -> None:
+    book.batch(record)
+
+
+def _compare(book: Book, record: BatchClosed | BatchUnbalanced, host: Totals) -> list[Transaction]:
+    """What stands approved in the batch; raises ProjectionError when it is not what the host counted."""
+    place = f"batch {record.batch} of terminal {record.terminal}"
+    standing = book.standing(record.terminal, record.batch)
+    foreign = [t.id for t in standing if t.currency != record.currency or t.merchant != record.merchant]
+    if foreign:
+        raise ProjectionError(f"{place}: transaction {foreign[0]} has another currency or merchant")
+    counted = totals_of(standing)
+    if counted != host:
+        raise ProjectionError(f"{place}: the host closed it with {_show(host)}, the ledger holds {_show(counted)}")
+    return standing
+
+
+def _show(totals: Totals) -> str:
+    return f"{totals.debit_count} debits of {totals.debit_minor} and {totals.credit_count} credits of {totals.credit_minor} (minor units)"
+
+
+def _write_close(batch: Batch, record: BatchClosed | BatchUnbalanced, result: str, standing: list[Transaction]) -> None:
+    if batch.closed:
+        raise ProjectionError(f"batch {batch.batch} of terminal {batch.terminal}: closed twice")
+    batch.closed = result == BALANCED
+    batch.result = result
+    batch.at_ms = record.at_ms
+    batch.operator = record.operator
+    batch.stan = record.stan
+    batch.rrn = record.rrn
+    batch.currency = record.currency
+    batch.totals = totals_of(standing)
+    batch.lines = lines_of(standing)
+
+
+def _batch_closed(book: Book, record: BatchClosed) -> None:
+    standing = _compare(book, record, record.totals)
+    _write_close(book.batch(record), record, BALANCED, standing)
+    captured, payable = merchant_captured(record.merchant), merchant_payable(record.merchant)
+    for transaction in standing:
+        book.move(transaction.id, State.SETTLED)
+        book.enter(EntryKind.SETTLEMENT, transaction, record.at_ms, debit=captured, credit=payable)
+
+
+def _batch_unbalanced(book: Book, record: BatchUnbalanced) -> None:
+    standing = _compare(book, record, record.host)
+    _write_close(book.batch(record), record, NOT_BALANCED, standing)
+
+
+def _nothing(_: Book, __: Record) -> None:
+    """Records that move no money and no state."""
+
+
+_RULES: dict[type, Callable[[Book, Any], None]] = {
+    EpochStarted: _nothing,
+    SignedOn: _signed_on,
+    SignedOff: _nothing,
+    Intent: _intent,
+    Outcome: _outcome,
+    Reversing: _reversing,
+    Tombstone: _tombstone,
+    Reversed: _reversed,
+    LateAnswer: _nothing,
+    BatchClosed: _batch_closed,
+    BatchUnbalanced: _batch_unbalanced,
+}

@@ -1,0 +1,1 @@
+"""Terminal gateway: terminals' frames in, contract messages out."""

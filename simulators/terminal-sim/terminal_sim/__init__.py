@@ -1,0 +1,1 @@
+"""A POS terminal as a state machine, one by hand or many for load."""
