@@ -49,6 +49,7 @@ _ROWS = (
     ("65", "over the count limit", "超出消费次数限制", False),
     ("68", "issuer timeout", "交易超时,请重试", True),
     ("75", "PIN tries exceeded", "密码输入次数超限", False),
+    ("77", "batch number differs, sign on again", "请重新签到", False),
     ("90", "cut-over in progress", "系统日切,请稍后重试", True),
     ("91", "issuer unavailable", "发卡方状态不正常,请稍后重试", True),
     ("92", "issuer unreachable", "发卡方线路异常,请稍后重试", True),
@@ -83,6 +84,7 @@ OVER_AMOUNT_LIMIT = "61"
 RESTRICTED_CARD = "62"
 ISSUER_TIMEOUT = "68"
 PIN_TRIES_EXCEEDED = "75"
+BATCH_DIFFERS = "77"
 CUT_OVER = "90"
 ISSUER_UNAVAILABLE = "91"
 DUPLICATE = "94"

@@ -108,6 +108,9 @@ class Serving:
             answer = await self._handler(request)
             if answer is not None and message.reply:
                 await self._bus.client.publish(message.reply, answer)
+        except asyncio.CancelledError:
+            await self._refuse(message, "Cancelled")
+            raise
         except Exception as error:  # the edge: what escapes is logged here and its text goes nowhere else
             self.errors += 1
             log.error(
@@ -128,14 +131,17 @@ class Serving:
         except nats.errors.Error:
             log.warning("the caller could not be told of the failure", subject=self.subject)
 
-    async def stop(self) -> None:
-        """Takes no more requests; returns when those in hand have been answered."""
+    async def stop(self, *, cancel: bool = False) -> None:
+        """Takes no more requests; returns when those in hand have been answered, or, with `cancel`, been given up."""
         if self._subscription is not None:
             try:
                 await self._subscription.unsubscribe()
             except nats.errors.Error:  # the connection is gone, and the subscription with it
                 log.debug("unsubscribe on a closed connection", subject=self.subject)
         while self._tasks:
+            if cancel:
+                for task in self._tasks:
+                    task.cancel()
             await asyncio.wait(self._tasks)
         self._bus.forget(self)
 

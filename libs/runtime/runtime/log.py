@@ -147,6 +147,11 @@ class GroupLog:
         self.on_group: Callable[[bool], Callable[[Position], None] | None] | None = None
         """Called when a group is formed, with whether it holds all that is waiting; what it returns is called once the group stands."""
 
+    @property
+    def over(self) -> bool:
+        """True once the term has ended."""
+        return self._over is not None
+
     def append(self, records: Sequence[bytes]) -> asyncio.Future[Appended]:
         """Queues encoded records, to stand in one group; the future is done when they are durable, or has the error that ended the term."""
         future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
@@ -206,9 +211,13 @@ class GroupLog:
                 )
                 payload = _encode(group)
                 sent_ns = self._now_ns()
-                sequence = await self._store(payload, f"{self.store.name}-{self.epoch}-{number}")
+                content = digest(payload)
+                # The content is in the id: two owners that start the same epoch at once must not pass for one another
+                # in the broker's dedupe window, which would acknowledge the second one's group with the first one's sequence.
+                message_id = f"{self.store.name}-{self.epoch}-{number}-{content[:16]}"
+                sequence = await self._store(payload, message_id)
                 self.groups = number
-                self.position = Position(sequence, digest(payload))
+                self.position = Position(sequence, content)
                 done = Appended(sequence, len(records), sent_ns)
                 for future in futures:
                     if not future.done():

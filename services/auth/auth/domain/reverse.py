@@ -1,0 +1,88 @@
+"""Reversals: of what is known, of what is not, and of what nobody answered."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from contracts import response_codes as rc
+from contracts.authorization import ReverseReply, ReverseRequest
+from contracts.identity import format_rrn, transaction_id
+from contracts.journal import Record, Reversing, Tombstone
+from contracts.states import State
+
+from auth.domain.authorize import NO_RRN
+from auth.domain.register import Register
+from auth.domain.state import Shard
+
+
+class Reversal(NamedTuple):
+    """Answered once `records` (none for a repetition) and all before them are durable."""
+
+    reply: ReverseReply
+    records: tuple[Record, ...] = ()
+
+
+def decide(
+    register: Register, shard: Shard, shard_number: int, request: ReverseRequest, *, at_ms: int, trace: str
+) -> Reversal:
+    """A reversal is never refused for what it names being unknown: it is remembered instead (tombstone)."""
+    terminal = register.terminals.get(request.terminal)
+    if terminal is None or terminal.merchant != request.merchant:
+        code = rc.UNKNOWN_TERMINAL if terminal is None else rc.INVALID_MERCHANT
+        return Reversal(ReverseReply(response_code=code, rrn=NO_RRN, at_ms=at_ms))
+    id_ = transaction_id(request.terminal, request.batch, request.stan)
+    known = shard.transactions.get(id_)
+    if known is None:
+        return _tombstone(register, id_, format_rrn(shard_number, shard.number + 1), request, at_ms=at_ms, trace=trace)
+    if known.amount_minor != request.amount_minor:
+        return Reversal(ReverseReply(response_code="64", rrn=known.rrn, at_ms=known.at_ms))
+    if known.state is State.DECLINED:
+        return Reversal(ReverseReply(response_code=rc.INVALID_RELATED_TRANSACTION, rrn=known.rrn, at_ms=known.at_ms))
+    if known.state in (State.REVERSING, State.REVERSED):
+        return Reversal(ReverseReply(response_code=rc.APPROVED, rrn=known.rrn, at_ms=known.reversed_at_ms))
+    record = Reversing(
+        id=id_,
+        reason=request.reason,
+        origin="terminal",
+        # Nobody had been answered yet: what the original's repetitions get from now on.
+        response_code=rc.ISSUER_TIMEOUT if known.state is State.INTENT else "",
+        after_close=known.state is State.SETTLED,
+        at_ms=at_ms,
+        trace=trace,
+    )
+    return Reversal(ReverseReply(response_code=rc.APPROVED, rrn=known.rrn, at_ms=at_ms), (record,))
+
+
+def _tombstone(register: Register, id_: str, rrn: str, request: ReverseRequest, *, at_ms: int, trace: str) -> Reversal:
+    """Which bank the original would have gone to is not known either (a reversal carries no card): all are told."""
+    record = Tombstone(
+        id=id_,
+        rrn=rrn,
+        kind=request.kind,
+        terminal=request.terminal,
+        merchant=request.merchant,
+        batch=request.batch,
+        stan=request.stan,
+        amount_minor=request.amount_minor,
+        currency=request.currency,
+        reason=request.reason,
+        institutions=register.institutions,
+        at_ms=at_ms,
+        trace=trace,
+    )
+    return Reversal(ReverseReply(response_code=rc.APPROVED, rrn=rrn, at_ms=at_ms), (record,))
+
+
+def abandoned(shard: Shard, *, at_ms: int) -> list[Record]:
+    """For a new owner: what the former one asked an issuer and never heard, or never wrote down, is reversed."""
+    return [
+        Reversing(
+            id=id_,
+            reason=rc.ISSUER_TIMEOUT,
+            origin="host",
+            response_code=rc.ISSUER_TIMEOUT,
+            at_ms=at_ms,
+            trace=shard.transactions[id_].trace,
+        )
+        for id_ in shard.intents
+    ]

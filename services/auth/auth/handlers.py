@@ -1,0 +1,304 @@
+"""The switch at its NATS edge: one office per shard, open for as long as this process owns the shard's journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from contracts import subjects
+from contracts.authorization import (
+    AuthorizeReply,
+    AuthorizeRequest,
+    IssuerRequest,
+    ReverseRequest,
+    SettleRequest,
+    SignOffRequest,
+    SignOnRequest,
+)
+from contracts.codec import decoder, encode
+from contracts.journal import Record
+from runtime import logs
+from runtime.bus import Bus, NoAnswer, NotDelivered, Request, Serving
+from runtime.log import LogError
+from runtime.ownership import Term
+from runtime.tracing import Span, Tracer
+
+from auth.delivery import Delivery
+from auth.domain import authorize, reverse, settle, terminals
+from auth.domain.register import Register
+from auth.domain.state import Shard, Transaction
+from auth.issuers import Issuers
+
+log = logs.get("auth")
+
+T = TypeVar("T")
+
+_authorize = decoder(AuthorizeRequest).decode
+_reverse = decoder(ReverseRequest).decode
+_sign_on = decoder(SignOnRequest).decode
+_sign_off = decoder(SignOffRequest).decode
+_settle = decoder(SettleRequest).decode
+
+
+class ShardOffice:
+    """Answers for one shard. A handler that fails has told nobody anything: the caller asks again and meets what the journal holds."""
+
+    def __init__(
+        self,
+        *,
+        shard: int,
+        register: Register,
+        bus: Bus,
+        issuers: Issuers,
+        tracer: Tracer,
+        now_ms: Callable[[], int],
+        concurrency: int,
+    ) -> None:
+        self._number = shard
+        self._register = register
+        self._bus = bus
+        self._issuers = issuers
+        self._tracer = tracer
+        self._now_ms = now_ms
+        self._concurrency = concurrency
+        self._servings: list[Serving] = []
+        self._deliveries: dict[str, Delivery] = {}
+        self._workers: list[asyncio.Task[None]] = []
+        self._running: dict[str, asyncio.Future[AuthorizeReply]] = {}
+        self._term: Term[Shard] | None = None
+
+    @property
+    def _office_term(self) -> Term[Shard]:
+        if self._term is None:
+            raise LogError("not in office")
+        return self._term
+
+    async def open(self, term: Term[Shard]) -> None:
+        self._term = term
+        self._running = {}
+        left = reverse.abandoned(term.state, at_ms=self._now_ms())
+        if left:
+            log.warning("open intents of a former owner are reversed", shard=self._number, count=len(left))
+            await term.append(left)
+        self._deliveries = {
+            i: Delivery(term, i, self._issuers, self._tracer, self._now_ms) for i in self._register.institutions
+        }
+        self._workers = [asyncio.create_task(self._deliver(d)) for d in self._deliveries.values()]
+        handlers = {
+            "authorize": self.on_authorize,
+            "reverse": self.on_reverse,
+            "sign-on": self.on_sign_on,
+            "sign-off": self.on_sign_off,
+            "settle": self.on_settle,
+        }
+        for operation in subjects.AUTH_OPERATIONS:
+            subject = subjects.auth(self._number, operation)
+            self._servings.append(await self._bus.serve(subject, handlers[operation], concurrency=self._concurrency))
+
+    async def close(self) -> None:
+        over = self._term is None or self._term.over
+        servings, self._servings = self._servings, []
+        await asyncio.gather(*(s.stop(cancel=over) for s in servings))
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        self._workers = []
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        try:
+            await delivery.run()
+        except LogError as error:
+            log.warning("reversals are left to the next owner", shard=self._number, reason=str(error))
+
+    def _notify(self) -> None:
+        for delivery in self._deliveries.values():
+            delivery.notify()
+
+    async def _append(self, span: Span, name: str, records: Sequence[Record]) -> None:
+        """Journals `records` and waits until they are durable; the span shows how long they waited for their group."""
+        with self._tracer.span(name, parent=span, kind="producer") as child:
+            appended = await self._office_term.append(records)
+            child.set("lianji.group.records", appended.records)
+            child.set("lianji.group.wait_us", max(appended.sent_ns - child.start_ns, 0) // 1000)
+            child.set("lianji.journal.sequence", appended.sequence)
+
+    # ------------------------------------------------------------------ authorize
+
+    async def on_authorize(self, request: Request) -> bytes:
+        """AuthorizeRequest → AuthorizeReply."""
+        message = _authorize(request.body)
+        with self._tracer.span("decide authorization", parent=request.trace, kind="server") as span:
+            reply = await self._authorize(message, span)
+            span.set("lianji.rrn", reply.rrn)
+            span.set("lianji.response_code", reply.response_code)
+            span.set("lianji.institution", reply.institution)
+            if reply.response_code != "00":
+                span.error(reply.response_code)
+            log.info(
+                "authorization",
+                transaction=f"{message.terminal}:{message.batch}:{message.stan}",
+                rrn=reply.rrn,
+                code=reply.response_code,
+                institution=reply.institution,
+                trace_id=span.context.trace_id,
+            )
+            return encode(reply)
+
+    async def _authorize(self, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
+        term = self._office_term
+        decision = authorize.decide(
+            self._register, term.state, self._number, message, at_ms=self._now_ms(), trace=span.context.traceparent
+        )
+        match decision:
+            case authorize.Refuse(reply):
+                return reply
+            case authorize.Repeat(reply):
+                await term.flushed()
+                return reply
+            case authorize.InFlight(id_):
+                return await asyncio.shield(self._running[id_])
+            case authorize.Decline(id_, records):
+                await self._append(span, "append to journal", records)
+                return authorize.reply_of(term.state.transactions[id_])
+            case authorize.Forward():
+                return await self._run(decision, message, span)
+
+    async def _run(self, decision: authorize.Forward, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
+        """Keeps the transaction findable for repetitions that come while it runs."""
+        future: asyncio.Future[AuthorizeReply] = asyncio.get_running_loop().create_future()
+        self._running[decision.id] = future
+        try:
+            reply = await self._forward(decision, message, span)
+        except BaseException as error:
+            future.set_exception(NoAnswer(f"the first request failed ({type(error).__name__})"))
+            future.exception()  # seen: there may be no repetition waiting for it
+            raise
+        else:
+            future.set_result(reply)
+            return reply
+        finally:
+            del self._running[decision.id]
+
+    async def _forward(self, decision: authorize.Forward, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
+        term = self._office_term
+        # Write ahead: the intent's group is handed to the broker before the issuer is asked; its acknowledgement overlaps the
+        # issuer's work, and the outcome cannot be acknowledged before it.
+        intent = asyncio.ensure_future(self._append(span, "append intent", decision.records))
+        transaction = term.state.transactions[decision.id]
+        await asyncio.sleep(0)  # lets the group leave first
+        try:
+            record = await self._ask(transaction, decision, message, span)
+        finally:
+            await intent
+        if record is not None:
+            await self._append(span, "append outcome", [record])
+            self._notify()
+        else:
+            await term.flushed()
+        return authorize.reply_of(transaction)
+
+    async def _ask(
+        self, transaction: Transaction, decision: authorize.Forward, message: AuthorizeRequest, span: Span
+    ) -> Record | None:
+        question = IssuerRequest(
+            transaction=decision.id,
+            rrn=decision.rrn,
+            kind=message.kind,
+            terminal=message.terminal,
+            merchant=message.merchant,
+            amount_minor=message.amount_minor,
+            currency=message.currency,
+            entry_mode=message.entry_mode,
+            card=message.card,
+        )
+        trace = span.context.traceparent
+        with self._tracer.span("ask issuer", parent=span, kind="client") as child:
+            child.set("lianji.institution", decision.institution)
+            try:
+                answer = await self._issuers.authorize(decision.institution, question, child)
+            except NotDelivered:
+                child.error("NotDelivered")
+                return authorize.not_reached(transaction, at_ms=self._now_ms(), trace=trace)
+            except NoAnswer:
+                child.error("NoAnswer")
+                return authorize.no_word(transaction, at_ms=self._now_ms(), trace=trace)
+            child.set("lianji.response_code", answer.response_code)
+        return authorize.conclude(transaction, answer, at_ms=self._now_ms(), trace=trace)
+
+    # ------------------------------------------------------------------ the rest
+
+    async def _decided(self, span: Span, decision: Any) -> bytes:
+        """Makes a decision's records durable, and all that it was decided on, and answers."""
+        if decision.records:
+            await self._append(span, "append to journal", decision.records)
+            self._notify()
+        else:
+            await self._office_term.flushed()
+        return encode(decision.reply)
+
+    async def on_reverse(self, request: Request) -> bytes:
+        """ReverseRequest → ReverseReply."""
+        message = _reverse(request.body)
+        with self._tracer.span("decide reversal", parent=request.trace, kind="server") as span:
+            decision = reverse.decide(
+                self._register,
+                self._office_term.state,
+                self._number,
+                message,
+                at_ms=self._now_ms(),
+                trace=span.context.traceparent,
+            )
+            log.info(
+                "reversal",
+                transaction=f"{message.terminal}:{message.batch}:{message.stan}",
+                reason=message.reason,
+                rrn=decision.reply.rrn,
+                code=decision.reply.response_code,
+                repeated=not decision.records,
+                trace_id=span.context.trace_id,
+            )
+            return await self._decided(span, decision)
+
+    async def on_sign_on(self, request: Request) -> bytes:
+        """SignOnRequest → SignOnReply."""
+        message = _sign_on(request.body)
+        with self._tracer.span("decide sign-on", parent=request.trace, kind="server") as span:
+            state, trace = self._office_term.state, span.context.traceparent
+            decision = terminals.sign_on(
+                self._register, state, self._number, message, at_ms=self._now_ms(), trace=trace
+            )
+            log.info(
+                "sign-on", terminal=message.terminal, code=decision.reply.response_code, batch=decision.reply.batch
+            )
+            return await self._decided(span, decision)
+
+    async def on_sign_off(self, request: Request) -> bytes:
+        """SignOffRequest → SignOffReply."""
+        message = _sign_off(request.body)
+        with self._tracer.span("decide sign-off", parent=request.trace, kind="server") as span:
+            decision = terminals.sign_off(self._register, message, at_ms=self._now_ms(), trace=span.context.traceparent)
+            log.info("sign-off", terminal=message.terminal, code=decision.reply.response_code)
+            return await self._decided(span, decision)
+
+    async def on_settle(self, request: Request) -> bytes:
+        """SettleRequest → SettleReply. Waits for the batch's open intents: the totals are compared when each has an outcome."""
+        message = _settle(request.body)
+        with self._tracer.span("close batch", parent=request.trace, kind="server") as span:
+            while True:
+                state, trace = self._office_term.state, span.context.traceparent
+                decision = settle.decide(
+                    self._register, state, self._number, message, at_ms=self._now_ms(), trace=trace
+                )
+                if isinstance(decision, settle.Settlement):
+                    break
+                await asyncio.wait([self._running[id_] for id_ in decision.ids])
+            log.info(
+                "batch close",
+                terminal=message.terminal,
+                batch=message.batch,
+                result=decision.reply.result,
+                rrn=decision.reply.rrn,
+                repeated=not decision.records,
+            )
+            return await self._decided(span, decision)

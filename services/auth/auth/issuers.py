@@ -1,0 +1,58 @@
+"""The switch's line to the issuers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from contracts import subjects
+from contracts.authorization import (
+    IssuerReply,
+    IssuerRequest,
+    IssuerReverseReply,
+    IssuerReverseRequest,
+)
+from contracts.codec import decoder, encode
+from runtime.bus import Bus, NoAnswer, NotDelivered
+from runtime.tracing import Parent
+
+_reply = decoder(IssuerReply).decode
+_reverse_reply = decoder(IssuerReverseReply).decode
+
+RETRY_S = 0.05
+
+
+class Issuers:
+    """Asks institutions, by id."""
+
+    def __init__(self, bus: Bus, timeout_s: float) -> None:
+        self._bus = bus
+        self._timeout_s = timeout_s
+
+    async def authorize(self, institution: str, request: IssuerRequest, trace: Parent) -> IssuerReply:
+        """The issuer's word within the time-out; raises NotDelivered (it never got the request) or NoAnswer (nobody knows).
+
+        While nobody is subscribed (the ledger's owner is being replaced) the request is offered again: no one has seen it.
+        It is also offered again after a failure that says so at once, for an issuer recognises a transaction it knows.
+        """
+        subject, body = subjects.issuer(institution, "authorize"), encode(request)
+        give_up = time.monotonic() + self._timeout_s
+        unknown: NoAnswer | None = None
+        while True:
+            left = give_up - time.monotonic()
+            try:
+                return _reply(await self._bus.request(subject, body, timeout_s=max(left, 0.001), trace=trace))
+            except NoAnswer as error:
+                unknown = error
+            except NotDelivered:
+                if give_up - time.monotonic() <= RETRY_S and unknown is None:
+                    raise
+            if give_up - time.monotonic() <= RETRY_S:
+                raise unknown or NoAnswer(subject)
+            await asyncio.sleep(RETRY_S)
+
+    async def reverse(self, institution: str, request: IssuerReverseRequest, trace: Parent) -> IssuerReverseReply:
+        """Raises NotDelivered or NoAnswer; to be repeated until it does not."""
+        body = encode(request)
+        answer = await self._bus.request(subjects.issuer(institution, "reverse"), body, timeout_s=5.0, trace=trace)
+        return _reverse_reply(answer)
