@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
 from runtime.bus import Bus
 from runtime.jetstream import JetStreamLog
 from runtime.log import LogStore

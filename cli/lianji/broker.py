@@ -10,11 +10,14 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
+
 CONFIG = """\
 server_name: lianji
 host: 127.0.0.1
 port: {port}
 http: "127.0.0.1:{monitor}"
+ports_file_dir: "{directory}"
 max_payload: 8MB
 write_deadline: "5s"
 jetstream {{
@@ -29,6 +32,13 @@ jetstream {{
 
 class BrokerError(Exception):
     """The broker did not start; the message says where its log is."""
+
+
+class _Ports(msgspec.Struct):
+    """What nats-server writes about the ports it took (`ports_file_dir`)."""
+
+    nats: list[str]
+    monitoring: list[str]
 
 
 def free_port() -> int:
@@ -52,8 +62,8 @@ class LocalBroker:
 
     def __init__(self, directory: Path, *, port: int = 0) -> None:
         self.directory = directory
-        self.port = port or free_port()
-        self.monitor = free_port()
+        self.port = port
+        self.monitor = 0
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -68,7 +78,14 @@ class LocalBroker:
         """Starts it and returns when it takes connections; raises BrokerError."""
         self.directory.mkdir(parents=True, exist_ok=True)
         config = self.directory / "nats-server.conf"
-        config.write_text(CONFIG.format(port=self.port, monitor=self.monitor, store=self.directory / "jetstream"))
+        config.write_text(
+            CONFIG.format(
+                port=self.port or -1,  # -1: any free one; afterwards the same again
+                monitor=self.monitor or -1,
+                store=self.directory / "jetstream",
+                directory=self.directory,
+            )
+        )
         with self.log_file.open("ab") as log:
             # Its own process group: a Ctrl-C at the terminal is for the supervisor, which stops the broker last.
             self.process = subprocess.Popen(
@@ -80,7 +97,20 @@ class LocalBroker:
                 raise BrokerError(f"nats-server did not start; its log: {self.log_file}")
             time.sleep(0.02)
 
+    def _learn_ports(self) -> bool:
+        """True once the server has written which ports it took."""
+        assert self.process is not None  # noqa: S101 - only called while it starts
+        try:
+            text = (self.directory / f"nats-server_{self.process.pid}.ports").read_bytes()
+            ports = msgspec.json.decode(text, type=_Ports)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return False
+        self.port, self.monitor = (int(urls[0].rpartition(":")[2]) for urls in (ports.nats, ports.monitoring))
+        return True
+
     def _answers(self) -> bool:
+        if (not self.port or not self.monitor) and not self._learn_ports():
+            return False
         try:
             with socket.create_connection(("127.0.0.1", self.port), 0.2) as connection:
                 return connection.recv(4) == b"INFO"

@@ -1,6 +1,7 @@
 """The check vectors of keys, PIN, MAC, CVV and PVV, as published or recomputed elsewhere."""
 
 import pytest
+
 from contracts.pan import Pan
 from security_module import MacAlgorithm, PinFormatError, Purpose, SecurityModule, WrappedKey
 

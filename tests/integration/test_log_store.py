@@ -7,10 +7,23 @@ import time
 
 import msgspec
 import pytest
-from runtime.log import Fenced, GroupLog, LogDamaged, LogStore, Position, WrongSequence, decode_group, digest, read_groups
+
+from runtime.log import (
+    Fenced,
+    GroupLog,
+    LogDamaged,
+    LogStore,
+    Position,
+    WrongSequence,
+    decode_group,
+    digest,
+    read_groups,
+)
+
+START = Position()
 
 
-def group_log(store: LogStore, epoch: int = 1, position: Position = Position()) -> GroupLog:
+def group_log(store: LogStore, epoch: int = 1, position: Position = START) -> GroupLog:
     return GroupLog(store, epoch, position, now_ns=time.time_ns)
 
 
@@ -20,7 +33,9 @@ def record(number: int) -> bytes:
 
 async def all_records(store: LogStore) -> list[int]:
     last = await store.last_sequence()
-    return [msgspec.json.decode(raw)["n"] async for g in read_groups(store, Position(), last) for raw in g.group.records]
+    return [
+        msgspec.json.decode(raw)["n"] async for g in read_groups(store, Position(), last) for raw in g.group.records
+    ]
 
 
 async def test_empty_log_has_sequence_zero(store: LogStore) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import NamedTuple
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from contracts.codec import encode_stored
 from contracts.ledger import LedgerRecord, Posting, ReversalPosting, record_decoder
 from contracts.money import CNY
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from issuer_sim.domain import accounts
 from issuer_sim.domain.accounts import Account, State
 from issuer_sim.domain.decide import decide, decide_reverse

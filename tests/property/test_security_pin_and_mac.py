@@ -3,9 +3,10 @@
 import warnings
 
 import pytest
-from contracts.pan import Pan
 from hypothesis import given
 from hypothesis import strategies as st
+
+from contracts.pan import Pan
 from security_module import MacAlgorithm, PinFormatError, Purpose, SecurityModule
 
 with warnings.catch_warnings():  # psec still takes TripleDES from its former place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+
 from contracts.authorization import IssuerReply
 from contracts.ledger import LedgerEpochStarted, Posting, Refusal, ReversalPosting
 from contracts.money import CNY

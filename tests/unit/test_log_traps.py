@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from runtime.log import GroupLog, LogDamaged, Position, read_groups
 from runtime.memory_log import MemoryLog, Trap
 

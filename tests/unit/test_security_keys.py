@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from contracts.pan import Pan
 from security_module import (
     NOTICE,

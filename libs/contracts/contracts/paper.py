@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 WIDTH = 32
 """Columns of 58 mm paper in the printer's 12 × 24 dot font."""
@@ -20,8 +21,11 @@ def columns(text: str) -> int:
     >>> columns("POS签购单")
     9
     """
-    if text.isascii():
-        return len(text)
+    return len(text) if text.isascii() else _wide_columns(text)
+
+
+@lru_cache(maxsize=1024)  # labels and names come again on every slip
+def _wide_columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
@@ -42,9 +46,10 @@ def wrap(text: str, width: int = WIDTH) -> list[str]:
         if line.strip():
             lines.append(line.rstrip())
         line = token
-        while columns(line.rstrip()) > width:  # a word longer than the paper is wide
-            lines.append(line[:width])
-            line = line[width:]
+        while columns(line.rstrip()) > width:  # one piece wider than the paper is cut
+            head = next(n for n in range(len(line), 0, -1) if columns(line[:n]) <= width)
+            lines.append(line[:head])
+            line = line[head:]
     lines.append(line.rstrip())
     return lines
 
@@ -63,17 +68,19 @@ def field(label: str, value: str) -> list[str]:
     >>> field("批次号(BATCH NO)", "000001")
     ['批次号(BATCH NO): 000001']
     """
-    whole = f"{label}: {value}"
-    if columns(whole) <= WIDTH:
-        return [whole]
+    if columns(label) + 2 + columns(value) <= WIDTH:
+        return [f"{label}: {value}"]
     below = wrap(value)
     return [f"{label}:", *(right(line) for line in below)]
 
 
-def table_row(name: str, count: str, amount: str) -> str:
-    """One row of a settlement slip's table: name 14 columns, count 5, amount 13.
+def table_row(name: str, count: str, amount: str) -> list[str]:
+    """One row of a settlement slip's table: name 12 columns, count 6, amount 14; a longer name takes a line of its own.
 
     >>> table_row("消费", "3", "37.02")
-    '消费              3        37.02'
+    ['消费             3         37.02']
     """
-    return name + " " * (14 - columns(name)) + right(count, 5) + right(amount, 13)
+    numbers = right(count, 6) + right(amount, 14)
+    if columns(name) > 12:
+        return [name, right(numbers)]
+    return [name + " " * (12 - columns(name)) + numbers]

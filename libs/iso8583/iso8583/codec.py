@@ -21,19 +21,19 @@ _encode_plans: dict[tuple[int, ...], tuple[bytes, tuple[tuple[int, Encoder], ...
 
 def decode(body: bytes) -> Message:
     """A body (the frame without its 2-byte length) as a message; raises FormatError only."""
-    message, plan = _envelope(body)
-    _read_fields(body, plan, message.fields)
+    message = _envelope(body)
+    _read_fields(body, message.fields)
     return message
 
 
 def salvage(body: bytes) -> Message | None:
-    """What stands before the first fault of a body that `decode` refuses, so that it can be answered; None when not even the bitmap does."""
+    """What stands before the first fault of a body that `decode` refuses, so that it can be answered; None when not even the MTI does."""
     try:
-        message, plan = _envelope(body)
+        message = _envelope(body)
     except FormatError:
         return None
     try:
-        _read_fields(body, plan, message.fields)
+        _read_fields(body, message.fields)
     except FormatError:
         return message
     return message
@@ -71,7 +71,7 @@ def check_mti(mti: str) -> None:
         raise FormatError("mti", "is not a message type of ISO 8583:1987")
 
 
-def _envelope(body: bytes) -> tuple[Message, _DecodePlan]:
+def _envelope(body: bytes) -> Message:
     if len(body) < FIELDS_AT:
         raise FormatError("body", "is too short for TPDU, header, message type and bitmap")
     if body[0] != 0x60:
@@ -82,14 +82,14 @@ def _envelope(body: bytes) -> tuple[Message, _DecodePlan]:
     header = Header(digits[:2], digits[2:4], digits[4], digits[5], digits[6:])
     mti = body[MTI_AT : MTI_AT + 2].hex()
     check_mti(mti)
+    return Message(mti, {}, bytes(body[:TPDU_SIZE]), header)
+
+
+def _read_fields(body: bytes, fields: dict[int, Value]) -> None:
     bitmap = bytes(body[MTI_AT + 2 : FIELDS_AT])
     plan = _decode_plans.get(bitmap)
     if plan is None:
         plan = _plan_decoding(bitmap)
-    return Message(mti, {}, bytes(body[:TPDU_SIZE]), header), plan
-
-
-def _read_fields(body: bytes, plan: _DecodePlan, fields: dict[int, Value]) -> None:
     at = FIELDS_AT
     for number, decoder in plan:
         fields[number], at = decoder(body, at)

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -194,6 +195,7 @@ class Bus:
         self._numbers = itertools.count()
         self._inbox = f"_INBOX.{name}.{os.urandom(8).hex()}."
         self._discovery: _Discovery | None = None
+        self._closing = False
 
     @classmethod
     async def connect(cls, url: str, name: str, *, wait_s: float = 60.0) -> Bus:
@@ -204,7 +206,8 @@ class Bus:
         async def disconnected() -> None:
             bus.connected.clear()
             bus._fail_waiting()
-            log.warning("broker connection lost", broker=url)
+            if not bus._closing:
+                log.warning("broker connection lost", broker=url)
 
         async def reconnected() -> None:
             bus.connected.set()
@@ -303,8 +306,25 @@ class Bus:
         if future is not None and not future.done():
             future.set_result(message)
 
+    async def discover(self, *, wait_s: float = 0.25) -> set[str]:
+        """The subjects that services answer at this moment, as they say themselves (`$SRV.INFO`), asked for `wait_s`."""
+        found: set[str] = set()
+
+        async def on(message: Msg) -> None:
+            if not message.data:
+                return  # "no responders": nothing runs yet
+            found.update(endpoint["subject"] for endpoint in msgspec.json.decode(message.data).get("endpoints", ()))
+
+        inbox = f"_INBOX.{self.name}.{os.urandom(8).hex()}"
+        subscription = await self.client.subscribe(inbox, cb=on)
+        await self.client.publish("$SRV.INFO", b"", reply=inbox)
+        await asyncio.sleep(wait_s)  # nobody knows how many will answer
+        await subscription.unsubscribe()
+        return found
+
     async def close(self) -> None:
         """Flushes what was said and hangs up."""
+        self._closing = True
         if self._discovery is not None and self.client.is_connected:
             await self._discovery.stop()
         if self.client.is_connected:

@@ -143,6 +143,9 @@ async def _main(name: str, settings: C, wire: Callable[[Service[C]], Awaitable[N
         except TimeoutError:
             log.error("not drained in time", seconds=DRAIN_S)
             service.failed = True
+    except SettingsError as error:
+        log.error("cannot start", reason=str(error))
+        return 2
     finally:
         await service.health.stop()
         exporter.cancel()

@@ -7,7 +7,6 @@ import hmac
 import os
 
 from contracts.pan import Pan
-
 from security_module import card_values, pin_block
 from security_module.errors import KeyCheckError, KeyFormatError
 from security_module.keys import Purpose, WrappedKey, odd_parity

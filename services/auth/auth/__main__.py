@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from runtime.service import run
-
 from auth.app import wire
 from auth.settings import Settings
+from runtime.service import run
 
 if __name__ == "__main__":
     run("auth", Settings, wire)

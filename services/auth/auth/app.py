@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from contracts import money, subjects
-from runtime import clock, logs
-from runtime.service import Service
-from world import World, built_in
-
 from auth.domain.register import MerchantEntry, Register, TerminalEntry
 from auth.handlers import ShardOffice
 from auth.issuers import Issuers
 from auth.machine import ShardMachine
 from auth.settings import Settings
+from contracts import money, subjects
+from runtime import clock, logs
+from runtime.service import Service
+from world import World, built_in
 
 log = logs.get("auth")
 

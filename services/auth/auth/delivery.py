@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from auth.domain.state import Shard
+from auth.issuers import Issuers
 from contracts import response_codes as rc
 from contracts.authorization import IssuerReverseRequest
 from contracts.journal import Reversed
@@ -12,9 +14,6 @@ from runtime import logs
 from runtime.bus import BusError
 from runtime.ownership import Term
 from runtime.tracing import Tracer, parse_traceparent
-
-from auth.domain.state import Shard
-from auth.issuers import Issuers
 
 log = logs.get("delivery")
 

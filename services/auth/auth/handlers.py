@@ -6,6 +6,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from auth.delivery import Delivery
+from auth.domain import authorize, reverse, settle, terminals
+from auth.domain.register import Register
+from auth.domain.state import Shard, Transaction
+from auth.issuers import Issuers
 from contracts import subjects
 from contracts.authorization import (
     AuthorizeReply,
@@ -23,12 +28,6 @@ from runtime.bus import Bus, NoAnswer, NotDelivered, Request, Serving
 from runtime.log import LogError
 from runtime.ownership import Term
 from runtime.tracing import Span, Tracer
-
-from auth.delivery import Delivery
-from auth.domain import authorize, reverse, settle, terminals
-from auth.domain.register import Register
-from auth.domain.state import Shard, Transaction
-from auth.issuers import Issuers
 
 log = logs.get("auth")
 

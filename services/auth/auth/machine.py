@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import msgspec
-from contracts.codec import encode_stored
-from contracts.journal import EpochStarted, Record, record_decoder
 
 from auth.domain.state import Shard, apply
+from contracts.codec import encode_stored
+from contracts.journal import EpochStarted, Record, record_decoder
 
 _dump = msgspec.msgpack.Encoder().encode
 _load = msgspec.msgpack.Decoder(Shard).decode

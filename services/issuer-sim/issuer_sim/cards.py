@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import msgspec
+
 import world
 from contracts.pan import Pan
-
 from issuer_sim.domain.accounts import Account
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 
 import msgspec
-from contracts.authorization import CardData
-from contracts.pan import Track2
-from security_module import CardDataError, PinFormatError, SecurityModule, WrappedKey
 
+import world
+from contracts.authorization import CardData
 from issuer_sim.cards import CardOnFile
 from issuer_sim.domain.facts import Pin, is_expired
+from security_module import CardDataError, PinFormatError, SecurityModule, WrappedKey
 
 MANUAL_ENTRY = "01"
 """Field 22, first two digits: keyed by hand, so there is no track and no CVV."""
-CVV_LENGTH = 3
 _UTC_PLUS_8_S = 8 * 3600
 
 
@@ -43,7 +42,7 @@ class CardChecks:
             return False
         try:
             return self._module.verify_cvv(
-                self._keys.cvk, data.pan, track.expiry, track.service_code, track_cvv(track)
+                self._keys.cvk, data.pan, track.expiry, track.service_code, world.track2_cvv(track)
             )
         except CardDataError:  # an expiry or service code that is no digits has no CVV
             return False
@@ -70,11 +69,6 @@ def expired(data: CardData, card: CardOnFile, at_ms: int) -> bool:
     return any(
         is_expired(on_file=card.expiry, presented=shown, today_yymm=today) for shown in (data.expiry, track_expiry)
     )
-
-
-def track_cvv(track: Track2) -> str:
-    """The CVV in the discretionary data of the banks' tracks."""
-    return track.discretionary[:CVV_LENGTH]
 
 
 def yymm(at_ms: int) -> str:

@@ -12,22 +12,22 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
+
 from contracts import codec
 from contracts import response_codes as rc
 from contracts.authorization import IssuerReply, IssuerRequest, IssuerReverseReply, IssuerReverseRequest
 from contracts.ledger import LedgerRecord
 from contracts.pan import Pan
-from runtime import logs
-from runtime.bus import Request
-from runtime.log import Appended
-from runtime.tracing import Span, Tracer
-
 from issuer_sim.cards import CardOnFile
 from issuer_sim.checks import CardChecks, expired
 from issuer_sim.domain.accounts import State
 from issuer_sim.domain.decide import Decision, decide, decide_reverse
 from issuer_sim.domain.facts import NO_EVIDENCE, Asked, Evidence
 from issuer_sim.domain.scripted import PLAIN, Script, script_for
+from runtime import logs
+from runtime.bus import Request
+from runtime.log import Appended
+from runtime.tracing import Span, Tracer
 
 log = logs.get("issuer")
 

@@ -1,1 +1,47 @@
-"""A POS terminal as a state machine, one by hand or many for load."""
+"""A POS terminal as a state machine, one by hand or many for load.
+
+state, terminal, answers   the machine, without I/O
+record, memory             what it remembers, and its file
+messages, seal             its messages and its keys
+link, till                 its line, and one terminal driven over it
+tally, load                many at once
+practice                   a host to practise against
+"""
+
+from terminal_sim.link import Link, LinkError, LinkLostError
+from terminal_sim.load import LoadError, open_tills, run_load
+from terminal_sim.memory import MemoryFileError, TerminalBusyError, TerminalMemory, memory_path, read_memory
+from terminal_sim.outcomes import CloseOutcome, PlainOutcome, Refused, ReversalOutcome, SaleOutcome, SignOnOutcome
+from terminal_sim.record import ClosedBatch, PendingReversal, TerminalRecord, Transaction
+from terminal_sim.tally import LoadReport, Progress
+from terminal_sim.till import CloseResult, SwipeResult, Till, open_till
+
+__all__ = [
+    "CloseOutcome",
+    "CloseResult",
+    "ClosedBatch",
+    "Link",
+    "LinkError",
+    "LinkLostError",
+    "LoadError",
+    "LoadReport",
+    "MemoryFileError",
+    "PendingReversal",
+    "PlainOutcome",
+    "Progress",
+    "Refused",
+    "ReversalOutcome",
+    "SaleOutcome",
+    "SignOnOutcome",
+    "SwipeResult",
+    "TerminalBusyError",
+    "TerminalMemory",
+    "TerminalRecord",
+    "Till",
+    "Transaction",
+    "memory_path",
+    "open_till",
+    "open_tills",
+    "read_memory",
+    "run_load",
+]

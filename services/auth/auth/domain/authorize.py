@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from auth.domain.register import Register
+from auth.domain.state import Shard, Transaction
 from contracts import response_codes as rc
 from contracts.authorization import AuthorizeReply, AuthorizeRequest, IssuerReply
 from contracts.identity import format_rrn, transaction_id
 from contracts.journal import Intent, LateAnswer, Outcome, Record, Reversing
 from contracts.pan import luhn_valid
 from contracts.states import State
-
-from auth.domain.register import Register
-from auth.domain.state import Shard, Transaction
 
 NO_RRN = "000000000000"
 """Field 37 of an answer about which nothing is journalled."""

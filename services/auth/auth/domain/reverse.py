@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from auth.domain.authorize import NO_RRN
+from auth.domain.register import Register
+from auth.domain.state import Shard
 from contracts import response_codes as rc
 from contracts.authorization import ReverseReply, ReverseRequest
 from contracts.identity import format_rrn, transaction_id
 from contracts.journal import Record, Reversing, Tombstone
 from contracts.states import State
-
-from auth.domain.authorize import NO_RRN
-from auth.domain.register import Register
-from auth.domain.state import Shard
 
 
 class Reversal(NamedTuple):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from auth.domain.authorize import NO_RRN
+from auth.domain.register import Register
+from auth.domain.state import FIRST_BATCH, ClosedBatch, Shard, totals_of
 from contracts.authorization import BALANCED, NOT_BALANCED, SETTLE_ERROR, SettleReply, SettleRequest, Totals
 from contracts.identity import format_rrn
 from contracts.journal import BatchClosed, BatchUnbalanced, Record
 from contracts.states import State
-
-from auth.domain.authorize import NO_RRN
-from auth.domain.register import Register
-from auth.domain.state import FIRST_BATCH, ClosedBatch, Shard, totals_of
 
 
 class Wait(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+
 from contracts.authorization import Totals
 from contracts.journal import (
     BatchClosed,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from auth.domain.authorize import NO_RRN
+from auth.domain.register import Register
+from auth.domain.state import Shard
 from contracts import response_codes as rc
 from contracts.authorization import SignOffReply, SignOffRequest, SignOnReply, SignOnRequest
 from contracts.identity import format_rrn
 from contracts.journal import Record, SignedOff, SignedOn
-
-from auth.domain.authorize import NO_RRN
-from auth.domain.register import Register
-from auth.domain.state import Shard
 
 
 class SignOn(NamedTuple):

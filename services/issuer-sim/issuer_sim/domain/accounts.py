@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+
 from contracts.ledger import LedgerEpochStarted, LedgerRecord, Posting, Refusal, ReversalPosting
 from contracts.money import CNY
 from contracts.response_codes import APPROVED
@@ -45,8 +46,11 @@ class Transaction(msgspec.Struct, array_like=True):
     reversed: bool = False
 
 
-class State(msgspec.Struct):
-    """One institution: its accounts by number, its transactions by id, and the counter behind its authorization codes."""
+class State(msgspec.Struct, tag="issuer-1"):
+    """One institution: its accounts by number, its transactions by id, and the counter behind its authorization codes.
+
+    The tag changes with the layout: a snapshot of another layout is then no snapshot, and the log is replayed.
+    """
 
     accounts: dict[str, Account] = {}
     transactions: dict[str, Transaction] = {}

@@ -13,7 +13,6 @@ from contracts import response_codes as rc
 from contracts.authorization import IssuerReply, IssuerReverseReply
 from contracts.ledger import LedgerRecord, Posting, Refusal, ReversalPosting
 from contracts.money import CNY, MAX_AMOUNT_MINOR
-
 from issuer_sim.domain.accounts import ACTIVE, Account, State, Transaction
 from issuer_sim.domain.facts import Asked, Evidence, Pin
 from issuer_sim.domain.scripted import PLAIN, Script

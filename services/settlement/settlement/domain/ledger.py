@@ -6,7 +6,7 @@ Accounts are named by owner and side: `issuer:<institution>:receivable`, `mercha
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 import msgspec
 
@@ -15,11 +15,11 @@ from contracts.kinds import Kind
 from contracts.states import State
 
 
-class ProjectionError(Exception):
+class PostingError(Exception):
     """The journal says what the books cannot hold. The projection stops here and skips nothing; the text names the place."""
 
 
-class EntryKind(str, Enum):
+class EntryKind(StrEnum):
     """What an entry books. At most one entry of each kind per transaction, for ever."""
 
     CAPTURE = "capture"
@@ -55,8 +55,16 @@ class Entry(msgspec.Struct, frozen=True):
     credit: str
     currency: str
     amount_minor: int
+
+
+class Posted(msgspec.Struct, frozen=True):
+    """What a trace is told about: entries of one kind that the work at `trace` (W3C traceparent, maybe empty) brought about."""
+
     trace: str
-    """W3C traceparent of what the entry belongs to; empty when it was not traced."""
+    kind: EntryKind
+    entries: int
+    rrn: str
+    """Of the transaction, or of the batch close."""
 
 
 class Transaction(msgspec.Struct, kw_only=True):

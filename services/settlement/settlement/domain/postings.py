@@ -32,7 +32,8 @@ from settlement.domain.ledger import (
     Entry,
     EntryKind,
     KindTotal,
-    ProjectionError,
+    Posted,
+    PostingError,
     Transaction,
     issuer_receivable,
     merchant_captured,
@@ -54,9 +55,9 @@ def needed(records: Iterable[Record]) -> tuple[set[str], set[BatchKey], set[Batc
     batches: set[BatchKey] = set()
     closing: set[BatchKey] = set()
     for record in records:
-        if isinstance(record, Intent | Tombstone):
+        if isinstance(record, Intent):
             begun.add(record.id)
-        elif isinstance(record, Outcome | Reversing | Reversed):
+        elif isinstance(record, Outcome | Reversing | Reversed | Tombstone):
             if record.id not in begun:
                 ids.add(record.id)
         elif isinstance(record, BatchClosed | BatchUnbalanced):
@@ -76,7 +77,9 @@ def totals_of(standing: Iterable[Transaction]) -> Totals:
         else:
             credit_minor += transaction.amount_minor
             credit_count += 1
-    return Totals(debit_minor=debit_minor, debit_count=debit_count, credit_minor=credit_minor, credit_count=credit_count)
+    return Totals(
+        debit_minor=debit_minor, debit_count=debit_count, credit_minor=credit_minor, credit_count=credit_count
+    )
 
 
 def lines_of(standing: Iterable[Transaction]) -> tuple[KindTotal, ...]:
@@ -104,6 +107,7 @@ class Book:
         self.touched: dict[str, Transaction] = {}
         self.touched_batches: dict[BatchKey, Batch] = {}
         self.entries: list[Entry] = []
+        self.posted: list[Posted] = []
 
     def is_new(self, transaction: Transaction) -> bool:
         return transaction.id not in self._known
@@ -112,33 +116,40 @@ class Book:
         return (batch.terminal, batch.batch) not in self._known_batches
 
     def post(self, record: Record) -> None:
-        """Takes one record; raises ProjectionError when the books cannot hold it."""
+        """Takes one record; raises PostingError when the books cannot hold it."""
         _RULES[type(record)](self, record)
 
     # What the rules are made of.
 
     def begin(self, transaction: Transaction) -> None:
         if transaction.id in self.transactions:
-            raise ProjectionError(f"transaction {transaction.id}: begun twice")
+            raise PostingError(f"transaction {transaction.id}: begun twice")
         self.transactions[transaction.id] = self.touched[transaction.id] = transaction
         self._members[transaction.terminal, transaction.batch].append(transaction)
 
-    def move(self, id: str, to: State) -> tuple[Transaction, State]:
-        """The transaction in its new state, and the state it had."""
+    def known(self, id: str) -> Transaction:
         transaction = self.transactions.get(id)
         if transaction is None:
-            raise ProjectionError(f"transaction {id}: moves to {to.value}, but the journal has not begun it")
+            raise PostingError(f"transaction {id}: it moves, but the journal has not begun it")
+        return transaction
+
+    def move(self, id: str, to: State) -> tuple[Transaction, State]:
+        """The transaction in its new state, and the state it had."""
+        transaction = self.known(id)
         before = transaction.state
         try:
             transaction.state = advance(before, to)
         except IllegalMoveError as error:
-            raise ProjectionError(f"transaction {id}: {error}") from None
+            raise PostingError(f"transaction {id}: {error}") from None
         self.touched[id] = transaction
         return transaction, before
 
-    def enter(self, kind: EntryKind, transaction: Transaction, at_ms: int, debit: str, credit: str) -> None:
+    def enter(
+        self, kind: EntryKind, transaction: Transaction, *, at_ms: int, debit: str, credit: str, trace: str
+    ) -> None:
         t = transaction
-        self.entries.append(Entry(self.next_entry, t.id, kind, at_ms, debit, credit, t.currency, t.amount_minor, t.trace))
+        self.entries.append(Entry(self.next_entry, t.id, kind, at_ms, debit, credit, t.currency, t.amount_minor))
+        self.posted.append(Posted(trace, kind, 1, t.rrn))
         self.next_entry += 1
 
     def standing(self, terminal: str, batch: str) -> list[Transaction]:
@@ -180,25 +191,39 @@ def _outcome(book: Book, record: Outcome) -> None:
     if record.state is State.APPROVED:
         transaction.trace = record.trace
         issuer, captured = issuer_receivable(transaction.institution), merchant_captured(transaction.merchant)
-        book.enter(EntryKind.CAPTURE, transaction, record.at_ms, debit=issuer, credit=captured)
+        book.enter(
+            EntryKind.CAPTURE, transaction, at_ms=record.at_ms, debit=issuer, credit=captured, trace=record.trace
+        )
 
 
 def _reversing(book: Book, record: Reversing) -> None:
-    transaction, before = book.move(record.id, State.REVERSING)
-    transaction.awaiting = (transaction.institution,)
+    before = _undo(book, record, (book.known(record.id).institution,))
     if record.after_close is not (before is State.SETTLED):
         place = "after" if record.after_close else "before"
-        raise ProjectionError(f"transaction {record.id}: reversed {place} the close by the journal, but {before.value} in the ledger")
+        raise PostingError(
+            f"transaction {record.id}: reversed {place} the close by the journal, but {before.value} in the ledger"
+        )
+
+
+def _undo(book: Book, record: Reversing | Tombstone, awaiting: tuple[str, ...]) -> State:
+    """Moves a transaction to REVERSING and books the opposite of what stands; the state it had."""
+    transaction, before = book.move(record.id, State.REVERSING)
+    transaction.awaiting = awaiting
     issuer = issuer_receivable(transaction.institution)
-    if before is State.APPROVED:
-        captured = merchant_captured(transaction.merchant)
-        book.enter(EntryKind.REVERSAL, transaction, record.at_ms, debit=captured, credit=issuer)
-    elif before is State.SETTLED:
-        payable = merchant_payable(transaction.merchant)
-        book.enter(EntryKind.COMPENSATION, transaction, record.at_ms, debit=payable, credit=issuer)
+    undone = {
+        State.APPROVED: (EntryKind.REVERSAL, merchant_captured(transaction.merchant)),
+        State.SETTLED: (EntryKind.COMPENSATION, merchant_payable(transaction.merchant)),
+    }.get(before)
+    if undone is not None:
+        kind, merchant = undone
+        book.enter(kind, transaction, at_ms=record.at_ms, debit=merchant, credit=issuer, trace=record.trace)
+    return before
 
 
 def _tombstone(book: Book, record: Tombstone) -> None:
+    if record.id in book.transactions:
+        _late_tombstone(book, record)
+        return
     book.begin(
         Transaction(
             id=record.id,
@@ -218,16 +243,37 @@ def _tombstone(book: Book, record: Tombstone) -> None:
     )
 
 
-def _reversed(book: Book, record: Reversed) -> None:
-    transaction = book.transactions.get(record.id)
-    if transaction is not None and transaction.state is State.REVERSING:
-        if record.institution not in transaction.awaiting:
-            raise ProjectionError(f"transaction {record.id}: {record.institution} acknowledged a reversal that it was not asked for")
-        transaction.awaiting = tuple(i for i in transaction.awaiting if i != record.institution)
+def _late_tombstone(book: Book, record: Tombstone) -> None:
+    """A reversal of what the switch has archived and the ledger still knows: the institutions are told and undo what they did.
+
+    What had been settled is compensated, by the amount that was settled. What had been declined or reversed stays so; a
+    repeated reversal counts as one.
+    """
+    transaction = book.known(record.id)
+    if transaction.state is State.SETTLED:
+        _undo(book, record, record.institutions)
+    elif transaction.state in _DONE:
+        transaction.awaiting = record.institutions
         book.touched[record.id] = transaction
-        if transaction.awaiting:
-            return
-    book.move(record.id, State.REVERSED)
+    else:
+        raise PostingError(
+            f"transaction {record.id}: unknown to the switch, but {transaction.state.value} in the ledger"
+        )
+
+
+_DONE = (State.DECLINED, State.REVERSED)
+
+
+def _reversed(book: Book, record: Reversed) -> None:
+    transaction = book.known(record.id)
+    if record.institution not in transaction.awaiting:
+        raise PostingError(
+            f"transaction {record.id}: {record.institution} acknowledged a reversal that it was not asked for"
+        )
+    transaction.awaiting = tuple(i for i in transaction.awaiting if i != record.institution)
+    book.touched[record.id] = transaction
+    if not transaction.awaiting and transaction.state not in _DONE:
+        book.move(record.id, State.REVERSED)
 
 
 def _signed_on(book: Book, record: SignedOn) -> None:
@@ -235,15 +281,15 @@ def _signed_on(book: Book, record: SignedOn) -> None:
 
 
 def _compare(book: Book, record: BatchClosed | BatchUnbalanced, host: Totals) -> list[Transaction]:
-    """What stands approved in the batch; raises ProjectionError when it is not what the host counted."""
+    """What stands approved in the batch; raises PostingError when it is not what the host counted."""
     place = f"batch {record.batch} of terminal {record.terminal}"
     standing = book.standing(record.terminal, record.batch)
     foreign = [t.id for t in standing if t.currency != record.currency or t.merchant != record.merchant]
     if foreign:
-        raise ProjectionError(f"{place}: transaction {foreign[0]} has another currency or merchant")
+        raise PostingError(f"{place}: transaction {foreign[0]} has another currency or merchant")
     counted = totals_of(standing)
     if counted != host:
-        raise ProjectionError(f"{place}: the host closed it with {_show(host)}, the ledger holds {_show(counted)}")
+        raise PostingError(f"{place}: the host closed it with {_show(host)}, the ledger holds {_show(counted)}")
     return standing
 
 
@@ -253,7 +299,7 @@ def _show(totals: Totals) -> str:
 
 def _write_close(batch: Batch, record: BatchClosed | BatchUnbalanced, result: str, standing: list[Transaction]) -> None:
     if batch.closed:
-        raise ProjectionError(f"batch {batch.batch} of terminal {batch.terminal}: closed twice")
+        raise PostingError(f"batch {batch.batch} of terminal {batch.terminal}: closed twice")
     batch.closed = result == BALANCED
     batch.result = result
     batch.at_ms = record.at_ms
@@ -271,7 +317,16 @@ def _batch_closed(book: Book, record: BatchClosed) -> None:
     captured, payable = merchant_captured(record.merchant), merchant_payable(record.merchant)
     for transaction in standing:
         book.move(transaction.id, State.SETTLED)
-        book.enter(EntryKind.SETTLEMENT, transaction, record.at_ms, debit=captured, credit=payable)
+        # The sale's own trace, so that it reaches from the terminal's frame to here.
+        book.enter(
+            EntryKind.SETTLEMENT,
+            transaction,
+            at_ms=record.at_ms,
+            debit=captured,
+            credit=payable,
+            trace=transaction.trace,
+        )
+    book.posted.append(Posted(record.trace, EntryKind.SETTLEMENT, len(standing), record.rrn))
 
 
 def _batch_unbalanced(book: Book, record: BatchUnbalanced) -> None:

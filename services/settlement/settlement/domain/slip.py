@@ -29,15 +29,15 @@ def settlement_slip(batch: Batch, merchant_name: str, *, reprint: bool = False) 
         *field("参考号(REFER NO)", batch.rrn),
         *field("日期/时间(DATE/TIME)", date_time(batch.at_ms)),
         RULE,
-        table_row("交易类型", "总笔数", "总金额"),
+        *table_row("交易类型", "总笔数", "总金额"),
         verdict,
     ]
     for line in batch.lines:
-        lines.append(table_row(KINDS[line.kind].chinese, str(line.count), str(Money(line.amount_minor, currency))))
+        lines += table_row(KINDS[line.kind].chinese, str(line.count), str(Money(line.amount_minor, currency)))
     lines += [
         RULE,
-        table_row("借记(DEBIT)", str(totals.debit_count), str(Money(totals.debit_minor, currency))),
-        table_row("贷记(CREDIT)", str(totals.credit_count), str(Money(totals.credit_minor, currency))),
-        table_row("总计(TOTAL)", "", str(Money(totals.debit_minor - totals.credit_minor, currency))),
+        *table_row("借记(DEBIT)", str(totals.debit_count), str(Money(totals.debit_minor, currency))),
+        *table_row("贷记(CREDIT)", str(totals.credit_count), str(Money(totals.credit_minor, currency))),
+        *table_row("总计(TOTAL)", "", str(Money(totals.debit_minor - totals.credit_minor, currency))),
     ]
     return "\n".join(lines) + "\n"

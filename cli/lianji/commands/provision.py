@@ -1,0 +1,38 @@
+"""`lianji provision`: streams, buckets and consumers on a broker, for Compose; `lianji up` does it by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from lianji.declaration import declaration_for
+from lianji.errors import CliError
+from runtime.bus import Bus, NotDelivered
+from runtime.provision import provision as make
+from world import built_in
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def provision(
+        nats: Annotated[
+            str, typer.Option(envvar="LIANJI_NATS_URL", help="URL of the broker.")
+        ] = "nats://127.0.0.1:4222",
+    ) -> None:
+        """Make the streams, buckets and consumers that are not there yet, and exit."""
+        asyncio.run(_provision(nats))
+
+
+async def _provision(url: str) -> None:
+    declaration = declaration_for(built_in())
+    try:
+        bus = await Bus.connect(url, "lianji-provision", wait_s=60)
+    except NotDelivered as error:
+        raise CliError(str(error)) from None
+    try:
+        await make(bus, declaration)
+    finally:
+        await bus.close()
+    print(f"provisioned: {', '.join(row.stream for row in declaration.logs)}")

@@ -1,0 +1,188 @@
+"""The embedded stack: broker, provisioning and services as local processes, started again when they die."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from lianji import stackfile
+from lianji.broker import BrokerError, LocalBroker, free_port
+from lianji.declaration import declaration_for, expected_subjects
+from lianji.errors import CliError
+from lianji.stackfile import ProcessInfo, StackFile
+from lianji.supervisor import Child
+from runtime.bus import Bus
+from runtime.provision import provision
+from world import World, built_in
+
+SERVICES = (
+    # name, module; in the order of their start. They may start in any order: each waits for what it needs.
+    ("auth-a", "auth"),
+    ("auth-b", "auth"),
+    ("issuer-sim", "issuer_sim"),
+    ("receipts", "receipts"),
+    ("settlement", "settlement"),
+    ("terminal-gw", "terminal_gw"),
+)
+READY_S = 60.0
+
+
+class RunFile(msgspec.Struct):
+    """What a service writes about itself when it has started."""
+
+    pid: int
+    service: str
+    ports: dict[str, int]
+
+
+_run_file = msgspec.json.Decoder(RunFile).decode
+
+
+class Stack:
+    """One embedded stack over one data directory."""
+
+    def __init__(self, data_dir: Path, *, gateway_port: int = 0) -> None:
+        self.data_dir = data_dir.resolve()
+        self.world: World = built_in()
+        self.gateway_host = "127.0.0.1"
+        self.gateway_port = gateway_port or free_port()
+        self.broker = LocalBroker(self.data_dir / "broker")
+        self.children: dict[str, Child] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lock: IO[bytes] | None = None
+        self._stopping = False
+
+    # ------------------------------------------------------------------ start
+
+    async def start(self) -> None:
+        """Returns when a swipe can be taken; raises CliError with what is missing and where to look."""
+        self._take_lock()
+        try:
+            await asyncio.to_thread(self.broker.start)
+        except BrokerError as error:
+            raise CliError(str(error)) from None
+        self._tasks.append(asyncio.create_task(self._supervise_broker()))
+        bus = await Bus.connect(self.broker.url, "lianji-up", wait_s=10)
+        try:
+            await provision(bus, declaration_for(self.world))
+            for name, module in SERVICES:
+                child = Child(
+                    name,
+                    [sys.executable, "-m", module],
+                    self._environment(name),
+                    self.data_dir / "logs" / f"{name}.log",
+                    lambda _: self.write_stack_file(),
+                )
+                self.children[name] = child
+                self._run_path(name).unlink(missing_ok=True)
+                self._tasks.append(asyncio.create_task(child.supervise()))
+            await self._until_ready(bus)
+        finally:
+            await bus.close()
+        self.write_stack_file()
+
+    def _take_lock(self) -> None:
+        run = self.data_dir / "run"
+        run.mkdir(parents=True, exist_ok=True)
+        self._lock = (run / "lock").open("wb")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CliError(f"a stack runs on {self.data_dir} already: stop it, or take another --data-dir") from None
+
+    def _environment(self, name: str) -> dict[str, str]:
+        return {
+            "LIANJI_NATS_URL": self.broker.url,
+            "LIANJI_INSTANCE": name,
+            "LIANJI_DATA_DIR": str(self.data_dir),
+            "LIANJI_RUN_DIR": str(self.data_dir / "run"),
+            "LIANJI_TRACE_DIR": str(self.data_dir / "traces"),
+            "LIANJI_LISTEN_HOST": self.gateway_host,
+            "LIANJI_LISTEN_PORT": str(self.gateway_port),
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _run_path(self, name: str) -> Path:
+        return self.data_dir / "run" / f"{name}.json"
+
+    async def _until_ready(self, bus: Bus) -> None:
+        """Every subject has somebody who answers, and the gateway takes connections."""
+        expected = expected_subjects(self.world)
+        give_up = time.monotonic() + READY_S
+        while True:
+            missing = expected - await bus.discover()
+            if not missing and await self._gateway_answers():
+                return
+            if time.monotonic() > give_up:
+                what = ", ".join(sorted(missing)) or f"the gateway on port {self.gateway_port}"
+                raise CliError(
+                    f"not ready after {READY_S:g} s, nobody answers {what}; look in {self.data_dir / 'logs'}"
+                )
+
+    async def _gateway_answers(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection(self.gateway_host, self.gateway_port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    # ------------------------------------------------------------------ while it runs
+
+    async def _supervise_broker(self) -> None:
+        while not self._stopping:
+            if self.broker.alive():
+                await asyncio.sleep(0.05)
+                continue
+            sys.stderr.write(f"lianji: nats-server ended, starting it again; its log: {self.broker.log_file}\n")
+            try:
+                await asyncio.to_thread(self.broker.start)
+                self.write_stack_file()
+            except BrokerError as error:
+                sys.stderr.write(f"lianji: {error}\n")
+                await asyncio.sleep(0.5)
+
+    def info(self) -> StackFile:
+        """The stack as it is now."""
+        processes = {"nats-server": ProcessInfo(pid=self.broker.process.pid if self.broker.process else 0)}
+        for name, child in self.children.items():
+            processes[name] = ProcessInfo(pid=child.pid, health_url=self._health_url(name))
+        return StackFile(
+            pid=os.getpid(),
+            data_dir=str(self.data_dir),
+            nats_url=self.broker.url,
+            gateway_host=self.gateway_host,
+            gateway_port=self.gateway_port,
+            processes=processes,
+        )
+
+    def _health_url(self, name: str) -> str:
+        try:
+            ports = _run_file(self._run_path(name).read_bytes()).ports
+        except (FileNotFoundError, msgspec.DecodeError):
+            return ""
+        return f"http://127.0.0.1:{ports['health']}/readyz"
+
+    def write_stack_file(self) -> None:
+        stackfile.write(self.info())
+
+    # ------------------------------------------------------------------ stop
+
+    async def stop(self) -> None:
+        """Drains from the terminals inwards; the broker goes last."""
+        self._stopping = True
+        for name in ("terminal-gw", "auth-b", "auth-a", "issuer-sim", "receipts", "settlement"):
+            if name in self.children:
+                await self.children[name].stop()
+        await asyncio.to_thread(self.broker.stop)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        stackfile.remove(self.data_dir)
+        if self._lock is not None:
+            self._lock.close()

@@ -1,0 +1,70 @@
+"""How commands find a running stack: `<data-dir>/run/stack.json`, written by `lianji up` and removed when it ends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from lianji.errors import CliError
+
+
+class ProcessInfo(msgspec.Struct, kw_only=True):
+    pid: int
+    health_url: str = ""
+
+
+class StackFile(msgspec.Struct, kw_only=True):
+    """Addresses and processes of one embedded stack."""
+
+    pid: int
+    """Of the supervisor."""
+    data_dir: str
+    nats_url: str
+    gateway_host: str
+    gateway_port: int
+    processes: dict[str, ProcessInfo]
+
+
+_decode = msgspec.json.Decoder(StackFile).decode
+
+
+def path_in(data_dir: Path) -> Path:
+    return data_dir / "run" / "stack.json"
+
+
+def write(stack: StackFile) -> None:
+    """Atomically, for a reader may look at any moment."""
+    path = path_in(Path(stack.data_dir))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_bytes(msgspec.json.format(msgspec.json.encode(stack)))
+    partial.replace(path)
+
+
+def remove(data_dir: Path) -> None:
+    path_in(data_dir).unlink(missing_ok=True)
+
+
+def find(data_dir: Path) -> StackFile | None:
+    """The stack that runs on `data_dir`, None when none does."""
+    try:
+        stack = _decode(path_in(data_dir).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        return None
+    try:
+        os.kill(stack.pid, 0)
+    except ProcessLookupError:
+        return None  # it was killed and could not clean up
+    except PermissionError:
+        return stack
+    return stack
+
+
+def running(data_dir: Path) -> StackFile:
+    """Like `find`; raises CliError that says how to start one."""
+    stack = find(data_dir)
+    if stack is None:
+        raise CliError(f"no stack runs on {data_dir}: start one with `lianji up --data-dir {data_dir}`")
+    return stack

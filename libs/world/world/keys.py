@@ -1,0 +1,89 @@
+"""Every key of the test world, derived from one seed, so that nothing has to be distributed and nothing is secret.
+
+Keys are HMAC-SHA256 of the seed over the key's name, cut to length, DES keys with odd parity. LIANJI_WORLD_SEED gives another world
+other keys (and with them other CVVs and PVVs); cards and terminals stay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from functools import lru_cache
+
+from contracts.pan import Track2
+from security_module import Purpose, SecurityModule, odd_parity
+from world.model import Card
+
+NOTICE = "test world: every key and card is public"
+PUBLIC_SEED = "lianji public test world 1"
+SEED_VARIABLE = "LIANJI_WORLD_SEED"
+
+_CVV_DIGITS = 3
+_DISCRETIONARY = 13
+"""Track 2 holds 37 characters (ISO/IEC 7813): PAN 16, separator, expiry 4, service code 3, and these."""
+
+
+def _derive(name: str, length: int) -> bytes:
+    seed = os.environ.get(SEED_VARIABLE) or PUBLIC_SEED
+    return hmac.digest(seed.encode(), name.encode(), hashlib.sha256)[:length]
+
+
+def lmk() -> bytes:
+    """The local master key of the services' security modules, AES, 32 bytes."""
+    return _derive("lmk", 32)
+
+
+def terminal_master_key(tid: str) -> bytes:
+    """TMK, double length, one per terminal."""
+    return odd_parity(_derive(f"terminal-master:{tid}", 16))
+
+
+def terminal_local_key(tid: str) -> bytes:
+    """What a simulated terminal keeps its own keys under, AES, 32 bytes."""
+    return _derive(f"terminal-local:{tid}", 32)
+
+
+def zone_pin_key(institution: str) -> bytes:
+    """ZPK between the gateway and an institution, double length."""
+    return odd_parity(_derive(f"zone-pin:{institution}", 16))
+
+
+def cvk(institution: str) -> bytes:
+    """CVK of an institution, double length."""
+    return odd_parity(_derive(f"cvk:{institution}", 16))
+
+
+def pvk(institution: str) -> bytes:
+    """PVK of an institution, double length."""
+    return odd_parity(_derive(f"pvk:{institution}", 16))
+
+
+def data_key() -> bytes:
+    """Keys the digests of card data, 32 bytes."""
+    return _derive("data", 32)
+
+
+@lru_cache(maxsize=4)
+def _personalisation(local: bytes) -> SecurityModule:
+    """What a card factory has: a security module to make CVVs and PVVs with."""
+    return SecurityModule(local)
+
+
+def track2(card: Card) -> Track2:
+    """The card's track 2, 37 characters. The discretionary data is the CVV (3 digits), then zeros."""
+    hsm = _personalisation(lmk())
+    key = hsm.import_clear(Purpose.CVK, cvk(card.issuer))
+    cvv = hsm.cvv(key, card.pan, card.expiry, card.service_code)
+    return Track2(f"{card.pan.clear()}D{card.expiry}{card.service_code}{cvv.ljust(_DISCRETIONARY, '0')}")
+
+
+def track2_cvv(track: Track2) -> str:
+    """The CVV on a track that `track2` laid out; empty or short when the track has none."""
+    return track.discretionary[:_CVV_DIGITS]
+
+
+def pvv(card: Card) -> str:
+    """The PVV (PVKI 1) that the issuer keeps instead of the card's PIN."""
+    hsm = _personalisation(lmk())
+    return hsm.pvv(hsm.import_clear(Purpose.PVK, pvk(card.issuer)), card.pan, card.pin)

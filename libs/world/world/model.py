@@ -1,0 +1,164 @@
+"""What a world holds, and how it is looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from contracts.pan import Pan
+from security_module import MacAlgorithm
+
+ACTIVE: Literal["active"] = "active"
+SUSPENDED: Literal["suspended"] = "suspended"
+"""A merchant that may not sell for now: response code 03."""
+CLOSED: Literal["closed"] = "closed"
+"""A terminal that has been taken out of service: response code 58."""
+LOST: Literal["lost"] = "lost"
+"""A card that its holder reported: response code 41."""
+DEBIT: Literal["debit"] = "debit"
+CREDIT: Literal["credit"] = "credit"
+
+
+class Merchant(msgspec.Struct, frozen=True, kw_only=True):
+    mid: str
+    """Field 42: acquirer 3, area 4, MCC 4, serial 4."""
+    name: str
+    name_en: str
+    status: Literal["active", "suspended"] = ACTIVE
+    limit_minor: int = 50_000_00
+    """The most that one transaction may be worth, fen: more is answered 61."""
+
+
+class Terminal(msgspec.Struct, frozen=True, kw_only=True):
+    tid: str
+    """Field 41."""
+    merchant: str
+    """The merchant's number."""
+    status: Literal["active", "closed"] = ACTIVE
+    mac_algorithm: MacAlgorithm = MacAlgorithm.CUP_ECB
+
+
+class Institution(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    """As in the subject `issuer.v1.<id>.authorize`."""
+    code: str
+    """Field 44, first half."""
+    name: str
+    name_en: str
+    kind: Literal["debit", "credit"]
+    bins: tuple[str, ...]
+    """The prefixes of its card numbers."""
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """An invented card. `str` and `repr` show neither PAN nor PIN."""
+
+    name: str
+    pan: Pan
+    expiry: str
+    """YYMM."""
+    service_code: str
+    pin: str
+    issuer: str
+    """The institution's id."""
+    kind: Literal["debit", "credit"]
+    account: str
+    """The account's number at the issuer; never the card's."""
+    status: Literal["active", "lost"] = ACTIVE
+    opening_minor: int = 0
+    """What a debit account starts with, fen."""
+    credit_limit_minor: int = 0
+    """How far a credit account may go below zero, fen."""
+
+    def __repr__(self) -> str:
+        return f"Card({self.name}, {self.pan}, pin=****)"
+
+
+class StopEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A card, or every card of a prefix, that the switch refuses without asking the issuer."""
+
+    prefix_or_pan: Pan
+    reason: str
+    """The response code (field 39)."""
+
+
+class World:
+    """Tuples of what there is, and look-ups made once. A look-up of something unknown gives None; nothing here raises."""
+
+    __slots__ = (
+        "_bin_lengths",
+        "_bins",
+        "_cards",
+        "_cards_by_pan",
+        "_institutions",
+        "_merchants",
+        "_stop_lengths",
+        "_stops",
+        "_terminals",
+        "acquirer",
+        "cards",
+        "institutions",
+        "merchants",
+        "shards",
+        "stop_list",
+        "terminals",
+    )
+
+    def __init__(
+        self,
+        *,
+        acquirer: str,
+        shards: int,
+        merchants: Iterable[Merchant],
+        terminals: Iterable[Terminal],
+        institutions: Iterable[Institution],
+        cards: Iterable[Card],
+        stop_list: Iterable[StopEntry],
+    ) -> None:
+        self.acquirer = acquirer
+        self.shards = shards
+        self.merchants = tuple(merchants)
+        self.terminals = tuple(terminals)
+        self.institutions = tuple(institutions)
+        self.cards = tuple(cards)
+        self.stop_list = tuple(stop_list)
+        self._merchants = {m.mid: m for m in self.merchants}
+        self._terminals = {t.tid: t for t in self.terminals}
+        self._institutions = {i.id: i for i in self.institutions}
+        self._cards = {c.name: c for c in self.cards}
+        self._cards_by_pan = {c.pan: c for c in self.cards}
+        self._bins = {prefix: i for i in self.institutions for prefix in i.bins}
+        self._stops = {e.prefix_or_pan.clear(): e.reason for e in self.stop_list}
+        # Longest first: the more particular entry wins.
+        self._bin_lengths = sorted({len(p) for p in self._bins}, reverse=True)
+        self._stop_lengths = sorted({len(p) for p in self._stops}, reverse=True)
+
+    def merchant(self, mid: str) -> Merchant | None:
+        return self._merchants.get(mid)
+
+    def terminal(self, tid: str) -> Terminal | None:
+        return self._terminals.get(tid)
+
+    def institution(self, id: str) -> Institution | None:
+        return self._institutions.get(id)
+
+    def card(self, name: str) -> Card | None:
+        return self._cards.get(name)
+
+    def card_for(self, pan: Pan) -> Card | None:
+        return self._cards_by_pan.get(pan)
+
+    def cards_of(self, institution: str) -> tuple[Card, ...]:
+        return tuple(c for c in self.cards if c.issuer == institution)
+
+    def institution_for(self, pan: Pan) -> Institution | None:
+        """The owner of the card's BIN; None is answered 15."""
+        digits = pan.clear()
+        return next((i for n in self._bin_lengths if (i := self._bins.get(digits[:n]))), None)
+
+    def stop_reason(self, pan: Pan) -> str | None:
+        """The response code of the stop list's entry for this card, if there is one."""
+        digits = pan.clear()
+        return next((r for n in self._stop_lengths if (r := self._stops.get(digits[:n]))), None)

@@ -1,0 +1,40 @@
+"""A bank's office: its subjects are served while this process owns its ledger."""
+
+from __future__ import annotations
+
+import asyncio
+
+from contracts import subjects
+from issuer_sim.domain.accounts import State
+from issuer_sim.handlers import Bank, Handlers
+from runtime.bus import Bus, Serving
+from runtime.clock import now_ms
+from runtime.ownership import Term
+from runtime.tracing import Tracer
+
+CONCURRENCY = 256
+"""Requests of one kind in hand at once; what comes above waits in the connection's buffer, within its deadline."""
+
+
+class BankOffice:
+    """Opened when a term of office begins, closed when it ends (runtime.ownership.Office)."""
+
+    def __init__(self, bank: Bank, bus: Bus, tracer: Tracer) -> None:
+        self._bank = bank
+        self._bus = bus
+        self._tracer = tracer
+        self._handlers: Handlers | None = None
+        self._servings: list[Serving] = []
+
+    async def open(self, term: Term[State]) -> None:
+        handlers = self._handlers = Handlers(self._bank, term, self._tracer, now_ms)
+        for operation, handler in (("authorize", handlers.authorize), ("reverse", handlers.reverse)):
+            subject = subjects.issuer(self._bank.institution, operation)
+            self._servings.append(await self._bus.serve(subject, handler, concurrency=CONCURRENCY))
+
+    async def close(self) -> None:
+        """Takes no more requests; returns when those in hand have been answered, or have failed with the term."""
+        if self._handlers is not None:
+            self._handlers.close()
+        servings, self._servings = self._servings, []
+        await asyncio.gather(*(serving.stop() for serving in servings))

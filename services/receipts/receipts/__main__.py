@@ -1,0 +1,10 @@
+"""`python -m receipts`."""
+
+from __future__ import annotations
+
+from receipts.app import wire
+from receipts.settings import Settings
+from runtime.service import run
+
+if __name__ == "__main__":
+    run("receipts", Settings, wire)

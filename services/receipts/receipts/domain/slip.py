@@ -1,0 +1,100 @@
+"""The sales slip 签购单 as text, 32 columns (terminal-protocol, "Receipt and settlement slip")."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from enum import StrEnum
+
+import msgspec
+
+from contracts.kinds import KINDS, Kind
+from contracts.money import CNY, Money
+from contracts.paper import RULE, centred, field, wrap
+
+SHANGHAI = timezone(timedelta(hours=8))
+"""Asia/Shanghai: UTC+8 without summer time since 1992, so no zone database is needed."""
+
+_ENTRY = {"01": "/M", "02": "/S", "05": "/I", "07": "/C", "90": "/S"}
+"""What is printed behind the card number, by the first two digits of field 22: keyed, swiped, inserted, contactless."""
+
+_CURRENCIES = {CNY: "RMB"}
+
+EXPIRY = "****"
+"""The journal holds no expiry, and so no slip shows one."""
+
+_SIGNATURE = (
+    RULE,
+    "持卡人签名 CARDHOLDER SIGNATURE",
+    "",
+    "",
+    RULE,
+    *wrap("本人确认以上交易，同意将其计入本人账户"),
+    *wrap("I ACKNOWLEDGE SATISFACTORY RECEIPT OF RELATIVE GOODS/SERVICE"),
+)
+"""The merchant keeps this; the cardholder signs on the empty lines."""
+
+
+class Copy(StrEnum):
+    MERCHANT = "merchant"
+    CARDHOLDER = "cardholder"
+
+
+_COPY_NAMES = {Copy.MERCHANT: "商户存根(MERCHANT COPY)", Copy.CARDHOLDER: "持卡人存根(CARDHOLDER COPY)"}
+
+
+class SlipFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a slip says. The card is masked before it gets here; names are those of the day of the sale."""
+
+    rrn: str
+    kind: Kind
+    terminal: str
+    merchant: str
+    merchant_name: str
+    operator: str
+    issuer_name: str
+    acquirer: str
+    card: str
+    """First 6 and last 4."""
+    entry_mode: str
+    """Field 22."""
+    batch: str
+    stan: str
+    amount_minor: int
+    currency: str
+    at_ms: int
+    """Host time of the answer."""
+    authorization_code: str = ""
+
+
+def render(facts: SlipFacts, copy: Copy, *, reprint: bool = False, is_reversed: bool = False) -> str:
+    """One copy as text, lines joined with newlines. Only the merchant's has the lines for the signature."""
+    kind = KINDS[facts.kind]
+    at = datetime.fromtimestamp(facts.at_ms // 1000, SHANGHAI).strftime("%Y/%m/%d %H:%M:%S")
+    amount = f"{_CURRENCIES[facts.currency]} {Money(facts.amount_minor, facts.currency)}"
+    lines = [
+        centred("POS签购单"),
+        *([centred("--- 重打印 ---")] if reprint else []),
+        _COPY_NAMES[copy],
+        RULE,
+        *field("商户名称(MERCHANT NAME)", facts.merchant_name),
+        *field("商户编号(MERCHANT NO)", facts.merchant),
+        *field("终端编号(TERMINAL NO)", facts.terminal),
+        *field("操作员号(OPERATOR NO)", facts.operator),
+        *field("发卡行(ISSUER)", facts.issuer_name),
+        *field("收单行(ACQUIRER)", facts.acquirer),
+        RULE,
+        *field("卡号(CARD NO)", " ".join(filter(None, (facts.card, _ENTRY.get(facts.entry_mode[:2], ""))))),
+        *field("有效期(EXP DATE)", EXPIRY),
+        *field("交易类型(TRANS TYPE)", f"{kind.chinese}({kind.english})"),
+        *field("批次号(BATCH NO)", facts.batch),
+        *field("凭证号(VOUCHER NO)", facts.stan),
+        *field("授权码(AUTH NO)", facts.authorization_code),
+        *field("参考号(REFER NO)", facts.rrn),
+        *field("日期/时间(DATE/TIME)", at),
+        *field("金额(AMOUNT)", amount),
+        RULE,
+        "备注(REFERENCE):",
+        *(["本交易已冲正(REVERSED)"] if is_reversed else []),
+        *(_SIGNATURE if copy is Copy.MERCHANT else ()),
+    ]
+    return "\n".join(lines) + "\n"

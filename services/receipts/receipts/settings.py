@@ -1,0 +1,16 @@
+"""Settings of the receipts service, from LIANJI_* variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runtime.settings import BaseSettings
+
+
+class Settings(BaseSettings, frozen=True, kw_only=True):
+    receipts_db: str = ""
+    """SQLAlchemy URL of the slips; empty: SQLite at `<data_dir>/receipts.db`."""
+
+    @property
+    def database_url(self) -> str:
+        return self.receipts_db or f"sqlite:///{Path(self.data_dir).absolute() / 'receipts.db'}"

@@ -1,0 +1,10 @@
+"""`python -m settlement`."""
+
+from __future__ import annotations
+
+from runtime.service import run
+from settlement.app import wire
+from settlement.settings import Settings
+
+if __name__ == "__main__":
+    run("settlement", Settings, wire)

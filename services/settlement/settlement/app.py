@@ -1,0 +1,50 @@
+"""All wiring of the settlement service."""
+
+from __future__ import annotations
+
+from contracts import subjects
+from contracts.journal import record_decoder
+from runtime.projection import Follower
+from runtime.provision import durable
+from runtime.service import Service
+from settlement.engine import open_engine
+from settlement.handlers import Handlers
+from settlement.projection import LedgerProjection
+from settlement.queries import LedgerReader
+from settlement.settings import Settings
+from settlement.store import Ledger
+from world import built_in
+
+FOLLOWER = "settlement"
+"""Under this name the provisioning step makes the durable consumers."""
+
+
+async def wire(service: Service[Settings]) -> None:
+    world = built_in()
+    url = service.settings.database_url
+    projection = LedgerProjection(Ledger(open_engine(url, read_only=False)), service.tracer)
+    reader = LedgerReader(open_engine(url, read_only=True))
+
+    followers: list[Follower] = []
+    for shard in range(world.shards):
+        stream = subjects.journal_stream(shard)
+        follower = Follower(
+            service.bus,
+            stream=stream,
+            durable=durable(FOLLOWER, stream),
+            partition=str(shard),
+            projection=projection,
+            decode=record_decoder.decode,
+        )
+        followers.append(follower)
+        service.health.check(f"follower of {stream}", follower.ready)
+        service.spawn(follower.run(), name=f"follower of {stream}")
+
+    handlers = Handlers(reader, world, lambda: "; ".join(f.stopped for f in followers if f.stopped))
+    for subject, handler in (
+        (subjects.SETTLEMENT_DAY_SUMMARY, handlers.day_summary),
+        (subjects.SETTLEMENT_BATCH, handlers.batch),
+        (subjects.SETTLEMENT_STATUS, handlers.status),
+    ):
+        serving = await service.bus.serve(subject, handler, queue=FOLLOWER)
+        service.on_drain(serving.stop)

@@ -1,0 +1,16 @@
+"""Settings of the settlement service, from LIANJI_* variables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runtime.settings import BaseSettings
+
+
+class Settings(BaseSettings, frozen=True, kw_only=True):
+    settlement_db: str = ""
+    """SQLAlchemy URL of the ledger; empty: SQLite at `<data_dir>/settlement.db`."""
+
+    @property
+    def database_url(self) -> str:
+        return self.settlement_db or f"sqlite:///{Path(self.data_dir).absolute() / 'settlement.db'}"

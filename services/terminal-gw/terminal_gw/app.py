@@ -1,0 +1,58 @@
+"""All wiring: one pipeline, two ingresses."""
+
+from __future__ import annotations
+
+import asyncio
+
+import world
+from contracts import subjects
+from runtime import logs
+from runtime.clock import now_ms
+from runtime.service import Service
+from security_module import NOTICE, SecurityModule
+from terminal_gw.answers import Sealer
+from terminal_gw.handlers import NatsIngress
+from terminal_gw.keyring import Keyring
+from terminal_gw.listener import Limits, Listener
+from terminal_gw.pipeline import Pipeline
+from terminal_gw.requests import Desk
+from terminal_gw.sessions import Sessions
+from terminal_gw.settings import Settings
+from terminal_gw.switch import Switch
+
+log = logs.get("app")
+
+
+async def wire(service: Service[Settings]) -> None:
+    settings = service.settings
+    test_world = world.built_in()
+    module = SecurityModule(world.lmk())
+    log.info("security module", notice=NOTICE, world=world.NOTICE)
+    desk = Desk(
+        world=test_world,
+        module=module,
+        keyring=Keyring(module, test_world),
+        sessions=Sessions(await service.bucket(subjects.TERMINAL_SESSIONS)),
+        switch=Switch(service.bus, service.tracer, test_world.shards, answer_timeout_s=settings.answer_timeout_s),
+        tracer=service.tracer,
+        now_ms=now_ms,
+    )
+    pipeline = Pipeline(desk, Sealer(module))
+    listener = Listener(
+        pipeline,
+        Limits(
+            frame_timeout_s=settings.frame_timeout_s,
+            idle_timeout_s=settings.idle_timeout_s,
+            per_address=settings.connections_per_address,
+            in_all=settings.connections,
+        ),
+    )
+    ingress = NatsIngress(pipeline)
+    serving = await service.bus.serve(subjects.TERMINAL_REQUESTS, ingress.handle, queue=subjects.TERMINAL_QUEUE)
+    service.ports["listen"] = await listener.start(settings.listen_host, settings.listen_port)
+    service.health.check("listener", listener.ready)
+
+    async def drain() -> None:
+        await asyncio.gather(listener.drain(), serving.stop())
+
+    service.on_drain(drain)

@@ -1,0 +1,1 @@
+"""Pure rules of the gateway: no message format, no clock, no I/O."""

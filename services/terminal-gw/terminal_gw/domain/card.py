@@ -1,0 +1,56 @@
+"""What a swipe or a keyed number says about a card."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from contracts.pan import Pan, Track2
+
+_TRACK2 = re.compile(r"\d{12,19}D\d{7}\d*", re.ASCII)
+"""PAN, separator, expiry 4, service code 3, discretionary data (ISO/IEC 7813)."""
+MANUAL, SWIPE = "01", "02"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card as read."""
+
+    pan: Pan
+    expiry: str
+    """YYMM."""
+    track2: Track2 | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why it could not be read: the field's number and the rule it breaks, never what it holds."""
+
+    field: str
+    reason: str
+
+
+def read_card(*, entry_mode: str, pan: str, expiry: str, track2: str) -> Card | Fault:
+    """From fields 22, 2, 14 and 35 (empty when absent). What is said twice must be said alike."""
+    return _keyed(pan, expiry) if entry_mode[:2] == MANUAL else _swiped(pan, expiry, track2)
+
+
+def _keyed(pan: str, expiry: str) -> Card | Fault:
+    if not pan:
+        return Fault("2", "is missing for a keyed card")
+    if not expiry:
+        return Fault("14", "is missing for a keyed card")
+    return Card(Pan(pan), expiry, None)
+
+
+def _swiped(pan: str, expiry: str, track2: str) -> Card | Fault:
+    if not track2:
+        return Fault("35", "is missing for a swiped card")
+    if not _TRACK2.fullmatch(track2):
+        return Fault("35", "is not card number, D, expiry, service code and the rest")
+    track = Track2(track2)
+    if pan and Pan(pan) != track.pan:
+        return Fault("2", "is not the card number of the track")
+    if expiry and expiry != track.expiry:
+        return Fault("14", "is not the expiry date of the track")
+    return Card(track.pan, track.expiry, track)

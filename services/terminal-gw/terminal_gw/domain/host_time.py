@@ -1,0 +1,26 @@
+"""Host time as terminals print it: fields 12, 13 and 15, in the merchants' zone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import NamedTuple
+
+SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
+"""China has had one zone and no summer time since 1991, so a fixed offset is exact."""
+
+
+class HostTime(NamedTuple):
+    time: str
+    """Field 12, hhmmss."""
+    date: str
+    """Fields 13 and 15, MMDD."""
+
+
+def host_time(at_ms: int) -> HostTime:
+    """Of Unix milliseconds UTC.
+
+    >>> host_time(1_767_196_799_999)
+    HostTime(time='235959', date='1231')
+    """
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(SHANGHAI)
+    return HostTime(moment.strftime("%H%M%S"), moment.strftime("%m%d"))

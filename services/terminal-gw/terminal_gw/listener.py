@@ -1,0 +1,91 @@
+"""The TCP listener: connections, their limits, and the drain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+
+from runtime import logs
+from terminal_gw.connection import Connection, Receiver
+
+log = logs.get("listener")
+
+DRAIN_S = 12.0
+"""How long requests in flight may take once the process is asked to stop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one peer, and all of them, may take."""
+
+    frame_timeout_s: float = 5.0
+    idle_timeout_s: float = 120.0
+    per_address: int = 2000
+    in_all: int = 5000
+
+
+class Listener:
+    """One listening socket and its connections."""
+
+    def __init__(self, receiver: Receiver, limits: Limits) -> None:
+        self.receiver = receiver
+        self.limits = limits
+        self._connections: set[Connection] = set()
+        self._by_address: Counter[str] = Counter()
+        self._server: asyncio.Server | None = None
+        self._all_gone = asyncio.Event()
+        self._draining = False
+
+    async def start(self, host: str, port: int) -> int:
+        """Listens; returns the port taken."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Connection(self, self.limits), host, port, backlog=1024)
+        taken: int = self._server.sockets[0].getsockname()[1]
+        return taken
+
+    async def ready(self) -> str:
+        """Empty when terminals can dial in."""
+        if self._server is None or self._draining:
+            return "not listening"
+        return "" if len(self._connections) < self.limits.in_all else f"all {self.limits.in_all} connections are taken"
+
+    def admit(self, connection: Connection, address: str) -> bool:
+        """False, with a line in the log, when there is no room."""
+        if self._draining:
+            return False
+        if len(self._connections) >= self.limits.in_all:
+            log.warning("connection refused: as many as may be are open", limit=self.limits.in_all, peer=address)
+            return False
+        if self._by_address[address] >= self.limits.per_address:
+            log.warning("connection refused: too many from one address", limit=self.limits.per_address, peer=address)
+            return False
+        self._connections.add(connection)
+        self._by_address[address] += 1
+        return True
+
+    def gone(self, connection: Connection, address: str) -> None:
+        """An admitted connection has ended, its request in flight included."""
+        self._connections.discard(connection)
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
+        if not self._connections:
+            self._all_gone.set()
+
+    async def drain(self, within_s: float = DRAIN_S) -> None:
+        """Stops accepting, lets what is in flight be answered, closes."""
+        self._draining = True
+        if self._server is not None:
+            self._server.close()
+        if not self._connections:
+            return
+        self._all_gone.clear()
+        for connection in tuple(self._connections):
+            connection.finish()
+        try:
+            await asyncio.wait_for(self._all_gone.wait(), within_s)
+        except TimeoutError:
+            log.error("requests in flight were not answered in time", connections=len(self._connections))
+            for connection in tuple(self._connections):
+                connection.abort()

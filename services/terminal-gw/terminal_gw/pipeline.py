@@ -1,0 +1,211 @@
+"""The one way through the gateway, whatever a message came in by.
+
+decode → known terminal → session keys → MAC → fields → handler of its kind → answer with MAC. A step that says no gives a Refusal; a
+handler that cannot know what happened gives None, and then nothing is said.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import iso8583
+from contracts import response_codes as rc
+from iso8583 import Field60, FormatError, Message
+from runtime import logs
+from runtime.bus import NoAnswer
+from runtime.tracing import Span
+from security_module import MacAlgorithm, WrappedKey
+from terminal_gw import management, sales, settlement
+from terminal_gw.answers import SIGN_ON_AGAIN, Answer, Refusal, Sealer, repeated
+from terminal_gw.requests import Desk, Exchange, Handler, Ingress
+from terminal_gw.sessions import Session
+from world import Terminal
+
+log = logs.get("pipeline")
+
+ANY = ""
+HANDLERS: dict[tuple[str, str], Handler] = {
+    # (MTI, network code 60.3) -> handler
+    ("0200", ANY): sales.authorize,
+    ("0400", ANY): sales.reverse,
+    ("0500", "201"): settlement.settle,
+    ("0800", "001"): management.sign_on,
+    ("0800", "003"): management.sign_on,
+    ("0820", "002"): management.sign_off,
+    ("0820", "301"): management.echo,
+}
+PROFILE_MTIS = frozenset({"0100", "0200", "0220", "0320", "0400", "0500", "0800", "0820"})
+"""Requests that the protocol knows. One of these that is not served is answered 40, any other 30."""
+
+
+class Received(NamedTuple):
+    """What became of a body from the line."""
+
+    answer: bytes | None
+    replyable: bool = True
+    """False: the sender does not speak the protocol and the connection is to be closed."""
+
+
+class Pipeline:
+    """Answers terminals' messages."""
+
+    def __init__(self, desk: Desk, sealer: Sealer) -> None:
+        self._desk = desk
+        self._sealer = sealer
+
+    async def receive(self, body: bytes, ingress: Ingress) -> Received:
+        """A body from the line, decoded and handled; what cannot be decoded is answered 30 as far as it could be read."""
+        try:
+            message = iso8583.decode(body)
+            iso8583.reply_mti(message.mti)
+        except FormatError as error:
+            return self._undecodable(body, error, ingress)
+        return Received(await self.handle(message, body, ingress))
+
+    async def handle(self, message: Message, body: bytes, ingress: Ingress) -> bytes | None:
+        """The answer's body, or None when the outcome is unknown. `body` is the message's encoding; FormatError when its MTI is no request's."""
+        iso8583.reply_mti(message.mti)
+        attributes: dict[str, str | int | float | bool] = {
+            "ingress": ingress.name,
+            "mti": message.mti,
+            "terminal": message.text(41),
+        }
+        with self._desk.tracer.span(
+            "receive frame", parent=ingress.trace, kind="server", attributes=attributes
+        ) as span:
+            outcome = await self._outcome(message, body, span)
+            if outcome is None:
+                span.error("no answer")
+                log.warning("left unanswered: the outcome is unknown", **_who(message, ingress, span))
+                return None
+            if isinstance(outcome, Refusal):
+                log.warning(
+                    "message refused",
+                    field=outcome.field,
+                    reason=outcome.reason,
+                    response_code=outcome.code,
+                    **_who(message, ingress, span),
+                )
+                outcome = _refused(message, outcome)
+            return self._send(message, outcome, span)
+
+    async def _outcome(self, message: Message, body: bytes, span: Span) -> Answer | Refusal | None:
+        """Known kind of message, known terminal, MAC; then what the message asks for."""
+        if message.mti not in PROFILE_MTIS:
+            return Refusal(rc.FORMAT_ERROR, "mti", "is not one of the profile's")
+        terminal = self._terminal(message)
+        if isinstance(terminal, Refusal):
+            return terminal
+        session: Session | None = None
+        if iso8583.carries_mac(message.mti):
+            checked = await self._authenticated(message, body, terminal, span)
+            if isinstance(checked, Refusal):
+                return checked
+            session = checked
+        return await self._handled(message, terminal, session, span)
+
+    async def _handled(
+        self, message: Message, terminal: Terminal, session: Session | None, span: Span
+    ) -> Answer | Refusal | None:
+        """Fields, then the handler of the message's kind."""
+        try:
+            iso8583.check_profile(message)
+            sixty = Field60.parse(message.text(60))
+        except FormatError as error:
+            return Refusal.of(error)
+        handler = HANDLERS.get((message.mti, sixty.network_code)) or HANDLERS.get((message.mti, ANY))
+        if handler is None:
+            return Refusal(rc.FUNCTION_NOT_SUPPORTED, "60.3", "this kind of message is not served")
+        try:
+            return await handler(self._desk, Exchange(message, terminal, session, sixty, span))
+        except NoAnswer:  # of the sessions' bucket; what the switch leaves unanswered has become a value before
+            return Refusal(rc.SYSTEM_MALFUNCTION, "session", "cannot be stored now")
+
+    def _terminal(self, message: Message) -> Terminal | Refusal:
+        for number in (41, 42):
+            if number not in message.fields:
+                return Refusal(rc.FORMAT_ERROR, str(number), "is missing")
+        terminal = self._desk.world.terminal(message.text(41))
+        if terminal is None:
+            return Refusal(rc.UNKNOWN_TERMINAL, "41", "is not a terminal of this host")
+        if terminal.merchant != message.text(42):
+            return Refusal(rc.INVALID_MERCHANT, "42", "is not the terminal's merchant")
+        return terminal
+
+    async def _authenticated(self, message: Message, body: bytes, terminal: Terminal, span: Span) -> Session | Refusal:
+        """The session whose MAC key made field 64, or a refusal."""
+        desk, tid = self._desk, terminal.tid
+        if 64 not in message.fields:
+            return Refusal(rc.FORMAT_ERROR, "64", "is missing")
+        block, mac = iso8583.mac_block(body), message.data(64)
+        with desk.tracer.span("verify MAC", parent=span) as verifying:
+            try:
+                remembered = desk.sessions.remembered(tid)
+                if remembered is not None and desk.module.verify_mac(
+                    remembered.mac, block, mac, terminal.mac_algorithm
+                ):
+                    return remembered
+                # Signed on through another gateway since, or before this one started: ask once before saying no.
+                session = await desk.sessions.reread(tid)
+            except NoAnswer:
+                verifying.error(rc.SYSTEM_MALFUNCTION)
+                return Refusal(rc.SYSTEM_MALFUNCTION, "session", "cannot be read now")
+            if session is None:
+                verifying.error(rc.MAC_ERROR)
+                return Refusal(rc.MAC_ERROR, "64", "the terminal has not signed on", SIGN_ON_AGAIN)
+            if session == remembered or not desk.module.verify_mac(session.mac, block, mac, terminal.mac_algorithm):
+                verifying.error(rc.MAC_ERROR)
+                return Refusal(rc.MAC_ERROR, "64", "is not this message's MAC", SIGN_ON_AGAIN)
+            return session
+
+    def _send(self, message: Message, answer: Answer, span: Span) -> bytes:
+        tid = message.text(41)
+        span.set("response_code", answer.code)
+        if answer.rrn:
+            span.set("rrn", answer.rrn)
+        with self._desk.tracer.span("send answer", parent=span):
+            key, algorithm = self._mac_key(tid)
+            return self._sealer.seal(message, answer, key, algorithm)
+
+    def _mac_key(self, tid: str) -> tuple[WrappedKey | None, MacAlgorithm]:
+        """What the answer's MAC is made with; no key when the terminal is unknown or has not signed on."""
+        terminal, session = self._desk.world.terminal(tid), self._desk.sessions.remembered(tid)
+        if terminal is None or session is None:
+            return None, MacAlgorithm.CUP_ECB
+        return session.mac, terminal.mac_algorithm
+
+    def _undecodable(self, body: bytes, error: FormatError, ingress: Ingress) -> Received:
+        read = iso8583.salvage(body)
+        try:
+            mti = iso8583.reply_mti(read.mti) if read is not None else ""
+        except FormatError:
+            mti = ""
+        log.warning(
+            "message refused" if mti else "not a message, the connection is closed",
+            field=error.field,
+            reason=error.reason,
+            response_code=rc.FORMAT_ERROR if mti else "",
+            peer=ingress.peer,
+        )
+        if read is None or not mti:
+            return Received(None, replyable=False)
+        answer = _refused(read, Refusal.of(error))
+        key, algorithm = self._mac_key(read.text(41))
+        return Received(self._sealer.seal(read, answer, key, algorithm))
+
+
+def _refused(message: Message, refusal: Refusal) -> Answer:
+    """The gateway's own answer: what the request said of itself and why not. No time: repetitions are answered alike."""
+    fields = repeated(message)
+    fields[39] = refusal.code
+    return Answer(fields, processing=refusal.processing, code=refusal.code)
+
+
+def _who(message: Message, ingress: Ingress, span: Span) -> dict[str, str]:
+    return {
+        "mti": message.mti,
+        "terminal": message.text(41),
+        "stan": message.text(11),
+        "peer": ingress.peer,
+        "trace_id": span.context.trace_id,
+    }

@@ -1,0 +1,60 @@
+"""What a handler of one message kind works with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from contracts.response_codes import SYSTEM_MALFUNCTION
+from iso8583 import Field60, Message
+from runtime.tracing import Span, TraceContext, Tracer
+from security_module import SecurityModule
+from terminal_gw.answers import Answer, Refusal
+from terminal_gw.keyring import Keyring
+from terminal_gw.sessions import Session, Sessions
+from terminal_gw.switch import Silence, Switch
+from world import Terminal, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The collaborators, made once."""
+
+    world: World
+    module: SecurityModule
+    keyring: Keyring
+    sessions: Sessions
+    switch: Switch
+    tracer: Tracer
+    now_ms: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """Where a message came in: `tcp` or `nats`, from whom, in which trace."""
+
+    name: str
+    peer: str
+    trace: TraceContext | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A message that has passed the checks, with what they found out."""
+
+    message: Message
+    terminal: Terminal
+    session: Session | None
+    sixty: Field60
+    span: Span
+
+
+Handler = Callable[[Desk, Exchange], Awaitable[Answer | Refusal | None]]
+"""None: the outcome is unknown, so nothing is said."""
+
+
+def from_silence(silence: Silence) -> Refusal | None:
+    """What the terminal hears when the switch said nothing."""
+    if silence is Silence.NOT_DELIVERED:
+        return Refusal(SYSTEM_MALFUNCTION, "switch", "nobody took the request")
+    return None

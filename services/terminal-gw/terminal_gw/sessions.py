@@ -1,0 +1,66 @@
+"""Terminals' session keys: in memory, and wrapped in a bucket, so that a restarted or a second gateway knows them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from contracts import subjects
+from contracts.codec import decoder, encode_stored
+from security_module import WrappedKey
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sign-on made. The keys are under the LMK."""
+
+    pin: WrappedKey
+    mac: WrappedKey
+    batch: str
+
+
+class Bucket(Protocol):
+    """runtime.jetstream.Bucket; each call raises NoAnswer when nobody can say."""
+
+    async def get(self, key: str) -> bytes | None: ...
+
+    async def put(self, key: str, value: bytes) -> None: ...
+
+    async def delete(self, key: str) -> None: ...
+
+
+_decode = decoder(Session).decode
+
+
+class Sessions:
+    """Sessions by terminal. Only terminals of the world are asked for, so memory is bounded by it."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
+        self._known: dict[str, Session] = {}
+
+    def remembered(self, terminal: str) -> Session | None:
+        """The session in memory, without asking anybody."""
+        return self._known.get(terminal)
+
+    async def get(self, terminal: str) -> Session | None:
+        """The terminal's session; None when it has not signed on."""
+        return self._known.get(terminal) or await self.reread(terminal)
+
+    async def reread(self, terminal: str) -> Session | None:
+        """What the bucket says: another gateway may have made newer keys."""
+        stored = await self._bucket.get(subjects.token(terminal))
+        if stored is None:
+            self._known.pop(terminal, None)
+            return None
+        session = self._known[terminal] = _decode(stored)
+        return session
+
+    async def put(self, terminal: str, session: Session) -> None:
+        """Returns when the session is durable."""
+        await self._bucket.put(subjects.token(terminal), encode_stored(session))
+        self._known[terminal] = session
+
+    async def forget(self, terminal: str) -> None:
+        self._known.pop(terminal, None)
+        await self._bucket.delete(subjects.token(terminal))

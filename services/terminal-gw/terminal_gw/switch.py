@@ -1,0 +1,78 @@
+"""Asking the switch: who gets the question, how long, and what may be concluded from silence."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from contracts import codec, subjects
+from contracts.identity import shard_of
+from runtime import logs
+from runtime.bus import NoAnswer, NotDelivered
+from runtime.tracing import Parent, Span, Tracer
+
+log = logs.get("switch")
+
+T = TypeVar("T")
+
+RETRY_S = 0.05
+"""Between two tries to reach a shard that has no owner at the moment."""
+
+
+class Silence(Enum):
+    """Why there is no answer."""
+
+    NOT_DELIVERED = "nobody got it"
+    """The switch has never seen the request: the terminal may be told so."""
+    UNKNOWN = "nobody knows"
+    """The switch may have worked on it: nothing may be said, the terminal reverses."""
+
+
+class Bus(Protocol):
+    """runtime.bus.Bus, as far as it is used here."""
+
+    async def request(self, subject: str, body: bytes, *, timeout_s: float, trace: Parent = None) -> bytes: ...
+
+
+class Switch:
+    """The shards of `auth`."""
+
+    def __init__(
+        self, bus: Bus, tracer: Tracer, shards: int, *, answer_timeout_s: float, retry_s: float = RETRY_S
+    ) -> None:
+        self._bus = bus
+        self._tracer = tracer
+        self._shards = shards
+        self._answer_timeout_s = answer_timeout_s
+        self._retry_s = retry_s
+
+    async def ask(
+        self, operation: str, merchant: str, question: msgspec.Struct, answers: msgspec.json.Decoder[T], parent: Span
+    ) -> T | Silence:
+        """The answer of the merchant's shard, or why there is none. `operation` is one of subjects.AUTH_OPERATIONS."""
+        subject = subjects.auth(shard_of(merchant, self._shards), operation)
+        with self._tracer.span(operation, parent=parent, kind="client") as span:
+            answer = await self._deliver(subject, codec.encode(question), span)
+            if isinstance(answer, Silence):
+                span.error(answer.name)
+                log.warning(
+                    "no answer from the switch", subject=subject, silence=answer.value, trace_id=span.context.trace_id
+                )
+                return answer
+            return answers.decode(answer)
+
+    async def _deliver(self, subject: str, body: bytes, span: Span) -> bytes | Silence:
+        """Tries until somebody gets it, within the deadline. Delivered once it is never sent again: what it did is unknown."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + self._answer_timeout_s
+        while (remaining := deadline - clock()) > 0:
+            try:
+                return await self._bus.request(subject, body, timeout_s=remaining, trace=span)
+            except NoAnswer:
+                return Silence.UNKNOWN
+            except NotDelivered:
+                await asyncio.sleep(min(self._retry_s, remaining))
+        return Silence.NOT_DELIVERED

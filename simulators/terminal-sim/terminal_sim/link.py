@@ -1,0 +1,125 @@
+"""A terminal's line: one TCP connection with 2-byte length frames, one request in flight.
+
+LinkError           nothing was sent
+└── LinkLostError   something was sent and no answer will come: the outcome is unknown
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from iso8583 import FormatError, FrameReader, frame
+
+DEFAULT_TIMEOUT_S = 60.0
+CONNECT_TIMEOUT_S = 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
+
+
+class LinkError(Exception):
+    """The host cannot be reached; nothing was sent."""
+
+
+class LinkLostError(LinkError):
+    """The line broke, or was silent for too long, after something was sent."""
+
+
+class _Line(asyncio.Protocol):
+    """One connection: cuts what arrives into bodies and hands each to whoever waits. What nobody waits for is dropped."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.waiter: asyncio.Future[bytes] | None = None
+        self.drop_answers = 0
+        self._reader = FrameReader()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_connection makes
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.push(data)
+        try:
+            while (body := self._reader.pop()) is not None:
+                self._deliver(body)
+        except FormatError as error:
+            self.fail(f"the host sent a frame that cannot be: {error}")
+
+    def _deliver(self, body: bytes) -> None:
+        if self.drop_answers:
+            self.drop_answers -= 1
+            self.fail("the line broke before the answer arrived (on purpose)")
+        elif self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(body)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.fail("the line broke" if exc is None else f"the line broke: {exc}")
+
+    def fail(self, reason: str) -> None:
+        """Ends the line; whoever waits is told."""
+        transport, self.transport = self.transport, None
+        if transport is not None:
+            transport.abort()
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_exception(LinkLostError(reason))
+
+
+class Link:
+    """A terminal's way to its host. Connects when asked to, again after a loss; not for two tasks at once."""
+
+    def __init__(self, host: str, port: int, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+        self.host = host
+        self.port = port
+        self.timeout_s = timeout_s
+        self.drop_answers = 0
+        """How many of the next answers are lost on purpose: each arrives, is thrown away, and the line breaks."""
+        self._line: _Line | None = None
+
+    async def connect(self) -> None:
+        """Makes sure there is a line; LinkError when the host cannot be reached."""
+        if self._line is not None and self._line.transport is not None:
+            return
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                _, self._line = await asyncio.get_running_loop().create_connection(_Line, self.host, self.port)
+        except OSError as error:  # TimeoutError is one of them
+            raise LinkError(f"{self.host}:{self.port} cannot be reached: {error or 'no answer'}") from error
+
+    async def connect_within(self, patience_s: float) -> None:
+        """Tries again, with growing pauses, until there is a line; LinkError when the patience is used up."""
+        loop = asyncio.get_running_loop()
+        deadline, pause_s = loop.time() + patience_s, _FIRST_PAUSE_S
+        while True:
+            try:
+                return await self.connect()
+            except LinkError:
+                if loop.time() + pause_s > deadline:
+                    raise
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def send(self, body: bytes) -> asyncio.Future[bytes]:
+        """Sends a body; the future is the next one that arrives, or LinkLostError."""
+        line = self._line
+        waiter: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        if line is None or line.transport is None:
+            waiter.set_exception(LinkLostError("the line broke before the request left"))
+            return waiter
+        line.drop_answers, self.drop_answers = self.drop_answers, 0
+        line.waiter = waiter
+        line.transport.write(frame(body))
+        return waiter
+
+    def next(self) -> asyncio.Future[bytes]:
+        """Goes on waiting: what had arrived was no answer to the request."""
+        waiter: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        if self._line is None or self._line.transport is None:
+            waiter.set_exception(LinkLostError("the line broke"))
+        else:
+            self._line.waiter = waiter
+        return waiter
+
+    def close(self) -> None:
+        """Ends the line, so that an answer that comes late meets nobody."""
+        if self._line is not None:
+            self._line.fail("the terminal closed the line")
+            self._line = None

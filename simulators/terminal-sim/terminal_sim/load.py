@@ -1,0 +1,215 @@
+"""Many terminals at once: closed loop with a number in flight, or open loop at a rate.
+
+In the open loop each sale has a scheduled moment, and its latency counts from there whether or not a terminal was free then: a slow host
+cannot hide behind sales that were never sent (no coordinated omission).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import resource
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import world
+from contracts.pan import Track2
+from contracts.response_codes import RESPONSE_CODES
+from terminal_sim.link import DEFAULT_TIMEOUT_S, LinkError
+from terminal_sim.outcomes import Refused, ReversalOutcome
+from terminal_sim.tally import LoadReport, Progress, Tally
+from terminal_sim.till import SwipeResult, Till, open_till
+from world import Card
+from world import Terminal as TerminalFacts
+
+PROGRESS_EVERY_S = 1.0
+_AT_ONCE = 32
+"""Terminals that sign on, or recover, side by side."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
+_FILES_BESIDE_TILLS = 256
+
+
+class LoadError(Exception):
+    """The load cannot be run as asked; the text says why and what to do."""
+
+
+def open_tills(
+    facts: Iterable[TerminalFacts], *, host: str, port: int, data_dir: str | Path, timeout_s: float = DEFAULT_TIMEOUT_S
+) -> list[Till]:
+    """Tills for many terminals, or TerminalBusyError and none. Each takes two file descriptors; the process's limit is raised to fit."""
+    wanted = list(facts)
+    _allow_files(2 * len(wanted) + _FILES_BESIDE_TILLS)
+    tills: list[Till] = []
+    try:
+        for one in wanted:
+            tills.append(open_till(one, host=host, port=port, data_dir=data_dir, timeout_s=timeout_s))
+    except BaseException:
+        for till in tills:
+            till.shut()
+        raise
+    return tills
+
+
+def _allow_files(wanted: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        ceiling = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, ceiling), hard))
+
+
+async def run_load(
+    tills: Sequence[Till],
+    cards: Sequence[Card],
+    *,
+    duration_s: float,
+    concurrency: int | None = None,
+    rate: float | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    patience_s: float = 30.0,
+) -> LoadReport:
+    """Sells for `duration_s` seconds, then sends every reversal that is pending, for at most `patience_s` seconds.
+
+    Either `concurrency` (sales in flight) or `rate` (sales per second). It goes on through a dying host: reconnects, signs on again,
+    reverses. LoadError when it cannot begin.
+    """
+    if (concurrency is None) == (rate is None):
+        raise LoadError("load: say either a concurrency or a rate")
+    if not tills or not cards:
+        raise LoadError("load: needs at least one terminal and one card")
+    if concurrency is not None and not 0 < concurrency <= len(tills):
+        raise LoadError(f"load: concurrency {concurrency} needs between 1 and {len(tills)} (one request per terminal)")
+    if rate is not None and rate <= 0:
+        raise LoadError("load: rate must be more than 0 per second")
+    return await _Load(tills, cards, duration_s, patience_s).run(concurrency, rate, on_progress)
+
+
+class _Load:
+    def __init__(self, tills: Sequence[Till], cards: Sequence[Card], duration_s: float, patience_s: float) -> None:
+        self.tills = tills
+        self.duration_s = duration_s
+        self.patience_s = patience_s
+        self.tally = Tally()
+        self.loop = asyncio.get_running_loop()
+        self.began_s = self.ends_s = 0.0
+        self._swipes: itertools.cycle[tuple[Track2, str]] = itertools.cycle([(world.track2(c), c.pin) for c in cards])
+        self._amounts = itertools.cycle(range(100, 10_000, 37))
+
+    async def run(
+        self, concurrency: int | None, rate: float | None, on_progress: Callable[[Progress], None] | None
+    ) -> LoadReport:
+        usable = await self._sign_all_on()
+        self.began_s = self.loop.time()
+        self.ends_s = self.began_s + self.duration_s
+        if rate is not None:
+            tickets = itertools.count()
+            workers = [self._on_schedule(till, tickets, rate) for till in usable]
+        else:
+            free = deque(usable)
+            workers = [self._in_turn(free) for _ in range(min(concurrency or 1, len(usable)))]
+        ticker = asyncio.ensure_future(self._tick(on_progress)) if on_progress else None
+        try:
+            async with asyncio.TaskGroup() as group:
+                for worker in workers:
+                    group.create_task(worker)
+        finally:
+            if ticker is not None:
+                ticker.cancel()
+        elapsed_s = self.loop.time() - self.began_s
+        await self._recover_all()
+        pending = sum(till.pending for till in self.tills)
+        return self.tally.report(terminals=len(usable), duration_s=elapsed_s, pending=pending)
+
+    async def _in_turn(self, free: deque[Till]) -> None:
+        """Closed loop: one sale after the other, each at the terminal that has rested longest."""
+        pause_s = _FIRST_PAUSE_S
+        while free and self.loop.time() < self.ends_s:
+            till = free.popleft()
+            result = await self._sell(till)
+            self.tally.count(result, result.duration_us)
+            if not _hopeless(result):
+                free.append(till)
+            pause_s = await self._rest(till, result, pause_s)
+
+    async def _on_schedule(self, till: Till, tickets: itertools.count[int], rate: float) -> None:
+        """Open loop: the next ticket's sale at its moment, or at once when that is past."""
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            due_s = self.began_s + next(tickets) / rate
+            if due_s >= self.ends_s:
+                return
+            if (early_s := due_s - self.loop.time()) > 0:
+                await asyncio.sleep(early_s)
+            result = await self._sell(till)
+            self.tally.count(result, int((self.loop.time() - due_s) * 1e6))
+            if _hopeless(result):
+                return
+            pause_s = await self._rest(till, result, pause_s)
+
+    async def _sell(self, till: Till) -> SwipeResult:
+        if till.batch_full:
+            closed = await till.close_batch()
+            self.tally.batches_closed += closed.balanced
+        track, pin = next(self._swipes)
+        return await till.swipe(track, next(self._amounts), pin)
+
+    async def _rest(self, till: Till, result: SwipeResult, pause_s: float) -> float:
+        """After a sale that was not sent: a reversal that is stuck is tried again, then a pause that grows. The next pause's length."""
+        if not result.refused:
+            return _FIRST_PAUSE_S
+        if till.pending:
+            self._count_reversal(await till.recover())
+        await asyncio.sleep(min(pause_s, max(0.0, self.ends_s - self.loop.time())))
+        return min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _count_reversal(self, outcome: ReversalOutcome | Refused | None) -> None:
+        self.tally.reversed += isinstance(outcome, ReversalOutcome) and outcome.ended
+
+    async def _sign_all_on(self) -> list[Till]:
+        """The terminals that are ready to sell; LoadError when none is."""
+        gate, usable, reasons = asyncio.Semaphore(_AT_ONCE), [], []
+
+        async def ready(till: Till) -> None:
+            async with gate:
+                ahead: list[ReversalOutcome] = []
+                hindrance = await till.make_ready(ahead)
+            self.tally.reversed += sum(outcome.ended for outcome in ahead)
+            if hindrance is None:
+                usable.append(till)
+            else:
+                reasons.append(hindrance.reason)
+
+        await asyncio.gather(*(ready(till) for till in self.tills))
+        if not usable:
+            raise LoadError(f"load: no terminal could sign on: {reasons[0]}")
+        return usable
+
+    async def _recover_all(self) -> None:
+        """Every pending reversal, until it has gone through or the patience is used up."""
+        gate, deadline_s = asyncio.Semaphore(_AT_ONCE), self.loop.time() + self.patience_s
+
+        async def recover(till: Till) -> None:
+            pause_s = _FIRST_PAUSE_S
+            while till.pending and self.loop.time() < deadline_s:
+                async with gate:
+                    try:
+                        await till.link.connect_within(deadline_s - self.loop.time())
+                    except LinkError:
+                        return
+                    self._count_reversal(await till.recover())
+                if till.pending:
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+        await asyncio.gather(*(recover(till) for till in self.tills if till.pending))
+
+    async def _tick(self, on_progress: Callable[[Progress], None]) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_EVERY_S)
+            on_progress(self.tally.progress(self.loop.time() - self.began_s))
+
+
+def _hopeless(result: SwipeResult) -> bool:
+    """The host will not let this terminal sell, now or later."""
+    code = RESPONSE_CODES.get(result.rc)
+    return bool(result.refused) and code is not None and not code.retry_can_help

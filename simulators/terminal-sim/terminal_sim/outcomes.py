@@ -1,0 +1,98 @@
+"""What comes of an operation at a terminal. A refusal is an outcome; nothing here is an exception."""
+
+from __future__ import annotations
+
+import msgspec
+
+from contracts.authorization import BALANCED, Totals
+from contracts.response_codes import APPROVED
+from terminal_sim.record import Entry
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """The terminal sent nothing."""
+
+    reason: str
+    """One line for the operator: what is wrong and what to do."""
+    response_code: str = ""
+    """The host's word, when it is the host that stands in the way."""
+
+
+class Entered(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator has logged in or out."""
+
+    operator: str
+
+
+class SaleOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    batch: str
+    stan: str
+    response_code: str = ""
+    """Empty: no answer that could be trusted, so a reversal is due."""
+    rrn: str = ""
+    authorization_code: str = ""
+    pending: bool = False
+    """A reversal of it waits to be sent."""
+    reason: str = ""
+    """Why it is to be reversed."""
+
+    @property
+    def approved(self) -> bool:
+        return self.response_code == APPROVED and not self.pending
+
+
+class SignOnOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    response_code: str = ""
+    """Empty: no answer, or one whose keys are wrong."""
+    batch: str = ""
+    reason: str = ""
+
+    @property
+    def signed_on(self) -> bool:
+        return bool(self.batch)
+
+
+class ReversalOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    batch: str
+    stan: str
+    tries: int
+    response_code: str = ""
+    """Empty: no answer that could be trusted."""
+    ended: bool = False
+    """00, 12 or 25: it need not be sent again."""
+
+
+class CloseOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    batch: str
+    stan: str
+    totals: Totals
+    """What the terminal counted."""
+    result: str = ""
+    """The digit of field 48: 1 balanced, 2 not balanced, 3 error; empty without an answer."""
+    host: Totals | None = None
+    """What the host counted."""
+    rrn: str = ""
+    response_code: str = ""
+    """Field 39, which only a refusal has."""
+
+    @property
+    def balanced(self) -> bool:
+        return self.result == BALANCED
+
+
+class PlainOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a sign-off or an echo."""
+
+    response_code: str = ""
+
+
+Outcome = Refused | Entered | SaleOutcome | SignOnOutcome | ReversalOutcome | CloseOutcome | PlainOutcome
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """What the state machine wants done, in this order: save, then send, then tell. With none of them, what came was not for it: wait on."""
+
+    save: tuple[Entry, ...] = ()
+    send: bytes = b""
+    """A body to send; an answer is then awaited."""
+    outcome: Outcome | None = None

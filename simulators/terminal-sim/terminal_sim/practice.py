@@ -1,0 +1,160 @@
+"""A practice host: answers a terminal well enough to try one without a stack. Sans-I/O: bodies in, bodies out.
+
+It approves every sale, up to `limit_minor`, keeps what it approved by identity, answers repetitions alike, reverses, and closes batches
+by comparing totals. It is what the terminal's own tests run against.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import world
+from contracts.authorization import BALANCED, NOT_BALANCED, Totals
+from contracts.identity import transaction_id
+from contracts.response_codes import APPROVED, INSUFFICIENT_FUNDS, MAC_ERROR, RESTRICTED_CARD
+from iso8583 import (
+    MAC_SIZE,
+    DownloadedKey,
+    Field60,
+    Keys62,
+    Message,
+    Totals48,
+    Value,
+    decode,
+    encode,
+    mac_block,
+    reply_to,
+)
+from security_module import MacAlgorithm, Purpose, SecurityModule, WrappedKey
+
+_TIME, _DATE, _NO_MAC = "120000", "0131", bytes(MAC_SIZE)
+
+
+@dataclass(slots=True)
+class Held:
+    """One identity as the host holds it."""
+
+    amount_minor: int
+    batch: str
+    code: str
+    rrn: str
+    answer: bytes = b""
+    reversed: bool = False
+
+    @property
+    def counts(self) -> bool:
+        return self.code == APPROVED and not self.reversed
+
+
+@dataclass(slots=True)
+class _Terminal:
+    batch: int = 1
+    mac_key: WrappedKey | None = None
+    algorithm: MacAlgorithm = MacAlgorithm.CUP_ECB
+
+
+@dataclass
+class PracticeHost:
+    """`held` is what it knows, by identity (terminal:batch:STAN)."""
+
+    limit_minor: int = 10_000_00
+    held: dict[str, Held] = field(default_factory=dict)
+    closed: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(terminal, batch) → the result that its close was answered with."""
+    _terminals: dict[str, _Terminal] = field(default_factory=dict)
+    _module: SecurityModule = field(default_factory=lambda: SecurityModule(world.lmk()))
+
+    def answer(self, body: bytes) -> bytes:
+        """The answer's body; FormatError for what is no message."""
+        request = decode(body)
+        terminal = self._terminals.setdefault(request.text(41), _Terminal())
+        facts = world.built_in().terminal(request.text(41))
+        if facts is not None:
+            terminal.algorithm = facts.mac_algorithm
+        match request.mti:
+            case "0800":
+                return self._sign_on(request, terminal)
+            case "0820":
+                return encode(reply_to(request, _management(request)))
+            case "0500":
+                return self._settle(request, terminal)
+        key = terminal.mac_key
+        if key is None or not self._module.verify_mac(key, mac_block(body), body[-MAC_SIZE:], terminal.algorithm):
+            return encode(reply_to(request, {**_repeated(request), 39: MAC_ERROR}, processing="3"))
+        return self._reverse(request, terminal) if request.mti == "0400" else self._sell(request, terminal)
+
+    def forget_keys(self) -> None:
+        """As after a host's restart: every terminal has to sign on again."""
+        for terminal in self._terminals.values():
+            terminal.mac_key = None
+
+    def _sign_on(self, request: Message, terminal: _Terminal) -> bytes:
+        master = self._module.import_clear(Purpose.TERMINAL_MASTER, world.terminal_master_key(request.text(41)))
+        pin, terminal.mac_key = self._module.generate(Purpose.PIN), self._module.generate(Purpose.MAC)
+        exported = [self._module.export_under(master, key) for key in (pin, terminal.mac_key)]
+        fields = _management(request)
+        fields[60] = Field60.parse(request.text(60))._replace(batch=f"{terminal.batch:06d}").pack()
+        fields[62] = Keys62(*(DownloadedKey(*key) for key in exported)).pack()
+        return encode(reply_to(request, fields))
+
+    def _sell(self, request: Message, terminal: _Terminal) -> bytes:
+        identity, batch = _identity(request)
+        held = self.held.get(identity)
+        if held is not None and held.answer:
+            return held.answer
+        amount = int(request.text(4))
+        if held is None:
+            code = APPROVED if amount <= self.limit_minor else INSUFFICIENT_FUNDS
+            held = self.held[identity] = Held(amount, batch, code, f"{len(self.held) + 1:012d}")
+        held.answer = self._sealed(request, terminal, {37: held.rrn, 38: "123456", 39: held.code})
+        return held.answer
+
+    def _reverse(self, request: Message, terminal: _Terminal) -> bytes:
+        identity, batch = _identity(request)
+        held = self.held.get(identity)
+        if held is None:  # a tombstone: the original is refused should it still come
+            held = self.held[identity] = Held(
+                int(request.text(4)), batch, RESTRICTED_CARD, f"{len(self.held) + 1:012d}"
+            )
+        held.reversed = True
+        return self._sealed(request, terminal, {37: held.rrn, 39: APPROVED})
+
+    def _settle(self, request: Message, terminal: _Terminal) -> bytes:
+        tid, batch = request.text(41), Field60.parse(request.text(60)).batch
+        asked, own = Totals48.parse(request.text(48)), self.totals(tid, batch)
+        result = self.closed.get((tid, batch), "")
+        if not result:
+            alike = (asked.debit_minor, asked.debit_count) == (own.debit_minor, own.debit_count)
+            result = BALANCED if alike else NOT_BALANCED
+        if result == BALANCED and (tid, batch) not in self.closed:
+            self.closed[tid, batch] = result
+            terminal.batch += 1
+        fields = _management(request)
+        del fields[39]
+        fields[48] = Totals48(own.debit_minor, own.debit_count, 0, 0, result).pack()
+        return encode(reply_to(request, fields))
+
+    def totals(self, tid: str, batch: str) -> Totals:
+        """What the host counts in a batch."""
+        amounts = [h.amount_minor for i, h in self.held.items() if i.startswith(f"{tid}:{batch}:") and h.counts]
+        return Totals(debit_minor=sum(amounts), debit_count=len(amounts))
+
+    def _sealed(self, request: Message, terminal: _Terminal, more: dict[int, Value]) -> bytes:
+        reply = reply_to(request, {**_repeated(request), 12: _TIME, 13: _DATE, **more, 64: _NO_MAC})
+        body = encode(reply)
+        if terminal.mac_key is None:
+            return body
+        return body[:-MAC_SIZE] + self._module.mac(terminal.mac_key, mac_block(body), terminal.algorithm)
+
+
+def _repeated(request: Message) -> dict[int, Value]:
+    return {n: request.fields[n] for n in (3, 4, 11, 25, 41, 42, 49, 60) if n in request.fields}
+
+
+def _management(request: Message) -> dict[int, Value]:
+    return {**_repeated(request), 12: _TIME, 13: _DATE, 37: "000000000000", 39: APPROVED}
+
+
+def _identity(request: Message) -> tuple[str, str]:
+    batch = Field60.parse(request.text(60)).batch
+    return transaction_id(request.text(41), batch, request.text(11)), batch

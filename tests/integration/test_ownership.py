@@ -1,0 +1,227 @@
+"""Take-over of a log, on the fake and on the real one: one history whatever the owners do, and a stopped owner is fenced."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from runtime.log import Fenced, LogDamaged, LogStore, Position, read_groups
+from runtime.memory_log import MemoryLog
+from runtime.ownership import Owner, Term, replay
+from runtime.snapshots import NoSnapshots, Snapshot, SnapshotDamagedError, pack, unpack
+
+
+class Counter(msgspec.Struct):
+    values: list[int] = []
+    epochs: list[str] = []
+
+
+class CounterMachine:
+    """Keeps the numbers that were appended, and the names of the owners."""
+
+    def new_state(self) -> Counter:
+        return Counter()
+
+    def apply(self, state: Counter, record: Any) -> None:
+        (state.epochs if isinstance(record, str) else state.values).append(record)
+
+    def decode(self, raw: bytes) -> Any:
+        return msgspec.json.decode(raw)
+
+    def encode(self, record: Any) -> bytes:
+        return msgspec.json.encode(record)
+
+    def epoch_record(self, *, epoch: int, owner: str, at_ms: int) -> str:
+        return owner
+
+    def dump(self, state: Counter) -> bytes:
+        return msgspec.json.encode(state)
+
+    def load(self, data: bytes) -> Counter:
+        return msgspec.json.decode(data, type=Counter)
+
+
+class Lock:
+    """A lease between owners of one test; `lost` takes it from whoever has it."""
+
+    holder: object | None = None
+
+
+class Lease:
+    def __init__(self, lock: Lock) -> None:
+        self._lock = lock
+        self.lost = False
+
+    async def take(self) -> bool:
+        if self._lock.holder is not None or self.lost:
+            return False
+        self._lock.holder = self
+        return True
+
+    async def renew(self) -> bool:
+        return not self.lost and self._lock.holder is self
+
+    async def release(self) -> None:
+        if self._lock.holder is self:
+            self._lock.holder = None
+
+
+class KeptSnapshots:
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+
+    async def save(self, snapshot: Snapshot) -> None:
+        self.kept.append(pack(snapshot))
+
+    async def newest(self) -> list[Snapshot]:
+        found = []
+        for data in reversed(self.kept):
+            try:
+                found.append(unpack(data))
+            except SnapshotDamagedError:
+                continue
+        return found
+
+
+class Office:
+    def __init__(self) -> None:
+        self.opened = asyncio.Event()
+        self.closed = asyncio.Event()
+        self.term: Term[Counter] | None = None
+
+    async def open(self, term: Term[Counter]) -> None:
+        self.term = term
+        self.closed.clear()
+        self.opened.set()
+
+    async def close(self) -> None:
+        self.opened.clear()
+        self.closed.set()
+
+
+def make(
+    store: LogStore, lock: Lock, name: str, snapshots: Any = None, **more: Any
+) -> tuple[Owner[Counter], Office, Lease]:
+    office, lease = Office(), Lease(lock)
+    owner = Owner(
+        store=store,
+        machine=CounterMachine(),
+        office=office,
+        lease=lease,
+        snapshots=snapshots or NoSnapshots(),
+        owner=name,
+        **more,
+    )
+    return owner, office, lease
+
+
+async def values(store: LogStore) -> list[Any]:
+    last = await store.last_sequence()
+    return [msgspec.json.decode(r) async for g in read_groups(store, Position(), last) for r in g.group.records]
+
+
+async def test_a_drained_owner_hands_over_at_once(store: LogStore) -> None:
+    lock, snapshots = Lock(), KeptSnapshots()
+    first, office, _ = make(store, lock, "first", snapshots)
+    second, standby, _ = make(store, lock, "second", snapshots)
+    running = [asyncio.create_task(first.run())]
+    await asyncio.wait_for(office.opened.wait(), 5)
+    running.append(asyncio.create_task(second.run()))
+    assert office.term is not None
+    await office.term.append([1, 2])
+    await first.drain()
+    await asyncio.wait_for(standby.opened.wait(), 5)
+    assert standby.term is not None
+    assert standby.term.state.values == [1, 2]
+    assert standby.term.epoch == 2
+    assert len(snapshots.kept) == 1
+    await standby.term.append([3])
+    await second.drain()
+    await asyncio.gather(*running)
+    assert await values(store) == ["first", 1, 2, "second", 3]
+
+
+async def test_a_stopped_owner_is_fenced_when_it_wakes(store: LogStore) -> None:
+    lock = Lock()
+    former, office, lease = make(store, lock, "former")
+    task = asyncio.create_task(former.run())
+    await asyncio.wait_for(office.opened.wait(), 5)
+    asleep = office.term
+    assert asleep is not None
+    await asleep.append([1])
+    lock.holder = None  # its lease has run out; it does not know yet
+    successor, new_office, _ = make(store, lock, "successor")
+    new_task = asyncio.create_task(successor.run())
+    await asyncio.wait_for(new_office.opened.wait(), 5)
+    with pytest.raises(Fenced):
+        await asleep.append([2])
+    await asyncio.wait_for(office.closed.wait(), 5)
+    lease.lost = True
+    assert new_office.term is not None
+    await new_office.term.append([3])
+    await former.drain()
+    await successor.drain()
+    await asyncio.gather(task, new_task)
+    assert await values(store) == ["former", 1, "successor", 3]
+
+
+async def test_a_lost_lease_ends_the_term_before_anybody_is_told(store: LogStore) -> None:
+    lock = Lock()
+    owner, office, lease = make(store, lock, "owner")
+    task = asyncio.create_task(owner.run())
+    await asyncio.wait_for(office.opened.wait(), 5)
+    term = office.term
+    assert term is not None
+    lease.lost = True
+    await asyncio.wait_for(office.closed.wait(), 5)
+    assert term.over
+    with pytest.raises(Fenced):
+        await term.flushed()
+    await owner.drain()
+    await task
+
+
+async def test_snapshots_change_nothing_but_the_length_of_the_replay(store: LogStore) -> None:
+    lock, snapshots = Lock(), KeptSnapshots()
+    owner, office, _ = make(store, lock, "owner", snapshots, snapshot_every=5)
+    task = asyncio.create_task(owner.run())
+    await asyncio.wait_for(office.opened.wait(), 5)
+    assert office.term is not None
+    for number in range(23):
+        await office.term.append([number])
+    await owner.drain()
+    await task
+    assert len(snapshots.kept) >= 4
+    machine = CounterMachine()
+    whole = await replay(store, machine, NoSnapshots())
+    assert whole[0].values == list(range(23))
+    assert await replay(store, machine, snapshots) == whole
+    snapshots.kept[-1] = snapshots.kept[-1][:-2] + b"x}"  # damaged: skipped
+    assert await replay(store, machine, snapshots) == whole
+
+
+async def test_a_damaged_log_is_not_served() -> None:
+    store, lock = MemoryLog(), Lock()
+    owner, office, _ = make(store, lock, "owner")
+    task = asyncio.create_task(owner.run())
+    await asyncio.wait_for(office.opened.wait(), 5)
+    assert office.term is not None
+    for number in range(3):
+        await office.term.append([number])
+    await owner.drain()
+    await task
+    store.groups[2] = store.groups[2].replace(b"[1]", b"[7]")
+    told: list[LogDamaged] = []
+
+    async def tell(error: LogDamaged) -> None:
+        told.append(error)
+
+    second, standby, _ = make(store, lock, "second", on_damage=tell)
+    await asyncio.wait_for(second.run(), 5)
+    assert not standby.opened.is_set()
+    assert "hash chain is broken at sequence 4" in str(told[0])
+    assert "hash chain is broken" in await second.ready()
+    await second.drain()

@@ -1,0 +1,205 @@
+"""Slips on real SQLite files: redelivery, poison, late outcomes, reversals, and the questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, select
+
+from contracts.codec import decoder, encode
+from contracts.identity import format_rrn, transaction_id
+from contracts.journal import Intent, Outcome, Record, Reversing
+from contracts.kinds import Kind
+from contracts.pan import MaskedCard
+from contracts.questions import ProjectionStatus, Refused, Slip, SlipQuestion
+from contracts.states import State
+from receipts import schema
+from receipts.app import names_of
+from receipts.domain.slip import Copy, render
+from receipts.engine import open_engine
+from receipts.handlers import Handlers
+from receipts.projection import SlipProjection
+from receipts.store import SlipReader, SlipStore
+from runtime.bus import Request
+from runtime.projection import ProjectedGroup, ProjectionError
+from runtime.tracing import Tracer
+from world import built_in
+
+TERMINAL, MERCHANT = "10000001", "482290058130001"
+TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
+
+
+def id_of(number: int) -> str:
+    return transaction_id(TERMINAL, "000001", f"{number:06d}")
+
+
+def intent(number: int) -> Intent:
+    return Intent(
+        at_ms=1_769_832_000_000,
+        id=id_of(number),
+        rrn=format_rrn(0, number),
+        kind=Kind.SALE,
+        terminal=TERMINAL,
+        merchant=MERCHANT,
+        batch="000001",
+        stan=f"{number:06d}",
+        operator="01",
+        amount_minor=1234,
+        currency="156",
+        institution="nanhai",
+        entry_mode="021",
+        card=MaskedCard(first6="628202", last4="0018", length=16, digest="0" * 32),
+        fingerprint="f",
+    )
+
+
+def outcome(number: int, state: State = State.APPROVED, *, trace: str = "") -> Outcome:
+    code = "00" if state is State.APPROVED else "51"
+    return Outcome(
+        at_ms=1_769_832_001_000, id=id_of(number), state=state, response_code=code, trace=trace, authorization_code="X"
+    )
+
+
+def reversing(number: int) -> Reversing:
+    return Reversing(at_ms=1_769_832_002_000, id=id_of(number), reason="98", origin="terminal")
+
+
+def groups(*records: tuple[Record, ...], first: int = 1) -> list[ProjectedGroup]:
+    return [ProjectedGroup(first + n, row) for n, row in enumerate(records)]
+
+
+def dump(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
+    with engine.begin() as connection:
+        return {t.name: sorted(tuple(r) for r in connection.execute(select(t))) for t in schema.metadata.sorted_tables}
+
+
+class Desk:
+    """The service without NATS: slips in, questions out."""
+
+    def __init__(self, file: Path) -> None:
+        url = f"sqlite:///{file}"
+        self.engine = open_engine(url, read_only=False)
+        self.tracer = Tracer("receipts", "test")
+        self.slips = SlipProjection(SlipStore(self.engine), names_of(built_in()), self.tracer)
+        self.reader = open_engine(url, read_only=True)
+        self.handlers = Handlers(SlipReader(self.reader), lambda: "")
+
+    async def ask(self, number: int, copy: str = "merchant", *, reprint: bool = False) -> Slip | Refused:
+        question = SlipQuestion(rrn=format_rrn(0, number), copy=copy, reprint=reprint)
+        answer = await self.handlers.slip(Request("receipts", encode(question), None, 0))
+        return decoder(Slip | Refused).decode(answer)
+
+    async def text(self, number: int, copy: str = "merchant", *, reprint: bool = False) -> str:
+        slip = await self.ask(number, copy, reprint=reprint)
+        assert isinstance(slip, Slip)
+        assert (slip.rrn, slip.copy) == (format_rrn(0, number), copy)
+        return slip.text
+
+    def close(self) -> None:
+        self.engine.dispose()
+        self.reader.dispose()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path / "receipts.db")
+    yield desk
+    desk.close()
+
+
+JOURNAL = groups(
+    (intent(1), intent(2), intent(3)),
+    (outcome(1, trace=TRACE), outcome(2, State.DECLINED), intent(4)),
+    (reversing(3), outcome(4), reversing(1)),
+)
+
+
+def test_redelivery_and_restart_change_nothing(desk: Desk, tmp_path: Path) -> None:
+    for end in (1, 2, 3):
+        desk.slips.apply("0", JOURNAL[:end])
+        desk.slips.apply("0", JOURNAL[:end])
+    live = dump(desk.engine)
+    assert len(live["slips"]) == 2
+    assert live["open_intents"] == []
+    assert desk.slips.checkpoint("0") == 3
+    again = Desk(tmp_path / "receipts.db")  # a new process on the same file
+    again.slips.apply("0", JOURNAL)
+    assert dump(again.engine) == live
+    again.close()
+    rebuilt = Desk(tmp_path / "rebuilt.db")
+    rebuilt.slips.apply("0", JOURNAL)
+    assert dump(rebuilt.engine) == live
+    rebuilt.close()
+
+
+def test_a_poison_group_leaves_nothing_of_its_list(desk: Desk) -> None:
+    desk.slips.apply("0", JOURNAL[:1])
+    before = dump(desk.engine)
+    with pytest.raises(ProjectionError, match="sequence 3, record 0: transaction 10000001:000001:000009"):
+        desk.slips.apply("0", groups((outcome(1),), (outcome(9),), first=2))
+    assert dump(desk.engine) == before
+    with pytest.raises(ProjectionError, match="sequence 2 is missing, 4 follows"):
+        desk.slips.apply("0", groups((outcome(1),), first=4))
+    assert desk.slips.checkpoint("0") == 1
+
+
+def test_a_span_hangs_below_the_approval(desk: Desk) -> None:
+    desk.slips.apply("0", JOURNAL)
+    spans = desk.tracer.take()
+    assert [(s.name, s.kind, s.context.trace_id, s.parent_id) for s in spans] == [
+        ("render slips", 5, "a" * 32, "b" * 16)
+    ]
+    desk.slips.apply("0", JOURNAL)
+    assert desk.tracer.take() == []
+
+
+async def test_both_copies_and_their_reprints(desk: Desk) -> None:
+    desk.slips.apply("0", JOURNAL)
+    merchant = await desk.text(4)
+    assert "云溪茶馆" in merchant
+    assert "南海信用银行" in merchant
+    assert "CARDHOLDER SIGNATURE" in merchant
+    cardholder = await desk.text(4, "cardholder")
+    assert "持卡人存根" in cardholder
+    assert "SIGNATURE" not in cardholder
+    reprint = (await desk.text(4, reprint=True)).splitlines()
+    assert reprint[1].strip() == "--- 重打印 ---"
+    assert [reprint[0], *reprint[2:]] == merchant.splitlines()
+
+
+async def test_the_slip_of_a_reversed_sale_says_so(desk: Desk) -> None:
+    desk.slips.apply("0", JOURNAL[:2])
+    assert "REVERSED" not in await desk.text(1)
+    desk.slips.apply("0", JOURNAL)
+    for copy in ("merchant", "cardholder"):
+        text = await desk.text(1, copy)
+        assert "本交易已冲正(REVERSED)" in text
+        assert "重打印" not in text
+
+
+async def test_questions_that_have_no_answer(desk: Desk) -> None:
+    desk.slips.apply("0", JOURNAL)
+    unknown = Refused(reason="rrn: no approved transaction has this reference number")
+    assert await desk.ask(99) == unknown
+    assert await desk.ask(2) == unknown  # declined
+    assert await desk.ask(3) == unknown  # reversed before anybody was told of an approval
+    assert await desk.ask(4, "bank") == Refused(reason="copy: take merchant or cardholder")
+    broken = decoder(Slip | Refused).decode(await desk.handlers.slip(Request("receipts", b'{"rrn":7}', None, 0)))
+    assert isinstance(broken, Refused)
+    assert "rrn" in broken.reason
+
+
+async def test_status(desk: Desk) -> None:
+    desk.slips.apply("1", JOURNAL[:1])
+    answer = decoder(ProjectionStatus).decode(await desk.handlers.status(Request("receipts", b"", None, 0)))
+    assert answer == ProjectionStatus(checkpoints={"1": 1})
+
+
+def test_what_is_kept_is_what_the_facts_render(desk: Desk) -> None:
+    desk.slips.apply("0", JOURNAL)
+    stored = SlipReader(desk.reader).slip(format_rrn(0, 4))
+    assert stored is not None
+    assert stored.merchant_copy == render(stored.facts, Copy.MERCHANT)
+    assert stored.cardholder_copy == render(stored.facts, Copy.CARDHOLDER)

@@ -1,0 +1,244 @@
+"""The terminal and its memory against a host that loses, repeats and garbles answers, with the terminal's power cut at any point.
+
+What must hold: what the terminal calls approved and not reversed is what the host holds as approved, but for the one transaction
+whose reversal is pending; and the file always adds up to what the terminal knows.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from enum import Enum, auto
+
+from hypothesis import event, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+import iso8583
+import world
+from terminal_sim.memory import TerminalMemory, memory_path, read_memory
+from terminal_sim.outcomes import CloseOutcome, Outcome, Refused, ReversalOutcome, SaleOutcome, Step
+from terminal_sim.practice import PracticeHost
+from terminal_sim.seal import Seal
+from terminal_sim.state import State
+from terminal_sim.terminal import REVERSAL_TRIES, Terminal
+
+CARD = world.built_in().cards[0]
+TRACK = world.track2(CARD)
+
+
+class Fault(Enum):
+    NONE = auto()
+    REQUEST_LOST = auto()
+    ANSWER_LOST = auto()
+    ANSWER_GARBLED = auto()
+    FORMER_ANSWER_FIRST = auto()
+    """The network repeats what it carried before."""
+    FORMER_ANSWER_INSTEAD = auto()
+    """The same, and the request does not arrive."""
+    FORGED_APPROVAL = auto()
+    """Somebody on the line keeps the request and answers 00 with a MAC of his own."""
+    FORGED_DECLINE = auto()
+    """Somebody on the line lets the request through and answers 51."""
+    CUT_BEFORE_SENDING = auto()
+    """The power goes after the save and before the send."""
+    CUT_BEFORE_THE_ANSWER = auto()
+    """The request has arrived; the power goes before its answer does."""
+    CUT_BEFORE_SAVING_THE_ANSWER = auto()
+
+
+LINE_FAULTS = (Fault.NONE, Fault.REQUEST_LOST, Fault.ANSWER_LOST)
+
+
+def forged(request_body: bytes, code: str) -> bytes:
+    """The answer of somebody who has seen the request and lacks the key."""
+    request = iso8583.decode(request_body)
+    fields = {n: request.fields[n] for n in (3, 4, 11, 41, 42, 49, 60) if n in request.fields}
+    return iso8583.encode(iso8583.reply_to(request, {**fields, 39: code, 64: b"00000000"}))
+
+
+class TerminalAndHost(RuleBasedStateMachine):
+    @initialize(number=st.sampled_from(["10000001", "10000005", "10000006"]))
+    def switch_on(self, number: str) -> None:
+        facts = world.built_in().terminal(number)
+        assert facts is not None
+        self.facts = facts
+        self.folder = tempfile.mkdtemp()
+        self.host = PracticeHost(limit_minor=5000)
+        self.former = b""
+        self.memory: TerminalMemory | None = None
+        self.power_up()
+
+    def teardown(self) -> None:
+        if not hasattr(self, "folder"):
+            return
+        self.settle_matters()
+        assert self.terminal.record.pending is None
+        assert self.terminals_view() == self.hosts_view()
+        # What had no answer was reversed; what was closed was closed in balance on both sides.
+        assert all(t.response_code or t.reversed for t in self.terminal.record.transactions.values())
+        for closed in self.terminal.record.closed:
+            assert closed.totals == self.host.totals(self.facts.tid, closed.batch)
+        shutil.rmtree(self.folder)
+
+    # Power
+
+    def power_up(self) -> None:
+        if self.memory is not None:
+            self.memory.close()
+        self.memory = TerminalMemory.open(self.folder, self.facts.tid)
+        tid, mid = self.facts.tid, self.facts.merchant
+        seal = Seal(world.terminal_local_key(tid), world.terminal_master_key(tid), self.facts.mac_algorithm)
+        self.terminal = Terminal(tid=tid, mid=mid, record=self.memory.record, seal=seal)
+        self.terminal.log_in("01", "0000")
+
+    def run(self, step: Step, fault: Fault = Fault.NONE, flip: int = 0) -> Outcome | None:
+        """Does a step as a till would, with one fault; None when the power went."""
+        assert self.memory is not None
+        self.memory.append(step.save)
+        if not step.send:
+            return step.outcome
+        if fault is Fault.CUT_BEFORE_SENDING:
+            return self.power_up()
+        arrives = fault not in (Fault.REQUEST_LOST, Fault.FORMER_ANSWER_INSTEAD, Fault.FORGED_APPROVAL)
+        answer = self.host.answer(step.send) if arrives else b""
+        if fault is Fault.CUT_BEFORE_THE_ANSWER:
+            return self.power_up()
+        former, self.former = self.former, answer or self.former
+        match fault:
+            case Fault.ANSWER_GARBLED:
+                at = flip % len(answer)
+                answer = answer[:at] + bytes([answer[at] ^ (1 << flip % 8)]) + answer[at + 1 :]
+            case Fault.FORGED_APPROVAL | Fault.FORGED_DECLINE:
+                answer = forged(step.send, "00" if fault is Fault.FORGED_APPROVAL else "51")
+        if fault in (Fault.FORMER_ANSWER_FIRST, Fault.FORMER_ANSWER_INSTEAD) and former:
+            early = self.terminal.receive(former, now_ms=1)
+            if early.outcome is not None:  # it is an answer to the same request, repeated: it may count
+                self.memory.append(early.save)
+                return early.outcome
+        lost = not answer or fault is Fault.ANSWER_LOST
+        done = self.terminal.lose() if lost else self.terminal.receive(answer, now_ms=1)
+        if fault is Fault.CUT_BEFORE_SAVING_THE_ANSWER:
+            return self.power_up()
+        if done.outcome is None:  # garbled into something that is no answer to this request
+            done = self.terminal.lose()
+        self.memory.append(done.save)
+        return done.outcome
+
+    # What an operator does
+
+    @rule(
+        amount=st.sampled_from([1, 100, 5001]),
+        fault=st.sampled_from(Fault),
+        flip=st.integers(0, 5000),
+        pin=st.booleans(),
+    )
+    def sell(self, amount: int, fault: Fault, flip: int, pin: bool) -> None:
+        """As a till does it: what has to go first goes first, here on a good line."""
+        self.settle_matters()
+        step = self.terminal.sell(TRACK, amount, CARD.pin if pin else "", now_ms=1)
+        assert step.send
+        outcome = self.run(step, fault, flip)
+        event(f"sold: {fault.name} {type(outcome).__name__}")
+        if isinstance(outcome, SaleOutcome) and outcome.approved:
+            assert amount <= self.host.limit_minor
+
+    @precondition(lambda self: self.terminal.record.pending is not None)
+    @rule()
+    def nothing_is_sold_or_closed_while_a_reversal_is_pending(self) -> None:
+        if self.terminal.state is State.LOGGED_IN:
+            self.run(self.terminal.sign_on())
+        assert isinstance(self.terminal.sell(TRACK, 1, "", now_ms=1).outcome, Refused)
+        assert isinstance(self.terminal.settle().outcome, Refused)
+
+    @rule(fault=st.sampled_from(LINE_FAULTS))
+    def sign_on(self, fault: Fault) -> None:
+        self.run(self.terminal.sign_on(), fault)
+
+    @precondition(lambda self: self.terminal.record.pending is not None)
+    @rule(fault=st.sampled_from(Fault), flip=st.integers(0, 5000))
+    def reverse(self, fault: Fault, flip: int) -> None:
+        pending = self.terminal.record.pending
+        assert pending is not None
+        step = self.terminal.reverse()
+        if pending.tries >= REVERSAL_TRIES:
+            assert isinstance(step.outcome, Refused)
+        else:
+            self.run(step, fault, flip)
+
+    @rule(fault=st.sampled_from(LINE_FAULTS))
+    def close(self, fault: Fault) -> None:
+        if self.terminal.record.pending is None:
+            self.settle_matters()
+        outcome = self.run(self.terminal.settle(), fault)
+        event(f"close: {fault.name} {type(outcome).__name__}")
+        if isinstance(outcome, CloseOutcome) and outcome.result:
+            assert outcome.balanced
+
+    @rule(fault=st.sampled_from([Fault.NONE, Fault.ANSWER_LOST, Fault.ANSWER_GARBLED]), flip=st.integers(0, 5000))
+    def repeat(self, fault: Fault, flip: int) -> None:
+        self.run(self.terminal.resend_last(), fault, flip)
+
+    @rule()
+    def host_restarts(self) -> None:
+        self.host.forget_keys()
+
+    @rule()
+    def power_cut(self) -> None:
+        self.power_up()
+
+    def settle_matters(self) -> None:
+        """Signs on, reverses, finishes a close: on a good line each works at once."""
+        if self.terminal.state is State.LOGGED_IN:
+            self.run(self.terminal.sign_on())
+        if self.terminal.record.pending is not None:
+            outcome = self.run(self.terminal.reverse(new_round=True))
+            if self.terminal.state is State.LOGGED_IN:  # the host has forgotten the keys
+                self.run(self.terminal.sign_on())
+                outcome = self.run(self.terminal.reverse())
+            assert isinstance(outcome, ReversalOutcome)
+            assert outcome.ended
+        if self.terminal.record.closing is not None:
+            outcome = self.run(self.terminal.settle())
+            assert isinstance(outcome, CloseOutcome)
+            assert outcome.balanced
+            self.run(self.terminal.sign_on())
+
+    # What must hold
+
+    def terminals_view(self) -> dict[str, int]:
+        return {i: t.amount_minor for i, t in self.terminal.record.transactions.items() if t.counts}
+
+    def hosts_view(self) -> dict[str, int]:
+        return {i: h.amount_minor for i, h in self.host.held.items() if h.counts}
+
+    @invariant()
+    def both_hold_the_same_but_for_what_is_pending(self) -> None:
+        if not hasattr(self, "terminal"):
+            return
+        ours, theirs = self.terminals_view(), self.hosts_view()
+        pending = self.terminal.record.pending
+        if pending is not None:
+            identity = f"{self.facts.tid}:{pending.batch}:{pending.stan}"
+            ours.pop(identity, None)
+            theirs.pop(identity, None)
+        assert ours == theirs
+
+    @invariant()
+    def the_file_adds_up_to_what_the_terminal_knows(self) -> None:
+        if not hasattr(self, "terminal"):
+            return
+        path = memory_path(self.folder, self.facts.tid)
+        assert read_memory(path) == self.terminal.record
+        text = path.read_text()
+        assert CARD.pan.clear() not in text
+        assert TRACK.discretionary not in text
+
+    @invariant()
+    def all_answers_to_one_identity_are_alike(self) -> None:
+        if hasattr(self, "terminal"):
+            assert all(len(set(t.answer_digests)) <= 1 for t in self.terminal.record.transactions.values())
+
+
+TerminalAndHost.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+test_terminal_and_host = TerminalAndHost.TestCase

@@ -1,0 +1,174 @@
+"""What makes a slip, what is on it, and the layout of the paper."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from contracts import paper
+from contracts.journal import EpochStarted, Intent, LateAnswer, Outcome, Record, Reversing, Tombstone
+from contracts.kinds import Kind
+from contracts.pan import MaskedCard
+from contracts.states import State
+from receipts.domain.filing import File, FilingError, Names, needed
+from receipts.domain.slip import Copy, render
+
+ID = "10000001:000001:000001"
+NAMES = Names(lambda mid: f"店{mid[-4:]}", lambda id: {"huaxing": "华星银行"}[id], "48210000")
+INTENT = Intent(
+    at_ms=1_769_832_000_000,
+    id=ID,
+    rrn="000000000001",
+    kind=Kind.SALE,
+    terminal="10000001",
+    merchant="482290058130001",
+    batch="000001",
+    stan="000001",
+    operator="07",
+    amount_minor=5,
+    currency="156",
+    institution="huaxing",
+    entry_mode="021",
+    card=MaskedCard(first6="629101", last4="0018", length=16, digest="0" * 32),
+    fingerprint="f",
+)
+APPROVED = Outcome(
+    at_ms=1_769_832_001_000, id=ID, state=State.APPROVED, response_code="00", authorization_code="654321"
+)
+DECLINED = Outcome(at_ms=1_769_832_001_000, id=ID, state=State.DECLINED, response_code="51")
+REVERSING = Reversing(at_ms=1_769_832_002_000, id=ID, reason="98", origin="terminal")
+
+
+def taken(*records: Record) -> File:
+    file = File(NAMES, {}, ())
+    for position, record in enumerate(records):
+        file.take(7, position, record)
+    return file
+
+
+def test_an_approval_makes_both_copies() -> None:
+    slip = taken(EpochStarted(at_ms=0, epoch=1, owner="a"), INTENT, APPROVED).slips[ID]
+    assert (slip.sequence, slip.position) == (7, 2)
+    for text in (slip.merchant_copy, slip.cardholder_copy):
+        for part in (
+            "POS签购单",
+            "店0001",
+            "华星银行",
+            "629101******0018 /S",
+            "消费(SALE)",
+            "654321",
+            "RMB 0.05",
+            "07",
+        ):
+            assert part in text
+        assert "2026/01/31 12:00:01" in text  # the answer's time, which the terminal got as fields 12 and 13
+        assert "重打印" not in text
+        assert "REVERSED" not in text
+    assert "商户存根" in slip.merchant_copy
+    assert "CARDHOLDER SIGNATURE" in slip.merchant_copy
+    assert "持卡人存根" in slip.cardholder_copy
+    assert "SIGNATURE" not in slip.cardholder_copy
+
+
+@pytest.mark.parametrize("records", [(INTENT, DECLINED), (INTENT, REVERSING), (INTENT,)])
+def test_nothing_but_an_approval_makes_a_slip(records: tuple[Record, ...]) -> None:
+    file = taken(*records)
+    assert file.slips == {}
+    assert file.reversed == {}
+    assert set(file.began) == ({ID} if records == (INTENT,) else set())
+
+
+def test_a_reversal_of_an_approval_marks_its_slip() -> None:
+    assert taken(INTENT, APPROVED, REVERSING).reversed == {ID: REVERSING.at_ms}
+    file = File(NAMES, {}, {ID})
+    file.take(9, 0, REVERSING)
+    assert file.reversed == {ID: REVERSING.at_ms}
+
+
+@pytest.mark.parametrize("filed", [{ID}, set()])
+def test_a_tombstone_marks_the_slip_of_an_archived_sale(filed: set[str]) -> None:
+    tombstone = Tombstone(
+        at_ms=8,
+        id=ID,
+        rrn="000000000009",
+        kind=Kind.SALE,
+        terminal="10000001",
+        merchant="482290058130001",
+        batch="000001",
+        stan="000001",
+        amount_minor=5,
+        currency="156",
+        reason="98",
+        institutions=("huaxing",),
+    )
+    file = File(NAMES, {}, filed)
+    file.take(9, 0, tombstone)
+    assert file.reversed == dict.fromkeys(filed, 8)
+    assert needed([tombstone]) == {ID}
+
+
+def test_an_intent_known_from_before_ends_with_its_outcome() -> None:
+    facts = taken(INTENT).began[ID]
+    file = File(NAMES, {ID: facts}, ())
+    file.take(9, 0, APPROVED)
+    assert file.ended == {ID}
+    assert file.began == {}
+    assert file.slips[ID].facts.authorization_code == "654321"
+
+
+@pytest.mark.parametrize(
+    ("records", "reason"),
+    [
+        ((APPROVED,), "no open intent"),
+        ((INTENT, INTENT), "begun twice"),
+        ((INTENT, APPROVED, APPROVED), "no open intent"),
+        ((REVERSING,), "neither an open intent nor a slip"),
+    ],
+)
+def test_what_cannot_be_filed(records: tuple[Record, ...], reason: str) -> None:
+    with pytest.raises(FilingError, match=reason):
+        taken(*records)
+
+
+def test_needed_names_what_the_records_do_not_begin_themselves() -> None:
+    other = replace(APPROVED, id="other")
+    assert needed([other, INTENT, APPROVED, LateAnswer(at_ms=1, id="late", response_code="00")]) == {"other"}
+
+
+@pytest.mark.parametrize(
+    ("entry_mode", "mark"),
+    [("012", " /M"), ("021", " /S"), ("051", " /I"), ("071", " /C"), ("", ""), ("991", "")],
+)
+def test_how_the_card_was_read(entry_mode: str, mark: str) -> None:
+    facts = replace(taken(INTENT, APPROVED).slips[ID].facts, entry_mode=entry_mode)
+    assert f"629101******0018{mark}\n" in render(facts, Copy.MERCHANT)
+
+
+def test_marks_of_a_reprint_and_of_a_reversal() -> None:
+    facts = taken(INTENT, APPROVED).slips[ID].facts
+    lines = render(facts, Copy.CARDHOLDER, reprint=True, is_reversed=True).splitlines()
+    assert lines[1].strip() == "--- 重打印 ---"
+    assert "本交易已冲正(REVERSED)" in lines
+
+
+@given(text=st.text(alphabet="ab /云馆，。）", max_size=60), width=st.integers(4, 40))
+def test_wrapped_lines_fit_and_lose_nothing_but_spaces(text: str, width: int) -> None:
+    lines = paper.wrap(text, width)
+    assert all(paper.columns(line) <= width for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+def test_a_table_row_fits_the_largest_amount_and_a_long_name() -> None:
+    assert paper.table_row("贷记(CREDIT)", "999999", "99999999999.99") == ["贷记(CREDIT)99999999999999999.99"]
+    rows = paper.table_row("预授权完成撤销", "1", "9999999999.99")
+    assert rows == ["预授权完成撤销", " " * 17 + "1 9999999999.99"]
+
+
+def test_a_name_longer_than_the_paper_goes_onto_more_lines() -> None:
+    facts = replace(
+        taken(INTENT, APPROVED).slips[ID].facts, merchant_name="长街杂货（中国）有限公司第一百货商店南海分店"
+    )
+    text = render(facts, Copy.MERCHANT)
+    assert max(paper.columns(line) for line in text.splitlines()) <= paper.WIDTH

@@ -1,0 +1,126 @@
+"""The test world is consistent: numbers valid and unique, keys different, look-ups right."""
+
+import pytest
+
+import world
+from contracts.identity import shard_of
+from contracts.pan import Pan, luhn_valid
+from security_module import Purpose, SecurityModule
+
+W = world.built_in()
+
+
+def test_every_pan_is_luhn_valid_unique_and_within_its_institutions_bins() -> None:
+    assert len({c.pan for c in W.cards}) == len(W.cards)
+    for card in W.cards:
+        institution = W.institution(card.issuer)
+        assert institution is not None
+        assert luhn_valid(card.pan.clear()), card.name
+        assert len(card.pan.clear()) == 16
+        assert card.pan.clear().startswith(institution.bins), card.name
+        assert W.institution_for(card.pan) is institution
+        assert card.kind == institution.kind
+
+
+def test_names_accounts_and_numbers_are_unique() -> None:
+    for values in (
+        [c.name for c in W.cards],
+        [c.account for c in W.cards],
+        [t.tid for t in W.terminals],
+        [m.mid for m in W.merchants],
+    ):
+        assert len(set(values)) == len(values)
+    assert not any(c.pan.clear()[6:15] in c.account for c in W.cards)
+
+
+def test_numbers_have_the_form_of_their_fields() -> None:
+    assert all(len(t.tid) == 8 and W.merchant(t.merchant) is not None for t in W.terminals)
+    assert all(len(m.mid) == 15 and m.mid.isdigit() for m in W.merchants)
+    assert all(len(i.code) <= 11 for i in W.institutions)
+
+
+def test_keys_differ_and_have_odd_parity() -> None:
+    tids = [t.tid for t in W.terminals]
+    keys = [world.terminal_master_key(t) for t in tids]
+    keys += [f(i.id) for i in W.institutions for f in (world.zone_pin_key, world.cvk, world.pvk)]
+    assert len(set(keys)) == len(keys)
+    assert all(len(k) == 16 and all(b.bit_count() % 2 for b in k) for k in keys)
+    local = {world.terminal_local_key(t) for t in tids} | {world.lmk(), world.data_key()}
+    assert len(local) == len(tids) + 2
+
+
+def test_another_seed_gives_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = W.card("debit-1")
+    assert card is not None
+    before = world.lmk(), world.terminal_master_key("10000001"), world.track2(card)
+    monkeypatch.setenv("LIANJI_WORLD_SEED", "another")
+    assert world.lmk() != before[0]
+    assert world.terminal_master_key("10000001") != before[1]
+    assert world.track2(card).pan == before[2].pan
+
+
+@pytest.mark.parametrize("name", ["debit-1", "credit-2", "load-credit-128"])
+def test_tracks_hold_what_the_issuer_checks(name: str) -> None:
+    card = W.card(name)
+    assert card is not None
+    track = world.track2(card)
+    assert (track.pan, track.expiry, track.service_code) == (card.pan, card.expiry, card.service_code)
+    assert len(track.clear()) == 37
+    hsm = SecurityModule(bytes(32))
+    cvk = hsm.import_clear(Purpose.CVK, world.cvk(card.issuer))
+    assert hsm.verify_cvv(cvk, card.pan, card.expiry, card.service_code, world.track2_cvv(track))
+    pvk = hsm.import_clear(Purpose.PVK, world.pvk(card.issuer))
+    zone = hsm.generate(Purpose.ZONE_PIN)
+    block = hsm.encrypt_pin(zone, card.pin, card.pan)
+    assert hsm.verify_pin(block, card.pan, pin_key=zone, pvk=pvk, pvv=world.pvv(card))
+
+
+def test_stop_list_knows_cards_and_prefixes() -> None:
+    stopped, free = W.card("debit-stopped"), W.card("debit-1")
+    assert stopped is not None
+    assert free is not None
+    assert W.stop_reason(stopped.pan) == "04"
+    assert W.stop_reason(free.pan) is None
+    assert W.stop_reason(Pan("6282029999123456")) == "04"
+
+
+def test_unknown_things_are_none() -> None:
+    assert W.terminal("99999999") is None
+    assert W.merchant("0") is None
+    assert W.card("nobody") is None
+    assert W.institution("nowhere") is None
+    assert W.institution_for(Pan("4111111111111111")) is None
+    assert W.card_for(Pan("4111111111111111")) is None
+
+
+def test_the_cast_is_there() -> None:
+    shops = [t for t in W.terminals if t.tid.startswith("1")]
+    assert len({t.merchant for t in shops if t.status == world.ACTIVE}) >= 3
+    assert any(t.status == world.CLOSED for t in shops)
+    assert any(m.status == world.SUSPENDED for m in W.merchants)
+    load = [t for t in W.terminals if t.tid.startswith("2")]
+    assert (load[0].tid, load[-1].tid, len({t.merchant for t in load})) == ("20000001", "20001000", 16)
+    poor, expired, lost = W.card("debit-poor"), W.card("credit-expired"), W.card("debit-lost")
+    assert poor is not None
+    assert poor.opening_minor == 1000
+    assert expired is not None
+    assert expired.expiry < "2101"
+    assert lost is not None
+    assert lost.status == world.LOST
+    assert len([c for c in W.cards if c.name.startswith("load-")]) == 256
+    assert len(W.cards_of("huaxing")) + len(W.cards_of("nanhai")) == len(W.cards)
+
+
+def test_load_is_spread_over_the_shards() -> None:
+    load = {t.merchant for t in W.terminals if t.tid.startswith("2")}
+    per_shard = [sum(shard_of(m, W.shards) == s for m in load) for s in range(W.shards)]
+    assert per_shard == [8, 8]
+    shops = {t.merchant for t in W.terminals if t.tid.startswith("1")}
+    assert {shard_of(m, W.shards) for m in shops} == {0, 1}
+
+
+def test_nothing_prints_a_pan_or_a_pin() -> None:
+    for card in W.cards:
+        assert card.pan.clear() not in repr(card)
+        assert card.pin not in repr(card)
+    assert all(e.prefix_or_pan.clear() not in repr(e) for e in W.stop_list)
