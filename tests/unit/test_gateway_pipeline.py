@@ -174,7 +174,8 @@ class Terminal:
             52: self.module.encrypt_pin(self.pin, pin, CARD.pan),
             53: "2600000000000000",
             60: f"22{self.batch}00050",
-        } | (change or {})
+            **(change or {}),
+        }
         return self.signed(
             Message(mti, {n: v for n, v in fields.items() if v is not None}, bytes.fromhex("6005250000"))
         )

@@ -85,7 +85,8 @@ def check_profile(message: Message) -> None:
     A kind without a row passes: it is unsupported, not malformed. A refusal (39 is not 00) passes: it says what it can.
     """
     rule = rule_for(message)
-    if rule is None or (message.text(39) not in ("", "00") and message.mti[2] in "13"):  # a refusal need not be complete
+    refusal = message.mti[2] in "13" and message.text(39) not in ("", "00")
+    if rule is None or refusal:
         return
     _require(message, rule.mandatory)
     if rule.card and not (2 in message.fields or 35 in message.fields):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -127,6 +127,20 @@ class Appended(NamedTuple):
     """Unix nanoseconds when the group left; the time before that was spent waiting for the group ahead."""
 
 
+class _Waiting(NamedTuple):
+    """What one append brought, and who is to be told."""
+
+    records: list[msgspec.Raw]
+    done: asyncio.Future[Appended]
+    handed_over: asyncio.Future[None] | None
+
+
+def _fail(future: asyncio.Future[Any] | None, reason: LogError) -> None:
+    if future is not None and not future.done():
+        future.set_exception(reason)
+        future.exception()  # seen: a term that ends fails many appends, and not each of them has somebody waiting
+
+
 class GroupLog:
     """The writer's end of a log during one term of office."""
 
@@ -139,7 +153,7 @@ class GroupLog:
         self.position = position
         self.groups = 0
         self._now_ns = now_ns
-        self._waiting: list[tuple[list[msgspec.Raw], asyncio.Future[Appended]]] = []
+        self._waiting: list[_Waiting] = []
         self._last: asyncio.Future[Appended] | None = None
         self._flushing: asyncio.Task[None] | None = None
         self._over: LogError | None = None
@@ -152,14 +166,19 @@ class GroupLog:
         """True once the term has ended."""
         return self._over is not None
 
-    def append(self, records: Sequence[bytes]) -> asyncio.Future[Appended]:
-        """Queues encoded records, to stand in one group; the future is done when they are durable, or has the error that ended the term."""
+    def append(
+        self, records: Sequence[bytes], *, handed_over: asyncio.Future[None] | None = None
+    ) -> asyncio.Future[Appended]:
+        """Queues encoded records, to stand in one group; the future is done when they are durable, or has the error that ended the term.
+
+        `handed_over` is done earlier: when the group has left for the broker, ahead of anything that is published after that.
+        """
         future: asyncio.Future[Appended] = asyncio.get_running_loop().create_future()
-        future.add_done_callback(_seen)
         if self._over is not None:
-            future.set_exception(self._over)
+            _fail(future, self._over)
+            _fail(handed_over, self._over)
             return future
-        self._waiting.append(([msgspec.Raw(r) for r in records], future))
+        self._waiting.append(_Waiting([msgspec.Raw(r) for r in records], future, handed_over))
         self._last = future
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
@@ -179,31 +198,30 @@ class GroupLog:
         self._over = reason
         if self._flushing is not None:
             self._flushing.cancel()
-        for _, future in self._waiting:
-            if not future.done():
-                future.set_exception(reason)
+        for waiting in self._waiting:
+            _fail(waiting.done, reason)
+            _fail(waiting.handed_over, reason)
         self._waiting.clear()
         if self.on_end is not None:
             self.on_end(reason)
 
-    def _take(self) -> tuple[list[msgspec.Raw], list[asyncio.Future[Appended]]]:
+    def _take(self) -> tuple[list[msgspec.Raw], list[_Waiting]]:
         records: list[msgspec.Raw] = []
-        futures: list[asyncio.Future[Appended]] = []
         taken = 0
-        for more, future in self._waiting:
-            if records and len(records) + len(more) > self.GROUP_RECORDS:
+        for waiting in self._waiting:
+            if records and len(records) + len(waiting.records) > self.GROUP_RECORDS:
                 break
-            records += more
-            futures.append(future)
+            records += waiting.records
             taken += 1
+        members = self._waiting[:taken]
         del self._waiting[:taken]
-        return records, futures
+        return records, members
 
     async def _flush(self) -> None:
-        futures: list[asyncio.Future[Appended]] = []
+        members: list[_Waiting] = []
         try:
             while self._waiting:
-                records, futures = self._take()
+                records, members = self._take()
                 stands = self.on_group(not self._waiting) if self.on_group is not None else None
                 number = self.groups + 1
                 group = Group(
@@ -215,13 +233,17 @@ class GroupLog:
                 # The content is in the id: two owners that start the same epoch at once must not pass for one another
                 # in the broker's dedupe window, which would acknowledge the second one's group with the first one's sequence.
                 message_id = f"{self.store.name}-{self.epoch}-{number}-{content[:16]}"
+                for member in members:
+                    # Whoever waits for this goes on in a later turn of the loop, when the group is in the connection's buffer.
+                    if member.handed_over is not None and not member.handed_over.done():
+                        member.handed_over.set_result(None)
                 sequence = await self._store(payload, message_id)
                 self.groups = number
                 self.position = Position(sequence, content)
                 done = Appended(sequence, len(records), sent_ns)
-                for future in futures:
-                    if not future.done():
-                        future.set_result(done)
+                for member in members:
+                    if not member.done.done():
+                        member.done.set_result(done)
                 if stands is not None:
                     stands(self.position)
             self._flushing = None
@@ -231,9 +253,9 @@ class GroupLog:
                 if isinstance(error, LogError)
                 else self._over or Fenced(f"{self.store.name}: {type(error).__name__}")
             )
-            for future in futures:
-                if not future.done():
-                    future.set_exception(reason)
+            for member in members:
+                _fail(member.done, reason)
+                _fail(member.handed_over, reason)
             self._flushing = None
             self.end(reason)
             if not isinstance(error, LogError | asyncio.CancelledError):
@@ -270,9 +292,3 @@ class GroupLog:
         if stands == payload:
             return True
         raise Fenced(f"{self.store.name}: sequence {sequence} holds another owner's group")
-
-
-def _seen(future: asyncio.Future[Appended]) -> None:
-    """Marks an error as seen: a term that ends fails many appends, and not each of them has somebody waiting."""
-    if not future.cancelled():
-        future.exception()

@@ -75,11 +75,16 @@ class Term(Generic[S]):
         """True once fenced or the lease is lost: what the state says may no longer be true."""
         return self.log.over
 
-    def append(self, records: Sequence[Any]) -> asyncio.Future[Appended]:
-        """Applies `records` at once; the future is done when they are durable. Until then nobody may be told."""
+    def append(
+        self, records: Sequence[Any], *, handed_over: asyncio.Future[None] | None = None
+    ) -> asyncio.Future[Appended]:
+        """Applies `records` at once; the future is done when they are durable. Until then nobody may be told.
+
+        `handed_over` is done when their group has left for the broker, ahead of anything published after that.
+        """
         for record in records:
             self._machine.apply(self.state, record)
-        return self.log.append([self._machine.encode(record) for record in records])
+        return self.log.append([self._machine.encode(record) for record in records], handed_over=handed_over)
 
     async def flushed(self) -> None:
         """Returns when all that the state knows is durable: to be awaited before answering from memory."""

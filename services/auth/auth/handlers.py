@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from auth.delivery import Delivery
 from auth.domain import authorize, reverse, settle, terminals
@@ -25,19 +26,29 @@ from contracts.codec import decoder, encode
 from contracts.journal import Record
 from runtime import logs
 from runtime.bus import Bus, NoAnswer, NotDelivered, Request, Serving
-from runtime.log import LogError
+from runtime.log import Appended, LogError
 from runtime.ownership import Term
 from runtime.tracing import Span, Tracer
 
 log = logs.get("auth")
-
-T = TypeVar("T")
 
 _authorize = decoder(AuthorizeRequest).decode
 _reverse = decoder(ReverseRequest).decode
 _sign_on = decoder(SignOnRequest).decode
 _sign_off = decoder(SignOffRequest).decode
 _settle = decoder(SettleRequest).decode
+
+
+def _end(span: Span, future: asyncio.Future[Appended]) -> None:
+    error = None if future.cancelled() else future.exception()
+    if future.cancelled() or error is not None:
+        span.error(type(error).__name__ if error else "cancelled")
+    else:
+        appended = future.result()
+        span.set("lianji.group.records", appended.records)
+        span.set("lianji.group.wait_us", max(appended.sent_ns - span.start_ns, 0) // 1000)
+        span.set("lianji.journal.sequence", appended.sequence)
+    span.end()
 
 
 class ShardOffice:
@@ -114,13 +125,14 @@ class ShardOffice:
         for delivery in self._deliveries.values():
             delivery.notify()
 
-    async def _append(self, span: Span, name: str, records: Sequence[Record]) -> None:
-        """Journals `records` and waits until they are durable; the span shows how long they waited for their group."""
-        with self._tracer.span(name, parent=span, kind="producer") as child:
-            appended = await self._office_term.append(records)
-            child.set("lianji.group.records", appended.records)
-            child.set("lianji.group.wait_us", max(appended.sent_ns - child.start_ns, 0) // 1000)
-            child.set("lianji.journal.sequence", appended.sequence)
+    def _append(
+        self, span: Span, name: str, records: Sequence[Record], *, handed_over: asyncio.Future[None] | None = None
+    ) -> asyncio.Future[Appended]:
+        """Journals `records`: they are applied now, and durable when the future is done. The span shows the wait for their group."""
+        child = self._tracer.span(name, parent=span, kind="producer")
+        future = self._office_term.append(records, handed_over=handed_over)
+        future.add_done_callback(partial(_end, child))
+        return future
 
     # ------------------------------------------------------------------ authorize
 
@@ -181,11 +193,12 @@ class ShardOffice:
 
     async def _forward(self, decision: authorize.Forward, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
         term = self._office_term
-        # Write ahead: the intent's group is handed to the broker before the issuer is asked; its acknowledgement overlaps the
+        # Write ahead: the intent's group has left for the broker before the issuer is asked. Its acknowledgement overlaps the
         # issuer's work, and the outcome cannot be acknowledged before it.
-        intent = asyncio.ensure_future(self._append(span, "append intent", decision.records))
+        handed_over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        intent = self._append(span, "append intent", decision.records, handed_over=handed_over)
         transaction = term.state.transactions[decision.id]
-        await asyncio.sleep(0)  # lets the group leave first
+        await handed_over
         try:
             record = await self._ask(transaction, decision, message, span)
         finally:

@@ -217,7 +217,7 @@ class Terminal:
         self._request = None
         entries = list(verdict.entries)
         if over and self.record.session is not None:
-            pass
+            entries.append(answers.SESSION_ENDED)
         saved = self._apply(*entries)
         if over or any(entry.__class__ is answers.SIGNED_ON for entry in entries):
             self._last = None

@@ -1,0 +1,52 @@
+# Everything a newcomer needs is `make demo` and `make test`. They need Python 3.11 or newer, make and pip, and install the rest into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export UV_PYTHON_DOWNLOADS := never
+# A virtual environment that happens to be active is not ours.
+unexport VIRTUAL_ENV
+
+.DEFAULT_GOAL := setup
+.PHONY: help setup demo test check bench up down lock smoke
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## install everything, locked by hash, into .venv
+
+$(STAMP): pyproject.toml uv.lock deploy/uv.txt $(wildcard libs/*/pyproject.toml services/*/pyproject.toml simulators/*/pyproject.toml) cli/pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/uv.txt
+	$(BIN)/uv sync --quiet --inexact --all-packages --frozen --python $(BIN)/python
+	touch $@
+	@echo "Installed. Next: make demo · make test · $(BIN)/lianji --help"
+
+demo: setup ## one swipe and what follows, live, on a stack of its own
+	$(BIN)/lianji demo
+
+test: setup ## the whole suite: unit, property, golden, integration, end to end, architecture
+	$(BIN)/python -m pytest
+
+check: setup ## formatting, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## the path beside a bare chain, in one run; writes build/bench.json
+	$(BIN)/python -m bench
+
+up: setup ## the stack in the foreground on .lianji; Ctrl-C stops it
+	$(BIN)/lianji up
+
+down: setup ## stop the stack that runs on .lianji
+	$(BIN)/lianji down
+
+smoke: setup ## the Compose stack, brought up, swiped at and taken down (needs Docker)
+	deploy/smoke.sh
+
+lock: setup ## resolve the dependencies again
+	$(BIN)/uv lock
+	$(BIN)/uv export --quiet --frozen --only-group bootstrap --no-header -o deploy/uv.txt
