@@ -116,7 +116,7 @@ def test_totals_survive_field_48(totals: Totals48) -> None:
 def test_subfields_raise_only_format_errors_and_write_back_what_they_read(number: str, text: str, data: bytes) -> None:
     for parse in (Field60.parse, Original61.parse, Totals48.parse):
         for value in (number, text):
-            parsed = _only_format_errors(parse, value)  # type: ignore[arg-type]
+            parsed: Field60 | Original61 | Totals48 | None = _only_format_errors(parse, value)
             if parsed is not None:
                 assert parsed.pack() == value
     keys = _only_format_errors(Keys62.parse, data)

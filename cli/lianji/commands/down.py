@@ -29,6 +29,8 @@ def register(app: typer.Typer) -> None:
         give_up = time.monotonic() + PATIENCE_S
         while stackfile.find(data_dir) is not None:
             if time.monotonic() > give_up:
-                raise CliError(f"process {stack.pid} has not stopped after {PATIENCE_S:g} s; look in {stack.data_dir}/logs")
+                raise CliError(
+                    f"process {stack.pid} has not stopped after {PATIENCE_S:g} s; look in {stack.data_dir}/logs"
+                )
             time.sleep(0.05)
         print(f"stopped the stack on {stack.data_dir}")

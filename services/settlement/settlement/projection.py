@@ -19,7 +19,7 @@ def _fresh(groups: Sequence[ProjectedGroup], checkpoint: int) -> list[ProjectedG
         last = fresh[-1].sequence if fresh else checkpoint
         if group.sequence > last + 1:
             raise PostingError(f"sequence {last + 1} is missing, {group.sequence} follows")
-        if True:
+        if group.sequence == last + 1:
             fresh.append(group)
     return fresh
 

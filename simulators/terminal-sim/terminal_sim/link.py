@@ -7,6 +7,7 @@ LinkError           nothing was sent
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from iso8583 import FormatError, FrameReader, frame
 
@@ -29,12 +30,11 @@ class _Line(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.waiter: asyncio.Future[bytes] | None = None
-        self.drop_answers = 0
+        self.drop_answer = False
         self._reader = FrameReader()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what create_connection makes
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
 
     def data_received(self, data: bytes) -> None:
         self._reader.push(data)
@@ -45,8 +45,7 @@ class _Line(asyncio.Protocol):
             self.fail(f"the host sent a frame that cannot be: {error}")
 
     def _deliver(self, body: bytes) -> None:
-        if self.drop_answers:
-            self.drop_answers -= 1
+        if self.drop_answer:
             self.fail("the line broke before the answer arrived (on purpose)")
         elif self.waiter is not None and not self.waiter.done():
             self.waiter.set_result(body)
@@ -104,7 +103,8 @@ class Link:
         if line is None or line.transport is None:
             waiter.set_exception(LinkLostError("the line broke before the request left"))
             return waiter
-        line.drop_answers, self.drop_answers = self.drop_answers, 0
+        if self.drop_answers:
+            self.drop_answers, line.drop_answer = self.drop_answers - 1, True
         line.waiter = waiter
         line.transport.write(frame(body))
         return waiter

@@ -212,7 +212,7 @@ def _undo(book: Book, record: Reversing | Tombstone, awaiting: tuple[str, ...]) 
     issuer = issuer_receivable(transaction.institution)
     undone = {
         State.APPROVED: (EntryKind.REVERSAL, merchant_captured(transaction.merchant)),
-        State.SETTLED: (EntryKind.COMPENSATION, merchant_payable(transaction.merchant)),
+        State.SETTLED: (EntryKind.COMPENSATION, merchant_captured(transaction.merchant)),
     }.get(before)
     if undone is not None:
         kind, merchant = undone

@@ -1,0 +1,76 @@
+"""`lianji summary`: a merchant's day, as settlement has booked it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from contracts import subjects
+from contracts.money import Money
+from contracts.questions import DaySummary, DaySummaryQuestion, Refused
+from lianji import stackfile
+from lianji.errors import CliError
+from runtime.bus import Bus, BusError
+
+SHANGHAI = timezone(timedelta(hours=8))
+_answer: msgspec.json.Decoder[DaySummary | Refused] = msgspec.json.Decoder(DaySummary | Refused)  # type: ignore[arg-type]
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def summary(
+        merchant: Annotated[str, typer.Argument(help="The merchant's number (field 42).")],
+        data_dir: Annotated[Path, typer.Option(envvar="LIANJI_DATA_DIR", help="The stack's data directory.")] = Path(
+            ".lianji"
+        ),
+        day: Annotated[str, typer.Option(help="YYYY-MM-DD in Asia/Shanghai; today when left out.")] = "",
+        nats: Annotated[str, typer.Option(envvar="LIANJI_NATS_URL", help="Broker of a stack in Compose.")] = "",
+        json: Annotated[bool, typer.Option("--json", help="Print the answer as one JSON line.")] = False,
+    ) -> None:
+        """Show what a merchant sold on one day, batch by batch, and what is payable."""
+        url = nats or stackfile.running(data_dir).nats_url
+        question = DaySummaryQuestion(merchant=merchant, day=day or datetime.now(SHANGHAI).strftime("%Y-%m-%d"))
+        answer = asyncio.run(_ask(url, question))
+        if isinstance(answer, Refused):
+            raise CliError(answer.reason)
+        print(msgspec.json.encode(answer).decode()) if json else _show(answer)
+
+
+async def _ask(url: str, question: DaySummaryQuestion) -> DaySummary | Refused:
+    try:
+        bus = await Bus.connect(url, "lianji-summary", wait_s=5)
+        try:
+            body = msgspec.json.encode(question)
+            return _answer.decode(await bus.request(subjects.SETTLEMENT_DAY_SUMMARY, body, timeout_s=10))
+        finally:
+            await bus.close()
+    except BusError as error:
+        raise CliError(f"settlement does not answer: {error}") from None
+
+
+def _show(answer: DaySummary) -> None:
+    table = Table("terminal", "batch", "", "sales", "amount", "reversed", "amount")
+    table.title = f"{answer.merchant_name} {answer.merchant} {answer.day}"
+    for line in answer.lines:
+        table.add_row(
+            line.terminal,
+            line.batch,
+            "closed" if line.closed else "open",
+            str(line.sales_count),
+            str(Money(line.sales_minor, answer.currency)),
+            str(line.reversed_count),
+            str(Money(line.reversed_minor, answer.currency)),
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        f"settled, payable to the merchant: {Money(answer.payable_minor, answer.currency)} · "
+        f"approved, batch still open: {Money(answer.captured_minor, answer.currency)}"
+    )
