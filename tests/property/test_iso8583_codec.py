@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
@@ -114,9 +114,10 @@ def test_totals_survive_field_48(totals: Totals48) -> None:
 
 @given(st.text(string.digits, max_size=30), st.text(max_size=30), st.binary(max_size=80))
 def test_subfields_raise_only_format_errors_and_write_back_what_they_read(number: str, text: str, data: bytes) -> None:
-    for parse in (Field60.parse, Original61.parse, Totals48.parse):
+    kinds: tuple[Any, ...] = (Field60, Original61, Totals48)
+    for kind in kinds:
         for value in (number, text):
-            parsed: Field60 | Original61 | Totals48 | None = _only_format_errors(parse, value)
+            parsed = _only_format_errors(kind.parse, value)
             if parsed is not None:
                 assert parsed.pack() == value
     keys = _only_format_errors(Keys62.parse, data)

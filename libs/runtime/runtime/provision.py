@@ -71,7 +71,7 @@ async def provision(bus: Bus, declaration: Declaration) -> None:
                 ConsumerConfig(
                     durable_name=durable(follower, row.stream),
                     deliver_policy=DeliverPolicy.ALL,
-                    ack_policy=AckPolicy.EXPLICIT,
+                    ack_policy=AckPolicy.ALL,
                     ack_wait=30,
                     max_ack_pending=1024,
                 ),
