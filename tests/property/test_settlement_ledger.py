@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
@@ -303,7 +303,12 @@ def dump(engine: Engine) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking a journal takes minutes and helps little
+)
 @given(journal=journals(), data=st.data())
 def test_any_legal_journal_gives_balanced_books_once(journal: Journal, data: st.DataObject) -> None:
     groups = cut(journal.records, data)

@@ -9,9 +9,10 @@ from contracts.journal import BatchClosed, Intent, Outcome, Record, Reversed, Re
 from contracts.kinds import Kind
 from contracts.pan import MaskedCard
 from contracts.states import State
+from settlement.domain.book import Book
 from settlement.domain.days import date_time, day_bounds_ms
 from settlement.domain.ledger import EntryKind, Posted, PostingError
-from settlement.domain.postings import Book, needed
+from settlement.domain.postings import needed, post
 
 MERCHANT, TERMINAL, BATCH = "482290058130001", "10000001", "000001"
 ID = f"{TERMINAL}:{BATCH}:000001"
@@ -66,7 +67,7 @@ def closed(debit_minor: int, debit_count: int) -> BatchClosed:
 def posted(*records: Record) -> Book:
     book = Book(1, (), ())
     for record in records:
-        book.post(record)
+        post(book, record)
     return book
 
 
@@ -126,7 +127,7 @@ def test_a_tombstone_is_reversed_when_its_last_institution_has_acknowledged() ->
     )
     book = posted(tombstone, Reversed(at_ms=2, id=ID, institution="nanhai"))
     assert book.transactions[ID].state is State.REVERSING
-    book.post(Reversed(at_ms=3, id=ID, institution="huaxing"))
+    post(book, Reversed(at_ms=3, id=ID, institution="huaxing"))
     assert book.transactions[ID].state is State.REVERSED
     assert book.entries == []
 
@@ -147,10 +148,10 @@ def test_a_reversal_of_an_archived_sale_is_one_compensation() -> None:
         reason="98",
         institutions=("huaxing", "nanhai"),
     )
-    book.post(tombstone)
+    post(book, tombstone)
     acknowledged = [Reversed(at_ms=5, id=ID, institution=i) for i in ("huaxing", "nanhai")]
     for record in (*acknowledged, tombstone, *acknowledged):
-        book.post(record)
+        post(book, record)
     assert rows(book)[2:] == [("compensation", PAYABLE, RECEIVABLE, 1234)]
     assert book.transactions[ID].state is State.REVERSED
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from runtime.projection import ProjectedGroup, ProjectionError
 from runtime.tracing import Span, Tracer, parse_traceparent
+from settlement.domain.book import Book
 from settlement.domain.ledger import Posted, PostingError
-from settlement.domain.postings import Book
+from settlement.domain.postings import post
 from settlement.store import Ledger
 
 
@@ -27,7 +28,7 @@ def _fresh(groups: Sequence[ProjectedGroup], checkpoint: int) -> list[ProjectedG
 def _post(book: Book, group: ProjectedGroup) -> None:
     for index, record in enumerate(group.records):
         try:
-            book.post(record)
+            post(book, record)
         except PostingError as error:
             raise PostingError(f"sequence {group.sequence}, record {index}: {error}") from None
 

@@ -15,8 +15,9 @@ from contracts.journal import Record
 from contracts.states import State
 from settlement import schema
 from settlement.bulk import Bulk
+from settlement.domain.book import BatchKey, Book
 from settlement.domain.ledger import Batch, PostingError, Transaction
-from settlement.domain.postings import BatchKey, Book, needed
+from settlement.domain.postings import needed
 from settlement.rows import (
     ENTRY_COLUMNS,
     MOVED_COLUMNS,

@@ -1,12 +1,7 @@
-"""The rules of the books: what each journal record posts.
-
-A Book holds what is known before a list of records and takes them one by one; what it then holds as new or changed is to be
-stored in one piece. Entry numbers count up per shard, so the same journal always gives the same rows, however it was cut into lists.
-"""
+"""The rules of the books: what each journal record posts, one function per kind of record and one table of them."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,13 +20,11 @@ from contracts.journal import (
     SignedOn,
     Tombstone,
 )
-from contracts.kinds import KINDS
-from contracts.states import IllegalMoveError, State, advance
+from contracts.states import State, advance
+from settlement.domain.book import BatchKey, Book, lines_of, totals_of
 from settlement.domain.ledger import (
     Batch,
-    Entry,
     EntryKind,
-    KindTotal,
     Posted,
     PostingError,
     Transaction,
@@ -39,9 +32,6 @@ from settlement.domain.ledger import (
     merchant_captured,
     merchant_payable,
 )
-
-BatchKey = tuple[str, str]
-"""Terminal and batch number."""
 
 
 def needed(records: Iterable[Record]) -> tuple[set[str], set[BatchKey], set[BatchKey]]:
@@ -65,105 +55,6 @@ def needed(records: Iterable[Record]) -> tuple[set[str], set[BatchKey], set[Batc
         elif isinstance(record, SignedOn):
             batches.add((record.terminal, record.batch))
     return ids, batches | closing, closing
-
-
-def totals_of(standing: Iterable[Transaction]) -> Totals:
-    """Field 48 as the host counts it: debits are sales, credits what gives money back."""
-    debit_minor = debit_count = credit_minor = credit_count = 0
-    for transaction in standing:
-        if KINDS[transaction.kind].debit:
-            debit_minor += transaction.amount_minor
-            debit_count += 1
-        else:
-            credit_minor += transaction.amount_minor
-            credit_count += 1
-    return Totals(
-        debit_minor=debit_minor, debit_count=debit_count, credit_minor=credit_minor, credit_count=credit_count
-    )
-
-
-def lines_of(standing: Iterable[Transaction]) -> tuple[KindTotal, ...]:
-    """Count and amount by kind, in the order of the table of kinds."""
-    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for transaction in standing:
-        line = counts[transaction.kind]
-        line[0] += 1
-        line[1] += transaction.amount_minor
-    return tuple(KindTotal(kind, *counts[kind]) for kind in KINDS if kind in counts)
-
-
-class Book:
-    """The books of one shard while a list of records is posted."""
-
-    def __init__(self, next_entry: int, transactions: Iterable[Transaction], batches: Iterable[Batch]) -> None:
-        self.next_entry = next_entry
-        self.transactions = {t.id: t for t in transactions}
-        self.batches = {(b.terminal, b.batch): b for b in batches}
-        self._known = frozenset(self.transactions)
-        self._known_batches = frozenset(self.batches)
-        self._members: dict[BatchKey, list[Transaction]] = defaultdict(list)
-        for transaction in self.transactions.values():
-            self._members[transaction.terminal, transaction.batch].append(transaction)
-        self.touched: dict[str, Transaction] = {}
-        self.touched_batches: dict[BatchKey, Batch] = {}
-        self.entries: list[Entry] = []
-        self.posted: list[Posted] = []
-
-    def is_new(self, transaction: Transaction) -> bool:
-        return transaction.id not in self._known
-
-    def is_new_batch(self, batch: Batch) -> bool:
-        return (batch.terminal, batch.batch) not in self._known_batches
-
-    def post(self, record: Record) -> None:
-        """Takes one record; raises PostingError when the books cannot hold it."""
-        _RULES[type(record)](self, record)
-
-    # What the rules are made of.
-
-    def begin(self, transaction: Transaction) -> None:
-        if transaction.id in self.transactions:
-            raise PostingError(f"transaction {transaction.id}: begun twice")
-        self.transactions[transaction.id] = self.touched[transaction.id] = transaction
-        self._members[transaction.terminal, transaction.batch].append(transaction)
-
-    def known(self, id: str) -> Transaction:
-        transaction = self.transactions.get(id)
-        if transaction is None:
-            raise PostingError(f"transaction {id}: it moves, but the journal has not begun it")
-        return transaction
-
-    def move(self, id: str, to: State) -> tuple[Transaction, State]:
-        """The transaction in its new state, and the state it had."""
-        transaction = self.known(id)
-        before = transaction.state
-        try:
-            transaction.state = advance(before, to)
-        except IllegalMoveError as error:
-            raise PostingError(f"transaction {id}: {error}") from None
-        self.touched[id] = transaction
-        return transaction, before
-
-    def enter(
-        self, kind: EntryKind, transaction: Transaction, *, at_ms: int, debit: str, credit: str, trace: str
-    ) -> None:
-        t = transaction
-        self.entries.append(Entry(self.next_entry, t.id, kind, at_ms, debit, credit, t.currency, t.amount_minor))
-        self.posted.append(Posted(trace, kind, 1, t.rrn))
-        self.next_entry += 1
-
-    def standing(self, terminal: str, batch: str) -> list[Transaction]:
-        """What stands approved in a batch, in one order for ever: that of the voucher numbers."""
-        members = self._members[terminal, batch]
-        return sorted((t for t in members if t.state is State.APPROVED), key=lambda t: t.stan)
-
-    def batch(self, record: SignedOn | BatchClosed | BatchUnbalanced) -> Batch:
-        key = (record.terminal, record.batch)
-        batch = self.batches.get(key)
-        if batch is None:
-            batch = self.batches[key] = Batch(terminal=record.terminal, batch=record.batch, merchant=record.merchant)
-        self.touched_batches[key] = batch
-        return batch
 
 
 def _intent(book: Book, record: Intent) -> None:
@@ -212,7 +103,7 @@ def _undo(book: Book, record: Reversing | Tombstone, awaiting: tuple[str, ...]) 
     issuer = issuer_receivable(transaction.institution)
     undone = {
         State.APPROVED: (EntryKind.REVERSAL, merchant_captured(transaction.merchant)),
-        State.SETTLED: (EntryKind.COMPENSATION, merchant_captured(transaction.merchant)),
+        State.SETTLED: (EntryKind.COMPENSATION, merchant_payable(transaction.merchant)),
     }.get(before)
     if undone is not None:
         kind, merchant = undone
@@ -351,3 +242,8 @@ _RULES: dict[type, Callable[[Book, Any], None]] = {
     BatchClosed: _batch_closed,
     BatchUnbalanced: _batch_unbalanced,
 }
+
+
+def post(book: Book, record: Record) -> None:
+    """Takes one record into the book; raises PostingError when the books cannot hold it."""
+    _RULES[type(record)](book, record)
