@@ -18,12 +18,12 @@ from contracts.states import State
 from receipts import schema
 from receipts.app import names_of
 from receipts.domain.slip import Copy, render
-from receipts.engine import open_engine
 from receipts.handlers import Handlers
 from receipts.projection import SlipProjection
 from receipts.store import SlipReader, SlipStore
 from runtime.bus import Request
 from runtime.projection import ProjectedGroup, ProjectionError
+from runtime.sql import open_engine
 from runtime.tracing import Tracer
 from world import built_in
 

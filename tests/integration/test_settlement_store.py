@@ -30,9 +30,9 @@ from contracts.questions import (
 from contracts.states import State
 from runtime.bus import Request
 from runtime.projection import ProjectedGroup, ProjectionError
+from runtime.sql import open_engine
 from runtime.tracing import Span, Tracer
 from settlement import schema
-from settlement.engine import open_engine
 from settlement.handlers import Handlers
 from settlement.projection import LedgerProjection
 from settlement.queries import LedgerReader

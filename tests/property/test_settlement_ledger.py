@@ -31,9 +31,9 @@ from contracts.kinds import Kind
 from contracts.pan import MaskedCard
 from contracts.states import State
 from runtime.projection import ProjectedGroup
+from runtime.sql import open_engine
 from runtime.tracing import Tracer
 from settlement import schema
-from settlement.engine import open_engine
 from settlement.projection import LedgerProjection
 from settlement.store import Ledger
 

@@ -91,9 +91,11 @@ def undo(shard: Shard, stan: str = "000001", amount: int = 10_00, batch: str = "
     return decision
 
 
-def close(shard: Shard, totals: Totals, batch: str = "000001") -> settle.Wait | settle.Settlement:
+def close(
+    shard: Shard, totals: Totals, batch: str = "000001", currency: str = "156"
+) -> settle.Wait | settle.Settlement:
     request = SettleRequest(
-        terminal="T1", merchant="M1", batch=batch, stan="000099", operator="01", currency="156", totals=totals
+        terminal="T1", merchant="M1", batch=batch, stan="000099", operator="01", currency=currency, totals=totals
     )
     decision = settle.decide(REGISTER, shard, 0, request, at_ms=4, trace="")
     if isinstance(decision, settle.Settlement):
@@ -291,3 +293,11 @@ def test_sign_on_gives_the_open_batch() -> None:
         decision = terminals.sign_on(REGISTER, shard, 0, request, at_ms=1, trace="")
         assert decision.reply.response_code == code
         assert decision.reply.batch == ("000001" if code == "00" else "")
+
+
+def test_a_close_in_another_currency_or_batch_is_an_error() -> None:
+    shard = Shard()
+    for more in ({"currency": "840"}, {"batch": "000002"}):
+        refused = close(shard, Totals(), **more)
+        assert isinstance(refused, settle.Settlement)
+        assert (refused.reply.result, refused.records) == ("3", ())

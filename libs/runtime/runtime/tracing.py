@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import NamedTuple
@@ -132,7 +133,8 @@ class Tracer:
         self.enabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() != "true"
         self._sampler = sampling._get_from_env_or_default()  # the SDK reads OTEL_TRACES_SAMPLER[_ARG]
         self._capacity = capacity
-        self._ended: list[Span] = []
+        # A deque: spans also end in projections' worker threads, and its ends are safe to use from two of them.
+        self._ended: deque[Span] = deque()
         self.dropped = 0
 
     def span(
@@ -170,5 +172,4 @@ class Tracer:
 
     def take(self) -> list[Span]:
         """The spans that ended since the last call."""
-        ended, self._ended = self._ended, []
-        return ended
+        return [self._ended.popleft() for _ in range(len(self._ended))]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contracts import subjects
 from contracts.journal import record_decoder
 from receipts.domain.filing import Names
-from receipts.engine import open_engine
 from receipts.handlers import Handlers
 from receipts.projection import SlipProjection
 from receipts.settings import Settings
@@ -13,6 +12,7 @@ from receipts.store import SlipReader, SlipStore
 from runtime.projection import Follower
 from runtime.provision import durable
 from runtime.service import Service
+from runtime.sql import open_engine
 from world import World, built_in
 
 FOLLOWER = "receipts"

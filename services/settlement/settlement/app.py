@@ -7,7 +7,7 @@ from contracts.journal import record_decoder
 from runtime.projection import Follower
 from runtime.provision import durable
 from runtime.service import Service
-from settlement.engine import open_engine
+from runtime.sql import open_engine
 from settlement.handlers import Handlers
 from settlement.projection import LedgerProjection
 from settlement.queries import LedgerReader

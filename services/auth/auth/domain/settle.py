@@ -41,7 +41,7 @@ def decide(
     ours = entry is not None and entry.merchant == request.merchant
     if ours and terminal.closed is not None and terminal.closed.batch == request.batch:
         return Settlement(_closed_reply(terminal.closed))
-    if not ours or request.batch != terminal.batch:
+    if not ours or request.batch != terminal.batch or request.currency != register.currency:
         return Settlement(SettleReply(result=SETTLE_ERROR, rrn=NO_RRN, at_ms=at_ms, totals=Totals()))
     open_ = tuple(t.id for t in shard.batch_transactions(request.terminal) if t.state is State.INTENT)
     if open_:

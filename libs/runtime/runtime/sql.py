@@ -1,4 +1,4 @@
-"""Engines for the ledger: SQLite by default, PostgreSQL by URL."""
+"""SQL engines for projections: SQLite by default, PostgreSQL by URL."""
 
 from __future__ import annotations
 
