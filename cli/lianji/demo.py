@@ -53,7 +53,7 @@ def steps(pins: dict[str, str], merchant: str) -> tuple[Step, ...]:
         ),
         Step(
             "The answer is lost on the line: the terminal does not know, and keeps the reversal it saved before it sent",
-            _swipe("debit-2", "66.00", pins["debit-2"], "--lose-answer", "--timeout", "2"),
+            _swipe("debit-2", "66.00", pins["debit-2"], "--lose-answer"),
             NO_ANSWER,
         ),
         Step(

@@ -36,8 +36,6 @@ class Echoing:
             raise RuntimeError("a bug")
         if body == b"silence":
             return Received(None)
-        if body == b"nonsense":
-            return Received(None, replyable=False)
         return Received(b"re:" + body)
 
 
@@ -190,17 +188,25 @@ async def test_a_frame_longer_than_it_says_is_answered_and_its_rest_never_is(ope
     assert bench.receiver.bodies == [b"abc"]
 
 
-async def test_silence_keeps_the_connection_and_nonsense_and_bugs_close_it(open_bench: Opener) -> None:
+@pytest.mark.parametrize("body", [b"silence", b"bug"])
+async def test_silence_and_bugs_close_the_connection_and_no_other(open_bench: Opener, body: bytes) -> None:
+    bench = await open_bench()
+    other, stream = await bench.dial(), await bench.dial()
+    stream[1].write(frame(body))
+    assert await closed(stream) == b""
+    other[1].write(frame(b"next"))
+    assert await read(other) == b"re:next"
+
+
+async def test_silence_closes_the_connection_after_the_earlier_answers(open_bench: Opener) -> None:
     bench = await open_bench()
     stream = await bench.dial()
-    stream[1].write(frame(b"silence"))
-    await bench.receiver.arrived.wait()
-    stream[1].write(frame(b"next"))
-    assert await read(stream) == b"re:next"
-    for body in (b"nonsense", b"bug"):
-        stream = await bench.dial()
+    for body in (b"one", b"two"):
         stream[1].write(frame(body))
-        assert await closed(stream) == b""
+        assert await read(stream) == b"re:" + body
+    stream[1].write(frame(b"silence"))
+    assert await closed(stream) == b""
+    assert bench.receiver.bodies == [b"one", b"two", b"silence"]
     assert await alive(bench)
 
 

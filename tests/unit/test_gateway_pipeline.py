@@ -43,6 +43,8 @@ CARD = next(card for card in WORLD.cards if card.name == "debit-1")
 AT_MS = 1_767_196_799_000  # 2025-12-31 23:59:59 in Shanghai
 ENVELOPE = 21
 TCP = Ingress("tcp", "192.0.2.1:40000")
+MANY = 10_000
+"""More troubles than there are tries in a test."""
 
 
 class FakeSwitch:
@@ -180,6 +182,10 @@ class Terminal:
             Message(mti, {n: v for n, v in fields.items() if v is not None}, bytes.fromhex("6005250000"))
         )
 
+    def settlement(self) -> Message:
+        totals = Totals48(debit_minor=1234, debit_count=1).pack()
+        return self.management("0500", "201", {48: totals, 49: "156", 63: "001"})
+
     def reversal(self, reason: str = "98") -> Message:
         drop: dict[int, Value | None] = dict.fromkeys((26, 35, 52, 53))
         return self.sale({**drop, 39: reason}, mti="0400")
@@ -201,6 +207,14 @@ class Terminal:
 @pytest.fixture
 async def line() -> tuple[Gateway, Terminal]:
     gateway, terminal = Gateway(), Terminal()
+    await terminal.sign_on(gateway)
+    return gateway, terminal
+
+
+@pytest.fixture
+async def hasty_line() -> tuple[Gateway, Terminal]:
+    """For what the switch never answers: the gateway soon stops asking."""
+    gateway, terminal = Gateway(answer_timeout_s=0.05), Terminal()
     await terminal.sign_on(gateway)
     return gateway, terminal
 
@@ -321,17 +335,13 @@ async def test_a_reversal_goes_to_the_switch_with_its_reason(line: Line) -> None
 
 async def test_settlement_answers_in_field_48_and_has_no_39(line: Line) -> None:
     gateway, terminal = line
-    totals = Totals48(debit_minor=1234, debit_count=1).pack()
-    message = terminal.management("0500", "201", {48: totals, 49: "156", 63: "001"})
-    reply = await gateway.answer(message)
+    reply = await gateway.answer(terminal.settlement())
     assert reply.mti == "0510"
     assert 39 not in reply.fields
     assert Totals48.parse(reply.text(48)) == Totals48(debit_minor=1234, debit_count=1, result="1", foreign_result="1")
     iso8583.check_profile(reply)
     asked: SettleRequest = gateway.switch.last(SettleRequest)
     assert (asked.operator, asked.totals) == ("001", Totals(debit_minor=1234, debit_count=1))
-    gateway.switch.trouble = [NoAnswer("lost")]
-    assert await gateway.send(message) is None
     foreign = Totals48(foreign_debit_minor=1, foreign_debit_count=1).pack()
     refused = await gateway.answer(terminal.management("0500", "201", {48: foreign, 49: "156", 63: "001"}))
     assert refused.text(39) == "30"
@@ -424,7 +434,9 @@ async def test_refusals_name_the_field_and_ask_nobody(
         again = await gateway.answer(terminal.sale(change))
     assert reply.text(39) == code
     assert reply == again
-    assert [(row["field"], row["response_code"]) for row in lines] == [(field, code)] * 2
+    refused = [row for row in lines if row["event"] == "message refused"]
+    assert [(row["field"], row["response_code"]) for row in refused] == [(field, code)] * 2
+    assert [row["response_code"] for row in lines if row["event"] == "answered"] == [code] * 2
     assert len(gateway.switch.asked) == asked
     assert CARD.pan.clear() not in str(lines)
     assert world.track2(CARD).clear() not in str(lines)
@@ -447,7 +459,8 @@ async def test_what_cannot_be_decoded_is_answered_as_far_as_it_could_be_read(lin
         received = await gateway.pipeline.receive(bytes(body), TCP)
     assert received.answer is not None
     assert iso8583.decode(received.answer).fields == {3: "000000", 39: "30"}
-    assert [row["field"] for row in lines] == ["4"]
+    assert [(row["event"], row.get("field")) for row in lines] == [("message refused", "4"), ("answered", None)]
+    assert (lines[1]["mti"], lines[1]["response_code"]) == ("0200", "30")
     received = await gateway.pipeline.receive(iso8583.encode(terminal.sale()) + b"\x00", TCP)
     assert received.answer is not None
     assert iso8583.decode(received.answer).text(39) == "30"
@@ -456,32 +469,54 @@ async def test_what_cannot_be_decoded_is_answered_as_far_as_it_could_be_read(lin
 @pytest.mark.parametrize("body", [b"\x00", b"GET / HTTP/1.1\r\nHost: example\r\n\r\n", bytes(200), b"\xff" * 200])
 async def test_what_is_no_message_is_not_answered(body: bytes) -> None:
     received = await Gateway().pipeline.receive(body, TCP)
-    assert received == (None, False)
+    assert received.answer is None
 
 
 async def test_an_answer_sent_to_the_host_is_not_answered(line: Line) -> None:
     gateway, terminal = line
     received = await gateway.pipeline.receive(iso8583.encode(terminal.sale(mti="0210")), TCP)
-    assert received == (None, False)
+    assert received.answer is None
 
 
-@pytest.mark.parametrize("build", [Terminal.sale, Terminal.reversal])
-async def test_an_unknown_outcome_is_never_answered_nor_asked_again(
-    line: Line, build: Callable[[Terminal], Message]
+@pytest.mark.parametrize("build", [Terminal.sale, Terminal.reversal, Terminal.settlement])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        [NoAnswer("lost")] * MANY,
+        [NotDelivered("starting"), *[NoAnswer("lost")] * MANY],
+        [NoAnswer("lost"), *[NotDelivered("starting")] * MANY],
+    ],
+    ids=["always", "at the second try", "once"],
+)
+async def test_an_outcome_that_stays_unknown_is_never_answered(
+    hasty_line: Line, build: Callable[[Terminal], Message], trouble: list[Exception]
 ) -> None:
+    gateway, terminal = hasty_line
+    message, asked = build(terminal), len(gateway.switch.asked)
+    gateway.switch.trouble = list(trouble)
+    with structlog.testing.capture_logs() as lines:
+        assert await gateway.send(message) is None
+    assert len(gateway.switch.asked) > asked + 1
+    assert "answered" not in [row["event"] for row in lines]
+
+
+@pytest.mark.parametrize("build", [Terminal.sale, Terminal.reversal, Terminal.settlement])
+async def test_an_answer_after_no_answer_is_the_answer(line: Line, build: Callable[[Terminal], Message]) -> None:
     gateway, terminal = line
-    asked = len(gateway.switch.asked)
-    gateway.switch.trouble = [NotDelivered("starting"), NoAnswer("lost")]
-    assert await gateway.send(build(terminal)) is None
-    assert len(gateway.switch.asked) == asked + 2
+    message, asked = build(terminal), len(gateway.switch.asked)
+    expected = await gateway.send(message)
+    gateway.switch.trouble = [NoAnswer("fenced"), NotDelivered("starting"), NoAnswer("lost")]
+    assert await gateway.send(message) == expected is not None
+    assert len(gateway.switch.asked) == asked + 5
+    assert len(set(gateway.switch.asked[asked:])) == 1  # each time the same question
 
 
-async def test_what_nobody_got_is_tried_again_and_in_the_end_96() -> None:
-    gateway, terminal = Gateway(answer_timeout_s=0.05), Terminal()
-    await terminal.sign_on(gateway)
+async def test_what_nobody_got_is_tried_again_and_in_the_end_96(line: Line, hasty_line: Line) -> None:
+    gateway, terminal = line
     gateway.switch.trouble = [NotDelivered("starting")] * 3
     assert (await gateway.answer(terminal.sale())).text(39) == "00"
-    gateway.switch.trouble = [NotDelivered("starting")] * 10_000
+    gateway, terminal = hasty_line
+    gateway.switch.trouble = [NotDelivered("starting")] * MANY
     reply = await gateway.answer(terminal.sale())
     assert reply.text(39) == "96"
     assert terminal.trusts(reply)
@@ -511,6 +546,27 @@ async def test_a_refused_sign_on_downloads_no_keys() -> None:
 async def test_an_x9_19_terminal_cannot_take_single_length_keys() -> None:
     reply = await Gateway().answer(Terminal("10000005").management("0800", "001", {63: "001"}))
     assert reply.text(39) == "40"
+
+
+async def test_an_answered_message_is_one_line_without_card_data(line: Line) -> None:
+    gateway, terminal = line
+    gateway.tracer.take()
+    with structlog.testing.capture_logs() as lines:
+        await gateway.answer(terminal.sale())
+    (row,) = lines
+    assert isinstance(row.pop("duration_ms"), float)
+    (root,) = (span for span in gateway.tracer.take() if span.name == "receive frame")
+    assert row == {
+        "event": "answered",
+        "log_level": "info",
+        "component": "pipeline",
+        "mti": "0200",
+        "terminal": terminal.tid,
+        "stan": "000042",
+        "response_code": "00",
+        "rrn": "000000000001",
+        "trace_id": root.context.trace_id,
+    }
 
 
 async def test_spans_of_a_swipe(line: Line) -> None:
@@ -592,9 +648,9 @@ async def test_a_second_json_request_of_a_terminal_in_flight_is_refused(line: Li
     assert iso8583.from_json(third or b"").text(39) == "00"
 
 
-async def test_an_unknown_outcome_is_not_answered_over_nats_either(line: Line) -> None:
-    gateway, terminal = line
-    gateway.switch.trouble = [NoAnswer("lost")]
+async def test_an_unknown_outcome_is_not_answered_over_nats_either(hasty_line: Line) -> None:
+    gateway, terminal = hasty_line
+    gateway.switch.trouble = [NoAnswer("lost")] * MANY
     assert await NatsIngress(gateway.pipeline).handle(_request(terminal.tid, iso8583.to_json(terminal.sale()))) is None
 
 

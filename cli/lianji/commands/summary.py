@@ -20,7 +20,7 @@ from lianji.errors import CliError
 from runtime.bus import Bus, BusError
 
 SHANGHAI = timezone(timedelta(hours=8))
-_answer: msgspec.json.Decoder[DaySummary | Refused] = msgspec.json.Decoder(DaySummary | Refused)  # type: ignore[arg-type]
+_answer: msgspec.json.Decoder[DaySummary | Refused] = msgspec.json.Decoder(DaySummary | Refused)
 
 
 def register(app: typer.Typer) -> None:

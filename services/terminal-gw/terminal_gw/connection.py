@@ -1,6 +1,7 @@
 """One terminal's connection: frames in, answers out, one request in flight.
 
-What a peer does wrong costs it its own connection and a line in the log that names the field, nothing else.
+What a peer does wrong costs it its own connection and a line in the log that names the field, nothing else. A message that is left
+without an answer closes the connection too: the terminal learns at once that none will come.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ class Connection(asyncio.Protocol):
             return
         if received.answer is not None and self._transport is not None:
             self._transport.write(iso8583.frame(received.answer))
-        if self._closing or not received.replyable:
+        if self._closing or received.answer is None:
             self.finish()
         else:
             self._start_timer()

@@ -23,7 +23,7 @@ class NatsIngress:
         self._in_flight: set[str] = set()
 
     async def handle(self, request: Request) -> bytes | None:
-        """The answer in its JSON form, an error as JSON, or None when the outcome is unknown."""
+        """The answer in its JSON form, an error as JSON, or None when the outcome is unknown: here is no line to close, and nothing is said."""
         try:
             message = iso8583.from_json(request.body)
             body = iso8583.encode(message)

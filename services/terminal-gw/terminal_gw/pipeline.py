@@ -1,11 +1,12 @@
 """The one way through the gateway, whatever a message came in by.
 
 decode → known terminal → session keys → MAC → fields → handler of its kind → answer with MAC. A step that says no gives a Refusal; a
-handler that cannot know what happened gives None, and then nothing is said.
+handler that cannot know what happened gives None: then nothing is said, and a connection that waits for the answer is closed.
 """
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 import iso8583
@@ -42,8 +43,8 @@ class Received(NamedTuple):
     """What became of a body from the line."""
 
     answer: bytes | None
-    replyable: bool = True
-    """False: the sender does not speak the protocol and the connection is to be closed."""
+    """None: nothing can be said (no message, or an outcome that nobody knows), and the connection is closed: the terminal need not
+    wait for its own time-out to know that it has to reverse."""
 
 
 class Pipeline:
@@ -54,7 +55,10 @@ class Pipeline:
         self._sealer = sealer
 
     async def receive(self, body: bytes, ingress: Ingress) -> Received:
-        """A body from the line, decoded and handled; what cannot be decoded is answered 30 as far as it could be read."""
+        """A body from the line, decoded and handled; what cannot be decoded is answered 30 as far as it could be read.
+
+        No answer when it is no message at all or its outcome is unknown: the connection is then closed.
+        """
         try:
             message = iso8583.decode(body)
             iso8583.reply_mti(message.mti)
@@ -64,6 +68,7 @@ class Pipeline:
 
     async def handle(self, message: Message, body: bytes, ingress: Ingress) -> bytes | None:
         """The answer's body, or None when the outcome is unknown. `body` is the message's encoding; FormatError when its MTI is no request's."""
+        started = time.perf_counter()
         iso8583.reply_mti(message.mti)
         attributes: dict[str, str | int | float | bool] = {
             "ingress": ingress.name,
@@ -87,7 +92,9 @@ class Pipeline:
                     **_who(message, ingress, span),
                 )
                 outcome = _refused(message, outcome)
-            return self._send(message, outcome, span)
+            sealed = self._send(message, outcome, span)
+        _log_answered(message, outcome, started, span.context.trace_id)
+        return sealed
 
     async def _outcome(self, message: Message, body: bytes, span: Span) -> Answer | Refusal | None:
         """Known kind of message, known terminal, MAC; then what the message asks for."""
@@ -175,6 +182,7 @@ class Pipeline:
         return session.mac, terminal.mac_algorithm
 
     def _undecodable(self, body: bytes, error: FormatError, ingress: Ingress) -> Received:
+        started = time.perf_counter()
         read = iso8583.salvage(body)
         try:
             mti = iso8583.reply_mti(read.mti) if read is not None else ""
@@ -188,10 +196,12 @@ class Pipeline:
             peer=ingress.peer,
         )
         if read is None or not mti:
-            return Received(None, replyable=False)
+            return Received(None)
         answer = _refused(read, Refusal.of(error))
         key, algorithm = self._mac_key(read.text(41))
-        return Received(self._sealer.seal(read, answer, key, algorithm))
+        sealed = self._sealer.seal(read, answer, key, algorithm)
+        _log_answered(read, answer, started, "")
+        return Received(sealed)
 
 
 def _refused(message: Message, refusal: Refusal) -> Answer:
@@ -199,6 +209,20 @@ def _refused(message: Message, refusal: Refusal) -> Answer:
     fields = repeated(message)
     fields[39] = refusal.code
     return Answer(fields, processing=refusal.processing, code=refusal.code)
+
+
+def _log_answered(message: Message, answer: Answer, started: float, trace_id: str) -> None:
+    """The one line that every answer costs. Written when the answer is made; only what is named here, so never card data."""
+    log.info(
+        "answered",
+        mti=message.mti,
+        terminal=message.text(41),
+        stan=message.text(11),
+        response_code=answer.code,
+        rrn=answer.rrn,
+        duration_ms=round((time.perf_counter() - started) * 1000, 2),
+        trace_id=trace_id,
+    )
 
 
 def _who(message: Message, ingress: Ingress, span: Span) -> dict[str, str]:

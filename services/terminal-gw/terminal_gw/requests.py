@@ -50,11 +50,11 @@ class Exchange:
 
 
 Handler = Callable[[Desk, Exchange], Awaitable[Answer | Refusal | None]]
-"""None: the outcome is unknown, so nothing is said."""
+"""None: the outcome is unknown, so nothing is said and the connection is closed."""
 
 
 def from_silence(silence: Silence) -> Refusal | None:
-    """What the terminal hears when the switch said nothing."""
+    """What the terminal hears when the switch said nothing; None: nothing, its connection is closed."""
     if silence is Silence.NOT_DELIVERED:
         return Refusal(SYSTEM_MALFUNCTION, "switch", "nobody took the request")
     return None

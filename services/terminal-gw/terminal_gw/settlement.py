@@ -16,7 +16,7 @@ _replies = decoder(SettleReply)
 
 
 async def settle(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
-    """The terminal's totals against the host's. When the switch gave no word there is no answer: the terminal asks again."""
+    """The terminal's totals against the host's. Without the switch's word there is none for the terminal: its line is closed, it asks again."""
     message, terminal = exchange.message, exchange.terminal
     try:
         totals = Totals48.parse(message.text(48))

@@ -19,7 +19,7 @@ log = logs.get("switch")
 T = TypeVar("T")
 
 RETRY_S = 0.05
-"""Between two tries to reach a shard that has no owner at the moment."""
+"""Between two tries to get an answer from a shard that has no owner at the moment, or whose owner has just failed."""
 
 
 class Silence(Enum):
@@ -28,7 +28,7 @@ class Silence(Enum):
     NOT_DELIVERED = "nobody got it"
     """The switch has never seen the request: the terminal may be told so."""
     UNKNOWN = "nobody knows"
-    """The switch may have worked on it: nothing may be said, the terminal reverses."""
+    """The switch may have worked on it, at one try at least: nothing may be said, the terminal reverses."""
 
 
 class Bus(Protocol):
@@ -65,14 +65,21 @@ class Switch:
             return answers.decode(answer)
 
     async def _deliver(self, subject: str, body: bytes, span: Span) -> bytes | Silence:
-        """Tries until somebody gets it, within the deadline. Delivered once it is never sent again: what it did is unknown."""
+        """Tries within the deadline until somebody answers.
+
+        Also after a failure that says so at once (an owner that was fenced, a lost connection): the switch knows a transaction by
+        its identity, so the next owner either finds it in its journal or has never seen it. One try whose end nobody knows makes
+        a silence unknown, whatever the others said.
+        """
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._answer_timeout_s
+        silence = Silence.NOT_DELIVERED
         while (remaining := deadline - clock()) > 0:
             try:
                 return await self._bus.request(subject, body, timeout_s=remaining, trace=span)
             except NoAnswer:
-                return Silence.UNKNOWN
+                silence = Silence.UNKNOWN
             except NotDelivered:
-                await asyncio.sleep(min(self._retry_s, remaining))
-        return Silence.NOT_DELIVERED
+                pass  # nobody has seen it
+            await asyncio.sleep(min(self._retry_s, max(deadline - clock(), 0)))
+        return silence

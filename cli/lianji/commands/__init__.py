@@ -1,0 +1,17 @@
+"""One file a command. `MODULES` is the order in which `lianji --help` lists them; adding a command is one name here."""
+
+MODULES = (
+    "up",
+    "down",
+    "world",
+    "swipe",
+    "close",
+    "slip",
+    # "trace",
+    # "journal",
+    "summary",
+    "load",
+    # "verify",
+    "demo",
+    "provision",
+)

@@ -1,0 +1,103 @@
+"""`lianji close`: batch settlement at a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from contracts import subjects
+from contracts.authorization import Totals
+from contracts.money import Money
+from contracts.questions import BatchQuestion, Refused, SettlementSlip
+from lianji import options, stackfile
+from lianji.commands.swipe import open_terminal
+from lianji.errors import CliError
+from runtime.bus import BusError
+from terminal_sim.till import CloseResult
+
+_slip: msgspec.json.Decoder[SettlementSlip | Refused] = msgspec.json.Decoder(SettlementSlip | Refused)
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def close(
+        terminal: Annotated[str, typer.Option(help="A terminal of `lianji world`.")],
+        data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
+        gateway: options.Gateway = "",
+        nats: options.Nats = "",
+        json: options.Json = False,
+    ) -> None:
+        """Close the terminal's batch: both sides compare totals. Exits 0 when they agree, 3 when not, 1 when there is no answer."""
+        result = options.run(_close(data_dir, gateway, terminal))
+        if json:
+            print(msgspec.json.encode(_as_json(result, terminal)).decode())
+        else:
+            _show(result, terminal)
+            if result.balanced:
+                options.run(_print_slip(nats or _nats(data_dir), terminal, result.batch))
+        if not result.result:
+            raise typer.Exit(1)
+        raise typer.Exit(0 if result.balanced else 3)
+
+
+def _nats(data_dir: Path) -> str:
+    stack = stackfile.find(data_dir)
+    return stack.nats_url if stack else ""
+
+
+async def _close(data_dir: Path, gateway: str, terminal: str) -> CloseResult:
+    till = open_terminal(data_dir, gateway, terminal)
+    try:
+        return await till.close_batch()
+    finally:
+        till.shut()
+
+
+async def _print_slip(url: str, terminal: str, batch: str) -> None:
+    """The settlement slip, as soon as settlement has booked the close."""
+    if not url:
+        return
+    question = msgspec.json.encode(BatchQuestion(terminal=terminal, batch=batch))
+    async with options.connected(url, "close") as bus:
+
+        async def ask() -> SettlementSlip | Refused:
+            try:
+                return _slip.decode(await bus.request(subjects.SETTLEMENT_BATCH, question, timeout_s=5))
+            except BusError as error:
+                return Refused(reason=f"settlement does not answer: {error}")
+
+        answer = await options.until_known(ask)
+    print(answer.text if isinstance(answer, SettlementSlip) else f"no settlement slip yet: {answer.reason}")
+
+
+def _as_json(result: CloseResult, terminal: str) -> dict[str, object]:
+    return {
+        "terminal": terminal,
+        "batch": result.batch,
+        "balanced": result.balanced,
+        "result": result.result,
+        "rrn": result.rrn,
+        "totals": result.totals,
+        "host": result.host,
+        "refused": result.refused,
+    }
+
+
+def _show(result: CloseResult, terminal: str) -> None:
+    if result.refused:
+        raise CliError(f"batch not closed: {result.refused}")
+    if not result.result:
+        raise CliError(f"batch {result.batch} not closed: no answer; close it again")
+    if result.balanced:
+        print(f"terminal {terminal}, batch {result.batch}: balanced, closed (RRN {result.rrn})")
+        return
+    print(f"terminal {terminal}, batch {result.batch}: NOT balanced, it stays open")
+    print(f"  terminal {_totals(result.totals)}")
+    print(f"  host     {_totals(result.host or Totals())}")
+
+
+def _totals(totals: Totals) -> str:
+    return f"debit {totals.debit_count} = {Money(totals.debit_minor)}, credit {totals.credit_count} = {Money(totals.credit_minor)}"

@@ -1,0 +1,100 @@
+"""`lianji load`: many terminals at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.live import Live
+
+import world
+from lianji import options
+from lianji.errors import CliError
+from terminal_sim.load import LoadError, open_tills, run_load
+from terminal_sim.memory import MemoryFileError
+from terminal_sim.tally import LoadReport, Progress
+
+LOAD_TERMINALS, LOAD_CARDS = "2", "load-"
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def load(
+        concurrency: Annotated[int, typer.Option(help="Closed loop: sales in flight.")] = 0,
+        rate: Annotated[
+            float, typer.Option(help="Open loop: sales per second, latency from the scheduled send.")
+        ] = 0.0,
+        terminals: Annotated[
+            int, typer.Option(help="Terminals that take part; as many as in flight when left out.")
+        ] = 0,
+        duration: Annotated[float, typer.Option(help="Seconds.")] = 10.0,
+        data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
+        gateway: options.Gateway = "",
+        json: options.Json = False,
+    ) -> None:
+        """Sell with many terminals, showing tx/s, latencies and outcomes; at the end every pending reversal is sent."""
+        if (concurrency > 0) == (rate > 0):
+            raise CliError("load: say either --concurrency C or --rate R")
+        if duration <= 0:
+            raise CliError("duration: must be more than 0 seconds")
+        count = terminals or concurrency or 64
+        report = options.run(_load(data_dir, gateway, count, concurrency or None, rate or None, duration))
+        print(msgspec.json.encode(report).decode() if json else _text(report))
+        if report.tx == 0:
+            raise CliError(f"no sale was answered: {report.last_refusal or 'the gateway does not answer'}")
+
+
+async def _load(
+    data_dir: Path, gateway: str, count: int, concurrency: int | None, rate: float | None, duration_s: float
+) -> LoadReport:
+    everything = world.built_in()
+    facts = [t for t in everything.terminals if t.tid.startswith(LOAD_TERMINALS)]
+    if count > len(facts):
+        raise CliError(f"terminals: there are {len(facts)} for load, not {count}")
+    host, port = options.gateway_address(data_dir, gateway)
+    cards = [c for c in everything.cards if c.name.startswith(LOAD_CARDS)]
+    try:
+        tills = open_tills(facts[:count], host=host, port=port, data_dir=data_dir)
+    except MemoryFileError as error:
+        raise CliError(str(error)) from None
+    console = Console(stderr=True, highlight=False)
+    try:
+        with Live(console=console, auto_refresh=False, transient=True) as live:
+
+            def show(progress: Progress) -> None:
+                if console.is_terminal:
+                    live.update(_line(progress), refresh=True)
+                else:
+                    sys.stderr.write(_line(progress) + "\n")
+
+            return await run_load(
+                tills, cards, duration_s=duration_s, concurrency=concurrency, rate=rate, on_progress=show
+            )
+    except LoadError as error:
+        raise CliError(str(error)) from None
+    finally:
+        for till in tills:
+            till.shut()
+
+
+def _line(p: Progress) -> str:
+    return (
+        f"{p.elapsed_s:6.1f} s  {p.tx_s:7.0f} tx/s  p50 {p.p50_us / 1000:.1f} ms  p99 {p.p99_us / 1000:.1f} ms  "
+        f"approved {p.approved}  declined {p.declined}  unknown {p.unknown}  reversed {p.reversed}"
+    )
+
+
+def _text(r: LoadReport) -> str:
+    declined = ", ".join(f"{code} × {count}" for code, count in sorted(r.declined.items())) or "none"
+    return (
+        f"{r.tx} sales answered in {r.duration_s:.1f} s: {r.tx_s:.0f} tx/s over {r.terminals} terminals\n"
+        f"latency p50 {r.p50_us / 1000:.2f} ms  p95 {r.p95_us / 1000:.2f} ms  p99 {r.p99_us / 1000:.2f} ms  "
+        f"worst {r.max_us / 1000:.2f} ms\n"
+        f"approved {r.approved}  declined {declined}\n"
+        f"without a usable answer {r.unknown}, reversed {r.reversed}, reversals still pending {r.pending}, "
+        f"not sent {r.refused}, batches closed {r.batches_closed}"
+    )

@@ -1,0 +1,126 @@
+"""`lianji swipe`: one card at one terminal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+import world
+from contracts.money import AmountError, Money, parse_amount
+from contracts.response_codes import describe
+from lianji import options
+from lianji.errors import CliError
+from terminal_sim.memory import MemoryFileError
+from terminal_sim.till import SwipeResult, Till, open_till
+
+APPROVED, NO_ANSWER, DECLINED = 0, 1, 3
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def swipe(
+        card: Annotated[str, typer.Option(help="A card of `lianji world`, by name.")],
+        amount: Annotated[str, typer.Option(help="Like 12.34.")],
+        pin: Annotated[str, typer.Option(help="4 to 12 digits; empty when the cardholder keys none.")] = "",
+        terminal: Annotated[str, typer.Option(help="A terminal of `lianji world`.")] = "10000001",
+        data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
+        gateway: options.Gateway = "",
+        lose_answer: Annotated[
+            bool, typer.Option("--lose-answer", help="Lose the answer on the line, as a bad connection would.")
+        ] = False,
+        json: options.Json = False,
+    ) -> None:
+        """Sell: swipe a card, key amount and PIN. Exits 0 approved, 3 declined, 1 no answer (a reversal is kept and goes first next time)."""
+        facts = world.built_in().card(card)
+        if facts is None:
+            raise CliError(f"card: there is no {card!r}; `lianji world` lists them")
+        try:
+            money = parse_amount(amount)
+        except AmountError as error:
+            raise CliError(str(error)) from None
+        if pin and not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 12):
+            raise CliError("pin: 4 to 12 digits (ISO 9564)")
+        result = options.run(_swipe(data_dir, gateway, terminal, facts, money.minor, pin, lose_answer))
+        if json:
+            print(msgspec.json.encode(as_json(result, terminal, facts, money)).decode())
+        else:
+            _show(result, facts, money)
+        raise typer.Exit(exit_code(result))
+
+
+def open_terminal(data_dir: Path, gateway: str, number: str) -> Till:
+    """The terminal with its memory, on a line to the gateway; raises CliError."""
+    facts = world.built_in().terminal(number)
+    if facts is None:
+        raise CliError(f"terminal: there is no {number!r}; `lianji world` lists them")
+    host, port = options.gateway_address(data_dir, gateway)
+    try:
+        return open_till(facts, host=host, port=port, data_dir=data_dir)
+    except MemoryFileError as error:
+        raise CliError(str(error)) from None
+
+
+async def _swipe(
+    data_dir: Path, gateway: str, terminal: str, card: world.Card, amount_minor: int, pin: str, lose_answer: bool
+) -> SwipeResult:
+    till = open_terminal(data_dir, gateway, terminal)
+    try:
+        ahead: list[Any] = []
+        refused = await till.make_ready(ahead)
+        if refused is not None:
+            return SwipeResult(refused=refused.reason, rc=refused.response_code)
+        till.link.drop_answers = int(lose_answer)
+        result = await till.swipe(card, amount_minor, pin)
+        return replace(result, reversal=ahead[-1]) if ahead else result
+    finally:
+        till.shut()
+
+
+def exit_code(result: SwipeResult) -> int:
+    if result.refused or result.pending or result.reversed or not result.rc:
+        return NO_ANSWER
+    return APPROVED if result.approved else DECLINED
+
+
+def as_json(result: SwipeResult, terminal: str, card: world.Card, money: Money) -> dict[str, Any]:
+    return {
+        "response_code": result.rc,
+        "meaning": describe(result.rc) if result.rc else result.refused or result.reason,
+        "approved": result.approved,
+        "rrn": result.rrn,
+        "authorization_code": result.auth_code,
+        "terminal": terminal,
+        "batch": result.batch,
+        "stan": result.stan,
+        "amount": str(money),
+        "amount_minor": money.minor,
+        "currency": money.currency,
+        "card": str(card.pan),
+        "duration_ms": round(result.duration_ms, 2),
+        "reversal_pending": result.pending,
+        "reversed": result.reversed,
+    }
+
+
+def _show(result: SwipeResult, card: world.Card, money: Money) -> None:
+    if result.reversal is not None:
+        code = describe(result.reversal.response_code) if result.reversal.response_code else "no answer"
+        print(f"first reversed: voucher {result.reversal.stan} of batch {result.reversal.batch}: {code}")
+    if result.refused:
+        raise CliError(f"nothing was sent: {result.refused}")
+    head = f"{card.pan}  RMB {money}"
+    if not result.rc:
+        kept = "its reversal is kept and goes before the next sale" if result.pending else "it has been reversed"
+        print(f"{head}\nno usable answer ({result.reason}): {kept}")
+        return
+    print(f"{head}\n{describe(result.rc)}  RRN {result.rrn}  {result.duration_ms:.1f} ms")
+    print(
+        f"voucher {result.stan}  batch {result.batch}"
+        + (f"  authorization {result.auth_code}" if result.auth_code else "")
+    )
+    if result.approved:
+        print(f"next: lianji slip {result.rrn} · lianji trace {result.rrn} · lianji journal {result.rrn}")

@@ -1,0 +1,96 @@
+"""`lianji world`: the built-in test world. Every key, card and PIN in it is invented and public."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import world as worlds
+from lianji import options
+from terminal_sim.record import DEFAULT_OPERATOR, DEFAULT_PASSWORD
+
+ALL_HELP = "List the terminals and cards that are there for load, too."
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def world(
+        data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
+        gateway: options.Gateway = "",
+        every: bool = typer.Option(False, "--all", help=ALL_HELP),
+        json: options.Json = False,
+    ) -> None:
+        """List the terminals, cards and banks of the test world (with --json also keys and PINs, in clear on purpose)."""
+        everything = worlds.built_in()
+        if json:
+            host, port = options.gateway_address(data_dir, gateway)
+            print(msgspec.json.encode(as_json(everything, host, port, every)).decode())
+        else:
+            _show(everything, every)
+
+
+def _named(names: list[Any], every: bool, attribute: str, load_prefix: str) -> list[Any]:
+    return [n for n in names if every or not getattr(n, attribute).startswith(load_prefix)]
+
+
+def as_json(everything: worlds.World, host: str, port: int, every: bool) -> dict[str, Any]:
+    """What a stranger's terminal needs to know."""
+    return {
+        "terminals": [
+            {
+                "tid": t.tid,
+                "mid": t.merchant,
+                "tmk": worlds.terminal_master_key(t.tid).hex().upper(),
+                "mac": t.mac_algorithm.value,
+                "status": t.status,
+                "host": host,
+                "port": port,
+            }
+            for t in _named(list(everything.terminals), every, "tid", "2")
+        ],
+        "cards": [
+            {
+                "name": c.name,
+                "pan": c.pan.clear(),
+                "track2": worlds.track2(c).clear(),
+                "expiry": c.expiry,
+                "pin": c.pin,
+                "issuer": c.issuer,
+                "kind": c.kind,
+            }
+            for c in _named(list(everything.cards), every, "name", "load-")
+        ],
+        "merchants": [
+            {"mid": m.mid, "name": m.name, "name_en": m.name_en, "status": m.status, "limit_minor": m.limit_minor}
+            for m in everything.merchants
+        ],
+        "institutions": [
+            {"id": i.id, "code": i.code, "name": i.name, "name_en": i.name_en, "kind": i.kind, "bins": i.bins}
+            for i in everything.institutions
+        ],
+        "operator": {"number": DEFAULT_OPERATOR, "password": DEFAULT_PASSWORD},
+    }
+
+
+def _show(everything: worlds.World, every: bool) -> None:
+    console = Console(highlight=False)
+    terminals = Table("terminal", "merchant", "name", "MAC", "status")
+    for t in _named(list(everything.terminals), every, "tid", "2"):
+        merchant = everything.merchant(t.merchant)
+        shop = merchant.name if merchant else ""
+        status = t.status if merchant is None or merchant.status == worlds.ACTIVE else f"merchant {merchant.status}"
+        terminals.add_row(t.tid, t.merchant, shop, t.mac_algorithm.value, status)
+    cards = Table("card", "number", "expiry", "PIN", "issuer", "status")
+    for c in _named(list(everything.cards), every, "name", "load-"):
+        stopped = everything.stop_reason(c.pan)
+        status = f"on the stop list ({stopped})" if stopped else c.status
+        cards.add_row(c.name, str(c.pan), c.expiry, c.pin, c.issuer, status)
+    console.print(terminals)
+    console.print(cards)
+    console.print(
+        f"Operator {DEFAULT_OPERATOR}, password {DEFAULT_PASSWORD}. Every card and key here is invented and public."
+    )

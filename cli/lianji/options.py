@@ -1,0 +1,76 @@
+"""Options that commands share, and how they find the stack they are for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+import uvloop
+
+from contracts.questions import Refused
+from lianji import stackfile
+from lianji.errors import CliError
+from runtime.bus import Bus, BusError
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+DEFAULT_DATA_DIR = Path(".lianji")
+DataDir = Annotated[Path, typer.Option(envvar="LIANJI_DATA_DIR", help="The stack's data directory.")]
+Nats = Annotated[str, typer.Option(envvar="LIANJI_NATS_URL", help="Broker of a stack that runs elsewhere (Compose).")]
+Gateway = Annotated[
+    str, typer.Option(envvar="LIANJI_GATEWAY", help="HOST:PORT of a gateway that runs elsewhere (Compose).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Runs a command's coroutine; Ctrl-C ends it like any other refusal."""
+    try:
+        return uvloop.run(work)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise CliError("interrupted") from None
+
+
+def nats_url(data_dir: Path, nats: str) -> str:
+    """The broker's URL: given, or of the stack that runs on `data_dir`; raises CliError."""
+    return nats or stackfile.running(data_dir).nats_url
+
+
+def gateway_address(data_dir: Path, gateway: str) -> tuple[str, int]:
+    """Host and port of the gateway: given, or of the stack that runs on `data_dir`; raises CliError."""
+    if not gateway:
+        stack = stackfile.running(data_dir)
+        return stack.gateway_host, stack.gateway_port
+    host, colon, port = gateway.rpartition(":")
+    if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise CliError(f"gateway: {gateway!r} is not HOST:PORT; write it like 127.0.0.1:8583")
+    return host, int(port)
+
+
+@asynccontextmanager
+async def connected(url: str, command: str) -> AsyncIterator[Bus]:
+    """A connection to the broker for one command; raises CliError when nobody answers there."""
+    try:
+        bus = await Bus.connect(url, f"lianji-{command}", wait_s=5)
+    except BusError as error:
+        raise CliError(str(error)) from None
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+async def until_known(ask: Callable[[], Awaitable[A | Refused]], *, within_s: float = 5.0) -> A | Refused:
+    """Asks a projection until it knows: it follows the journal a moment behind."""
+    give_up = time.monotonic() + within_s
+    while True:
+        answer = await ask()
+        if not isinstance(answer, Refused) or time.monotonic() > give_up:
+            return answer
+        await asyncio.sleep(0.1)
