@@ -1,0 +1,130 @@
+"""`lianji trace`: where one swipe's time went."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lianji import options
+from lianji.commands.journal import read
+from lianji.errors import CliError
+from lianji.spans import Node, SpanRow, read_trace, tree
+from runtime.tracing import parse_traceparent
+
+BAR = 36
+PATIENCE_S = 4.0
+"""Services export twice a second, and the projections follow the journal a moment behind."""
+LAST_HOP = "settlement"
+SHOWN = (
+    "lianji.institution",
+    "lianji.response_code",
+    "response_code",
+    "lianji.group.records",
+    "lianji.group.wait_us",
+    "lianji.entry_kind",
+)
+
+
+def register(app: typer.Typer) -> None:
+    @app.command()
+    def trace(
+        rrn: Annotated[str, typer.Argument(help="Reference number (field 37).")],
+        data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
+        nats: options.Nats = "",
+        json: options.Json = False,
+    ) -> None:
+        """Show the trace of one transaction as a tree with durations, from the gateway's frame to the settlement posting."""
+        url = options.nats_url(data_dir, nats)
+        context = parse_traceparent(next((e.record.trace for e in options.run(read(url, rrn)) if e.record.trace), ""))
+        if context is None:
+            raise CliError(f"rrn: the journal holds no trace of {rrn}")
+        rows = _complete(data_dir / "traces", context.trace_id)
+        if not rows:
+            raise CliError(
+                f"no spans of trace {context.trace_id} in {data_dir / 'traces'}; a stack in Compose sends them to Jaeger: "
+                f"http://localhost:16686/trace/{context.trace_id}"
+            )
+        if json:
+            print(
+                msgspec.json.encode(
+                    {"trace_id": context.trace_id, "spans": [_as_json(n, rows[0]) for n in tree(rows)]}
+                ).decode()
+            )
+        else:
+            _show(context.trace_id, rows)
+
+
+def _complete(directory: Path, trace_id: str) -> list[SpanRow]:
+    """The trace once its last hop has been exported, or what there is after PATIENCE_S."""
+    give_up = time.monotonic() + PATIENCE_S
+    while True:
+        rows = read_trace(directory, trace_id)
+        if any(row.service == LAST_HOP for row in rows) or time.monotonic() > give_up:
+            return rows
+        time.sleep(0.1)
+
+
+def _as_json(node: Node, first: SpanRow) -> dict[str, Any]:
+    row = node.row
+    return {
+        "service": row.service,
+        "name": row.name,
+        "offset_us": (row.start_ns - first.start_ns) / 1000,
+        "duration_us": row.duration_us,
+        "attributes": row.attributes,
+        "error": row.error,
+        "children": [_as_json(child, first) for child in node.children],
+    }
+
+
+def _show(trace_id: str, rows: list[SpanRow]) -> None:
+    console = Console(highlight=False)
+    roots = tree(rows)
+    path_end = max(
+        row.end_ns for row in rows if row.service == rows[0].service
+    )  # what comes after the answer has no bar
+    table = Table("span", "service", "at", "took", "", "", box=None, pad_edge=False)
+    for root in roots:
+        _add(table, root, rows[0].start_ns, path_end, "")
+    console.print(f"trace {trace_id}")
+    console.print(table)
+
+
+def _add(
+    table: Table, node: Node, start_ns: int, path_end_ns: int, indent: str, *, last: bool = True, root: bool = True
+) -> None:
+    row = node.row
+    branch = "" if root else indent + ("└─ " if last else "├─ ")
+    facts = " ".join(
+        row.attributes[key]
+        if "wait" not in key and "records" not in key
+        else f"{key.rpartition('.')[2]}={row.attributes[key]}"
+        for key in SHOWN
+        if row.attributes.get(key)
+    )
+    table.add_row(
+        Text(branch + row.name),
+        row.service,
+        f"{(row.start_ns - start_ns) / 1e6:.2f} ms",
+        f"{row.duration_us / 1000:.2f} ms",
+        Text(_bar(row, start_ns, path_end_ns), style="red" if row.error else "green"),
+        Text(facts),
+    )
+    below = "" if root else indent + ("   " if last else "│  ")
+    for number, child in enumerate(node.children, 1):
+        _add(table, child, start_ns, path_end_ns, below, last=number == len(node.children), root=False)
+
+
+def _bar(row: SpanRow, start_ns: int, end_ns: int) -> str:
+    if row.start_ns >= end_ns:
+        return " " * (BAR - 1) + "›"  # after the answer
+    scale = BAR / max(end_ns - start_ns, 1)
+    left = min(int((row.start_ns - start_ns) * scale), BAR - 1)
+    return " " * left + "█" * max(1, round((min(row.end_ns, end_ns) - row.start_ns) * scale))
