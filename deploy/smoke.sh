@@ -54,6 +54,8 @@ health() {
   docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{else}}{{.State.Status}}{{end}}' "$id"
 }
 
+loudly_if_it_fails() { "$@" >"$data/output" 2>&1 || { cat "$data/output" >&2; exit 1; }; }
+
 # field NAME: a field of the JSON object on stdin
 field() { python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
 
@@ -66,9 +68,9 @@ expect() {
 }
 
 say "building"
-compose build --quiet broker-volume provision "${long_running[@]:1}"
+loudly_if_it_fails compose build broker-volume provision "${long_running[@]:1}"
 say "starting"
-compose up -d "${long_running[@]}" >/dev/null 2>&1
+loudly_if_it_fails compose up -d "${long_running[@]}"
 
 say "waiting until every service says that it is ready"
 give_up=$((SECONDS + patience_s))
@@ -97,7 +99,7 @@ slip=$("$lianji" slip "$rrn" --nats "nats://$LIANJI_NATS_ADDRESS" --data-dir "$d
 grep -q 'RMB 12.34' <<<"$slip" || { say "the slip does not say RMB 12.34"; exit 1; }
 
 say "a wrong PIN is refused"
-wrong=$(printf '%06d' $(((10#$pin + 1) % 1000000)))
+wrong=$(tr 0123456789 1234567890 <<<"$pin") # each digit another one: a PVV knows the first four
 if answer=$("$lianji" swipe --gateway "$LIANJI_GATEWAY_ADDRESS" --data-dir "$data" --card debit-1 --amount 1.00 --pin "$wrong" --json); then
   say "a wrong PIN was not refused"
   exit 1

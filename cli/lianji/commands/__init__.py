@@ -11,7 +11,7 @@ MODULES = (
     "journal",
     "summary",
     "load",
-    # "verify",
+    "verify",
     "demo",
     "provision",
 )

@@ -28,7 +28,7 @@ def mask_digit_runs(text: str) -> str:
 
 def _mask(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     for key, value in event.items():
-        if isinstance(value, str) and len(value) >= 13:
+        if isinstance(value, str) and len(value) >= 13 and key != "trace_id":  # hex may hold a long run of digits
             event[key] = mask_digit_runs(value)
     return event
 

@@ -22,6 +22,9 @@ RETRY_S = 0.05
 """Between two tries to get an answer from a shard that has no owner at the moment, or whose owner has just failed."""
 
 
+LONGEST_PAUSE_S = 1.0
+
+
 class Silence(Enum):
     """Why there is no answer."""
 
@@ -73,13 +76,14 @@ class Switch:
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._answer_timeout_s
-        silence = Silence.NOT_DELIVERED
+        silence, pause = Silence.NOT_DELIVERED, self._retry_s
         while (remaining := deadline - clock()) > 0:
             try:
                 return await self._bus.request(subject, body, timeout_s=remaining, trace=span)
             except NoAnswer:
                 silence = Silence.UNKNOWN
+                pause = min(pause * 2, LONGEST_PAUSE_S)  # a handler that fails each time is not hammered
             except NotDelivered:
                 pass  # nobody has seen it
-            await asyncio.sleep(min(self._retry_s, max(deadline - clock(), 0)))
+            await asyncio.sleep(min(pause, max(deadline - clock(), 0)))
         return silence
