@@ -17,7 +17,7 @@ help: ## this list
 setup: $(STAMP) ## install everything, locked by hash, into .venv
 
 $(STAMP): pyproject.toml uv.lock deploy/uv.txt $(wildcard libs/*/pyproject.toml services/*/pyproject.toml simulators/*/pyproject.toml) cli/pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/uv.txt
 	$(BIN)/uv sync --quiet --inexact --all-packages --frozen --python $(BIN)/python
 	touch $@

@@ -74,17 +74,15 @@ async def _show(step: Step, found: Found, data_dir: Path, console: Console) -> N
     """Runs a step's command, shows what it says, and raises CliError when it did not end as it must."""
     arguments = step.arguments(found)
     console.print(f"[cyan]$ lianji {' '.join(arguments)}")
+    environment = {**os.environ, "LIANJI_DATA_DIR": str(data_dir), "COLUMNS": str(min(console.width, 120))}
+    if console.is_terminal:
+        environment["FORCE_COLOR"] = "1"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "lianji",
         *arguments,
-        env={
-            **os.environ,
-            "LIANJI_DATA_DIR": str(data_dir),
-            "COLUMNS": str(min(console.width, 120)),
-            "FORCE_COLOR": "1",
-        },
+        env=environment,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from lianji import options
@@ -18,18 +17,10 @@ from lianji.errors import CliError
 from lianji.spans import Node, SpanRow, read_trace, tree
 from runtime.tracing import parse_traceparent
 
-BAR = 36
 PATIENCE_S = 4.0
 """Services export twice a second, and the projections follow the journal a moment behind."""
 LAST_HOP = "settlement"
-SHOWN = (
-    "lianji.institution",
-    "lianji.response_code",
-    "response_code",
-    "lianji.group.records",
-    "lianji.group.wait_us",
-    "lianji.entry_kind",
-)
+FACTS = ("lianji.institution", "lianji.response_code", "response_code", "lianji.entry_kind")
 
 
 def register(app: typer.Typer) -> None:
@@ -90,41 +81,43 @@ def _show(trace_id: str, rows: list[SpanRow]) -> None:
     path_end = max(
         row.end_ns for row in rows if row.service == rows[0].service
     )  # what comes after the answer has no bar
-    table = Table("span", "service", "at", "took", "", "", box=None, pad_edge=False)
-    for root in roots:
-        _add(table, root, rows[0].start_ns, path_end, "")
+    lines = [line for root in roots for line in _lines(root, "", last=True, root=True)]
+    names, services = max(len(name) for name, _ in lines), max(len(row.service) for row in rows)
+    bar = max(10, min(40, max(console.width, 100) - names - services - _FIXED))
     console.print(f"trace {trace_id}")
-    console.print(table)
+    for name, row in lines:
+        at, took = (row.start_ns - rows[0].start_ns) / 1e6, row.duration_us / 1000
+        line = Text(f"{name:{names}} {row.service:{services}} {at:9.2f} {took:8.2f} ms ")
+        line.append(f"{_bar(row, rows[0].start_ns, path_end, bar):{bar}} ", style="red" if row.error else "green")
+        line.append(_facts(row))
+        console.print(line, soft_wrap=True)
 
 
-def _add(
-    table: Table, node: Node, start_ns: int, path_end_ns: int, indent: str, *, last: bool = True, root: bool = True
-) -> None:
-    row = node.row
-    branch = "" if root else indent + ("└─ " if last else "├─ ")
-    facts = " ".join(
-        row.attributes[key]
-        if "wait" not in key and "records" not in key
-        else f"{key.rpartition('.')[2]}={row.attributes[key]}"
-        for key in SHOWN
-        if row.attributes.get(key)
-    )
-    table.add_row(
-        Text(branch + row.name),
-        row.service,
-        f"{(row.start_ns - start_ns) / 1e6:.2f} ms",
-        f"{row.duration_us / 1000:.2f} ms",
-        Text(_bar(row, start_ns, path_end_ns), style="red" if row.error else "green"),
-        Text(facts),
-    )
-    below = "" if root else indent + ("   " if last else "│  ")
+_FIXED = 52
+"""Columns that times and facts take."""
+
+
+def _lines(node: Node, indent: str, *, last: bool, root: bool = False) -> list[tuple[str, SpanRow]]:
+    """The node and all below it, with the branches of the tree drawn in front of their names."""
+    branch = "" if root else indent + ("└─" if last else "├─")
+    below = "" if root else indent + ("  " if last else "│ ")
+    lines = [(branch + node.row.name, node.row)]
     for number, child in enumerate(node.children, 1):
-        _add(table, child, start_ns, path_end_ns, below, last=number == len(node.children), root=False)
+        lines += _lines(child, below, last=number == len(node.children))
+    return lines
 
 
-def _bar(row: SpanRow, start_ns: int, end_ns: int) -> str:
+def _facts(row: SpanRow) -> str:
+    said = [row.attributes[key] for key in FACTS if row.attributes.get(key)]
+    records, wait = row.attributes.get("lianji.group.records"), row.attributes.get("lianji.group.wait_us")
+    if records:
+        said.append(f"group of {records}, waited {wait} µs")
+    return " ".join(said)
+
+
+def _bar(row: SpanRow, start_ns: int, end_ns: int, width: int) -> str:
     if row.start_ns >= end_ns:
-        return " " * (BAR - 1) + "›"  # after the answer
-    scale = BAR / max(end_ns - start_ns, 1)
-    left = min(int((row.start_ns - start_ns) * scale), BAR - 1)
-    return " " * left + "█" * max(1, round((min(row.end_ns, end_ns) - row.start_ns) * scale))
+        return " " * (width - 1) + "›"  # after the answer
+    scale = width / max(end_ns - start_ns, 1)
+    left = min(int((row.start_ns - start_ns) * scale), width - 1)
+    return " " * left + "█" * max(1, min(width - left, round((min(row.end_ns, end_ns) - row.start_ns) * scale)))

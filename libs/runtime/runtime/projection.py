@@ -102,6 +102,8 @@ class Follower:
                     messages = await subscription.fetch(FETCH, timeout=FETCH_WAIT_S)
                 except nats.errors.TimeoutError:
                     continue
+                if not messages:  # a fetch can also end without any
+                    continue
                 await self._project([(m.metadata.sequence.stream, m.data) for m in messages])
                 await messages[-1].ack()  # AckPolicy.ALL: and all before it
                 if len(messages) < FETCH:
