@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from pathlib import Path
 
 import structlog
 import typer
@@ -47,7 +48,11 @@ def main() -> None:
     except Exception as error:
         if os.environ.get(DEBUG):
             traceback.print_exc()
-        sys.stderr.write(f"lianji: unexpected {type(error).__name__}; set {DEBUG}=1 to see where\n")
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(where.filename).name}:{where.lineno}"
+        sys.stderr.write(
+            f"lianji: unexpected {type(error).__name__} at {place}; set {DEBUG}=1 to see how it came there\n"
+        )
         raise SystemExit(1) from None
 
 

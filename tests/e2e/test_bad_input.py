@@ -68,7 +68,7 @@ def test_a_frame_that_is_shorter_than_it_says(stack: StackProcess) -> None:
             (200).to_bytes(2, "big") + echo(stack)
         )  # and nothing more: the host waits for the rest 5 s at most
         assert read_frame(line) == b""
-    wait_until(lambda: logged(stack, since, field="frame"), "a log line that names the frame")
+    wait_until(lambda: logged(stack, since, field="length"), "a log line that names the length")
     assert host_answers(stack)
 
 

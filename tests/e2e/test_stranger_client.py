@@ -192,7 +192,7 @@ class Client:
 
 @pytest.fixture
 def client(stack: Any) -> Iterator[Client]:
-    client = Client(stack.world["terminals"][-1])
+    client = Client(next(t for t in stack.world["terminals"] if t["tid"] == "10000003"))
     yield client
     client.line.close()
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -73,15 +74,29 @@ async def _broker(data_dir: Path) -> AsyncIterator[str]:
         return
     if not (data_dir / "broker").is_dir():
         raise CliError(f"{data_dir} is no stack's data directory: start one with `lianji up --data-dir {data_dir}`")
-    sys.stderr.write("no stack runs here: starting the broker alone, to read\n")
-    broker = LocalBroker((data_dir / "broker").resolve())
-    try:
-        await asyncio.to_thread(broker.start)
-        yield broker.url
-    except BrokerError as error:
-        raise CliError(str(error)) from None
-    finally:
-        await asyncio.to_thread(broker.stop)
+    with _alone(data_dir):
+        sys.stderr.write("no stack runs here: starting the broker alone, to read\n")
+        broker = LocalBroker((data_dir / "broker").resolve())
+        try:
+            await asyncio.to_thread(broker.start)
+            yield broker.url
+        except BrokerError as error:
+            raise CliError(str(error)) from None
+        finally:
+            await asyncio.to_thread(broker.stop)
+
+
+@contextmanager
+def _alone(data_dir: Path) -> Iterator[None]:
+    """Holds the lock of `lianji up`: two brokers over one directory would ruin it. Raises CliError when a stack has it."""
+    path = data_dir / "run" / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CliError(f"the stack on {data_dir} is starting or stopping: verify again in a moment") from None
+        yield
 
 
 def _show(findings: dict[str, Finding], waiting: list[str], took_s: float) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy import Engine, text
 
 from runtime.sql import open_engine
 
-CAPTURE, REVERSAL, SETTLEMENT, COMPENSATION = "capture", "reversal", "settlement", "compensation"
+KINDS = ("capture", "reversal", "settlement", "compensation")
+"""What an entry can be, in the order of Booked.counts."""
 
 
 class Booked(msgspec.Struct, gc=False):
@@ -20,11 +21,51 @@ class Booked(msgspec.Struct, gc=False):
     reversal: int = 0
     settlement: int = 0
     compensation: int = 0
-    captured_minor: int = 0
-    settled_minor: int = 0
+    others: int = 0
+    """Entries of a kind that nobody knows."""
+    moved_minor: int = 0
+    """What all of them moved, added up: as many times the transaction's amount as there are entries."""
+    largest_minor: int = 0
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        return self.capture, self.reversal, self.settlement, self.compensation
+
+    def add(self, kind: str, amount_minor: int) -> None:
+        name = kind if kind in KINDS else "others"
+        setattr(self, name, getattr(self, name) + 1)
+        self.moved_minor += amount_minor
+        self.largest_minor = max(self.largest_minor, amount_minor)
+
+    def is_due(self, due: tuple[int, int, int, int], amount_minor: int) -> bool:
+        """These entries and no others, each of this amount."""
+        return (
+            self.counts == due
+            and not self.others
+            and self.moved_minor == sum(due) * amount_minor
+            and self.largest_minor in (0, amount_minor)
+        )
 
     def text(self) -> str:
-        return " ".join(f"{kind}×{getattr(self, kind)}" for kind in (CAPTURE, REVERSAL, SETTLEMENT, COMPENSATION))
+        return " ".join(f"{kind}×{count}" for kind, count in zip(KINDS, self.counts, strict=True))
+
+
+_ENTRY = "e.transaction_id || ' ' || e.entry_kind"
+_NOT_TWO = text(
+    f"SELECT {_ENTRY}, COUNT(p.account) FROM entries e LEFT JOIN postings p ON p.entry = e.id "  # noqa: S608 - a constant
+    "GROUP BY e.id, e.transaction_id, e.entry_kind HAVING COUNT(p.account) <> 2"
+)
+_ENTRIES_UNBALANCED = text(
+    f"SELECT {_ENTRY}, p.currency, SUM(p.amount_minor) FROM entries e JOIN postings p ON p.entry = e.id "  # noqa: S608 - a constant
+    "GROUP BY e.id, e.transaction_id, e.entry_kind, p.currency HAVING SUM(p.amount_minor) <> 0"
+)
+_WHOLE_UNBALANCED = text(
+    "SELECT currency, SUM(amount_minor) FROM postings GROUP BY currency HAVING SUM(amount_minor) <> 0"
+)
+_BOOKED = text(
+    "SELECT e.transaction_id, e.entry_kind, SUM(CASE WHEN p.amount_minor > 0 THEN p.amount_minor ELSE 0 END) "
+    "FROM entries e LEFT JOIN postings p ON p.entry = e.id GROUP BY e.id, e.transaction_id, e.entry_kind"
+)
 
 
 class Books:
@@ -42,41 +83,25 @@ class Books:
         with self._engine.begin() as connection:
             return int(connection.execute(text("SELECT COUNT(*) FROM entries")).scalar_one())
 
-    def unbalanced(self) -> Iterator[tuple[str, str, int]]:
-        """Entries whose postings do not sum to zero: transaction and kind, currency, sum. And the whole, per currency."""
+    def unbalanced(self) -> Iterator[tuple[str, str]]:
+        """Entries that have not two postings or do not sum to zero, and the whole, per currency: what, and what is wrong with it."""
         with self._engine.begin() as connection:
-            for entry, currency, total in connection.execute(
-                text(
-                    "SELECT e.transaction_id || ' ' || e.entry_kind, p.currency, SUM(p.amount_minor) FROM entries e "
-                    "LEFT JOIN postings p ON p.entry = e.id GROUP BY e.id, p.currency "
-                    "HAVING COALESCE(SUM(p.amount_minor), 1) <> 0"
-                )
-            ):
-                yield str(entry), str(currency or "none"), int(total or 0)
-            for currency, total in connection.execute(
-                text("SELECT currency, SUM(amount_minor) FROM postings GROUP BY currency HAVING SUM(amount_minor) <> 0")
-            ):
-                yield "the whole ledger", str(currency), int(total)
+            for entry, count in connection.execute(_NOT_TWO):
+                yield str(entry), f"has {count} postings, not 2"
+            for entry, currency, total in connection.execute(_ENTRIES_UNBALANCED):
+                yield str(entry), f"sums to {int(total)} of currency {currency}"
+            for currency, total in connection.execute(_WHOLE_UNBALANCED):
+                yield "the whole ledger", f"sums to {int(total)} of currency {currency}"
 
     def booked(self) -> dict[str, Booked]:
         """Transaction → its entries."""
         found: dict[str, Booked] = {}
         with self._engine.begin() as connection:
-            rows = connection.execution_options(yield_per=10_000).execute(
-                text(
-                    "SELECT e.transaction_id, e.entry_kind, SUM(CASE WHEN p.amount_minor > 0 THEN p.amount_minor ELSE 0 END) "
-                    "FROM entries e LEFT JOIN postings p ON p.entry = e.id GROUP BY e.id, e.transaction_id, e.entry_kind"
-                )
-            )
-            for id_, kind, amount in rows:
+            for id_, kind, amount in connection.execution_options(yield_per=10_000).execute(_BOOKED):
                 row = found.get(id_)
                 if row is None:
                     row = found[id_] = Booked()
-                setattr(row, kind, getattr(row, kind) + 1)
-                if kind == CAPTURE:
-                    row.captured_minor += int(amount or 0)
-                elif kind == SETTLEMENT:
-                    row.settled_minor += int(amount or 0)
+                row.add(kind, int(amount))
         return found
 
     def close(self) -> None:

@@ -7,19 +7,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy.exc import OperationalError
+import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 
 from contracts import subjects
 from contracts.journal import record_decoder as journal_records
 from contracts.ledger import record_decoder as ledger_records
 from lianji.errors import CliError
 from lianji.verify.books import Books
-from lianji.verify.evidence import Evidence, read_terminals
+from lianji.verify.evidence import Evidence, Seen, read_terminals
 from lianji.verify.journals import Journals
 from lianji.verify.ledgers import Ledgers
 from runtime.bus import Bus
 from runtime.jetstream import JetStreamLog
 from runtime.log import LogDamaged, LogStore, Position, digest, read_groups
+from terminal_sim.memory import MemoryFileError
 from world import World
 
 Progress = Callable[[str], None]
@@ -39,60 +41,102 @@ class _Reader:
             return
         try:
             last = await self.store.last_sequence()
+            if last < self.position.sequence:
+                raise LogDamaged(f"{self.store.name}: it ends at {last}, {self.position.sequence} has been read")
             async for group in read_groups(self.store, self.position, last):
                 for raw in group.group.records:
                     self._take(bytes(raw))
                 self.position = Position(group.sequence, digest(group.payload))
         except LogDamaged as error:
             self.damage = str(error)
+        except msgspec.ValidationError as error:
+            self.damage = f"{self.store.name}: sequence {self.position.sequence + 1} holds no record: {error}"
+
+
+class _Sides:
+    """Everything that is read, from all sides."""
+
+    def __init__(self, bus: Bus, world: World, data_dir: Path) -> None:
+        self.journals, self.ledgers, self.books = Journals(), Ledgers(), Books(_database(data_dir))
+        self.shards = {str(shard): self._journal(bus, shard) for shard in range(world.shards)}
+        self.banks = [self._bank(bus, institution.id) for institution in world.institutions]
+        self._data_dir = data_dir
+        self._checkpoints: dict[str, int] = {}
+
+    def _journal(self, bus: Bus, shard: int) -> _Reader:
+        store = JetStreamLog(bus, subjects.journal_stream(shard), subjects.journal(shard))
+        return _Reader(store, lambda raw: self.journals.read(journal_records.decode(raw)))
+
+    def _bank(self, bus: Bus, institution: str) -> _Reader:
+        store = JetStreamLog(bus, subjects.ledger_stream(institution), subjects.ledger(institution))
+        return _Reader(store, lambda raw: self.ledgers.read(institution, ledger_records.decode(raw)))
+
+    async def read_journals(self) -> int:
+        """Reads the journals on to their ends; how many records have moved the world since the last time."""
+        before = self.journals.moves
+        for reader in self.shards.values():
+            await reader.read_on()
+        return self.journals.moves - before
+
+    async def read_rest(self) -> list[Seen]:
+        """Reads the banks on, and all terminals again; raises CliError when a terminal's memory cannot be read."""
+        for reader in self.banks:
+            await reader.read_on()
+        try:
+            return read_terminals(self._data_dir)
+        except MemoryFileError as error:
+            raise CliError(str(error)) from None
+
+    def behind(self) -> int:
+        """Groups that settlement has yet to read; raises CliError when its database cannot be read."""
+        try:
+            self._checkpoints = self.books.checkpoints()
+        except SQLAlchemyError as error:
+            raise CliError(f"settlement.db cannot be read ({type(error).__name__}): is settlement running?") from None
+        whole = ((shard, reader) for shard, reader in self.shards.items() if not reader.damage)
+        return sum(max(reader.position.sequence - self._checkpoints.get(shard, 0), 0) for shard, reader in whole)
+
+    def damage(self) -> list[tuple[str, str]]:
+        """Logs that cannot be trusted, and why. To be asked after the journals have been read for the last time."""
+        found = [(r.store.name, r.damage) for r in (*self.shards.values(), *self.banks) if r.damage]
+        for shard, reader in self.shards.items():
+            lost = self._checkpoints.get(shard, 0) - reader.position.sequence
+            if lost > 0 and not reader.damage:
+                found.append((reader.store.name, f"settlement has read {lost} groups that are not in the journal"))
+        return found
 
 
 async def gather(bus: Bus, world: World, data_dir: Path, *, patience_s: float, progress: Progress) -> Evidence:
-    """The evidence, after waiting up to `patience_s` for open transactions to end and settlement to follow; raises CliError."""
-    journals, ledgers = Journals(), Ledgers()
-    books = Books(_database(data_dir))
-    readers = {
-        str(shard): _Reader(
-            JetStreamLog(bus, subjects.journal_stream(shard), subjects.journal(shard)),
-            lambda raw: journals.read(journal_records.decode(raw)),
-        )
-        for shard in range(world.shards)
-    }
-    banks = [_bank(bus, institution.id, ledgers) for institution in world.institutions]
+    """The evidence, after waiting up to `patience_s` for open transactions to end and settlement to follow; raises CliError.
+
+    Nothing stops the world meanwhile. So the journals are read before and after everything else: when nothing has moved in
+    between, all sides speak of the same moment.
+    """
+    sides = _Sides(bus, world, data_dir)
     give_up = time.monotonic() + patience_s
     while True:
-        # Terminals first: what a terminal has seen is in the logs already, and the other way round it need not be.
-        seen = read_terminals(data_dir)
-        for reader in (*readers.values(), *banks):
-            await reader.read_on()
-        open_ = sum(1 for _ in journals.unfinished())
-        behind = _behind(books, readers)
-        if (not open_ and not behind) or time.monotonic() > give_up:
+        await sides.read_journals()
+        seen = await sides.read_rest()
+        late, unfinished = sides.behind(), sum(1 for _ in sides.journals.unfinished())
+        patient = time.monotonic() < give_up
+        at_rest = not late and not unfinished
+        booked = sides.books.booked() if at_rest or not patient else {}
+        moved = await sides.read_journals()
+        if not moved and (at_rest or not patient):
             break
-        progress(f"waiting for quiet: {open_} transactions open, settlement {behind} groups behind")
-        await asyncio.sleep(0.25)
-    if behind:
-        raise CliError(
-            f"settlement is {behind} groups behind the journal: start the stack (`lianji up`), or wait, and verify again"
+        if not patient:
+            raise CliError(f"{moved} records came in while the books were read: end the traffic and verify again")
+        progress(
+            f"waiting for quiet: {unfinished} transactions open, settlement {late} groups behind, {moved} new records"
         )
-    damage = [(r.store.name, r.damage) for r in (*readers.values(), *banks) if r.damage]
-    progress(
-        f"{journals.records} journal records, {ledgers.records} ledger records, {len(seen)} transactions at terminals"
-    )
-    return Evidence(journals=journals, ledgers=ledgers, books=books, booked=books.booked(), seen=seen, damage=damage)
-
-
-def _bank(bus: Bus, institution: str, ledgers: Ledgers) -> _Reader:
-    store = JetStreamLog(bus, subjects.ledger_stream(institution), subjects.ledger(institution))
-    return _Reader(store, lambda raw: ledgers.read(institution, ledger_records.decode(raw)))
-
-
-def _behind(books: Books, readers: dict[str, _Reader]) -> int:
-    try:
-        checkpoints = books.checkpoints()
-    except OperationalError:
-        raise CliError("settlement.db has no ledger in it yet: is settlement running?") from None
-    return sum(max(reader.position.sequence - checkpoints.get(shard, 0), 0) for shard, reader in readers.items())
+        await asyncio.sleep(0.25)
+    if late:
+        raise CliError(
+            f"settlement is {late} groups behind the journal: start the stack (`lianji up`), or wait, and verify again"
+        )
+    read = f"{sides.journals.records} journal records, {sides.ledgers.records} ledger records"
+    progress(f"{read}, {len(seen)} transactions at terminals")
+    return Evidence(sides.journals, sides.ledgers, sides.books, booked, seen, sides.damage())
 
 
 def _database(data_dir: Path) -> Path:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections import defaultdict
 from collections.abc import Iterator
 
 import msgspec
 
 from contracts.journal import (
     BatchClosed,
+    EpochStarted,
     Intent,
     Outcome,
     Record,
@@ -34,6 +37,19 @@ class Path(msgspec.Struct, gc=False):
     waiting: tuple[str, ...] = ()
     """Institutions that have yet to acknowledge a reversal."""
 
+    @property
+    def stands(self) -> bool:
+        """Approved and not reversed."""
+        return self.state in (State.APPROVED, State.SETTLED)
+
+    @property
+    def due(self) -> tuple[int, int, int, int]:
+        """What settlement must have booked for this path: captures, reversals, settlements, compensations."""
+        if State.APPROVED.value not in self.steps:
+            return 0, 0, 0, 0
+        settled, undone = State.SETTLED.value in self.steps, State.REVERSING.value in self.steps
+        return 1, int(undone and not settled), int(settled), int(undone and settled)
+
 
 class Journals:
     """All shards' journals. `violations` are paths that the table does not allow."""
@@ -43,16 +59,21 @@ class Journals:
         self.closed: set[str] = set()
         """terminal:batch of every closed batch."""
         self.violations: list[Violation] = []
+        self.acknowledged: dict[str, list[str]] = defaultdict(list)
+        """Institution → transactions whose reversal it has acknowledged, by the journal."""
         self.records = 0
+        self.moves = 0
+        """Records that say something about the world; a new owner's epoch does not."""
         self._batches: dict[str, list[str]] = {}
 
     def unfinished(self) -> Iterator[tuple[str, Path]]:
         """What an owner still has to do: intents without outcome, reversals that a bank has not acknowledged."""
-        return ((i, p) for i, p in self.paths.items() if p.state in (State.INTENT, State.REVERSING))
+        return ((i, p) for i, p in self.paths.items() if p.state in (State.INTENT, State.REVERSING) or p.waiting)
 
     def read(self, record: Record) -> None:
         """Takes the next record."""
         self.records += 1
+        self.moves += not isinstance(record, EpochStarted)
         match record:
             case Intent():
                 if record.id in self.paths:
@@ -63,11 +84,11 @@ class Journals:
                 self._tombstone(record)
             case Outcome():
                 if path := self._move(record.id, record.state):
-                    path.response_code = record.response_code
+                    path.response_code = sys.intern(record.response_code)
             case Reversing():
                 if path := self._move(record.id, State.REVERSING):
                     path.waiting = (path.institution,)
-                    path.response_code = record.response_code or path.response_code
+                    path.response_code = sys.intern(record.response_code) or path.response_code
                     if record.after_close != (path.place in self.closed):
                         self._violate(record.id, f"a reversal that says after_close={record.after_close}")
             case Reversed():
@@ -76,12 +97,13 @@ class Journals:
                 self._close(f"{record.terminal}:{record.batch}")
 
     def _begin(self, record: Intent | Tombstone, institution: str, state: State, waiting: tuple[str, ...]) -> None:
-        place = f"{record.terminal}:{record.batch}"
+        # Texts that many transactions have in common are kept once.
+        place = sys.intern(f"{record.terminal}:{record.batch}")
         self.paths[record.id] = Path(
             state=state,
             rrn=record.rrn,
             amount_minor=record.amount_minor,
-            institution=institution,
+            institution=sys.intern(institution),
             place=place,
             steps=state.value,
             trace=record.trace,
@@ -98,15 +120,20 @@ class Journals:
         # that stands further up. What was settled is compensated; what had no effect keeps having none.
         if known.place not in self.closed:
             self._violate(record.id, "a tombstone for a transaction of an open batch")
-        elif known.state is State.SETTLED:
+            return
+        if known.state is State.SETTLED:
             self._move(record.id, State.REVERSING)
-            known.waiting = record.institutions
+        known.waiting = record.institutions
 
     def _reversed(self, record: Reversed) -> None:
         path = self.paths.get(record.id)
         if path is None:
             self._violate(record.id, "a reversal was acknowledged that nobody had asked for")
             return
+        if record.institution not in path.waiting:
+            self._violate(record.id, f"{record.institution} acknowledged a reversal that it had not been asked for")
+            return
+        self.acknowledged[record.institution].append(record.id)
         path.waiting = tuple(i for i in path.waiting if i != record.institution)
         if not path.waiting and path.state is State.REVERSING:
             self._move(record.id, State.REVERSED)
@@ -134,7 +161,7 @@ class Journals:
             self._violate(id_, f"{to.value} without an intent")
             return None
         path.state = state
-        path.steps += f" → {to.value}"
+        path.steps = sys.intern(f"{path.steps} → {to.value}")
         return path
 
     def _violate(self, id_: str, what: str) -> None:

@@ -54,6 +54,11 @@ class Ledgers:
         charge = self.charges.get((id_, institution))
         return charge.net_minor if charge else 0
 
+    def reversed(self, id_: str, institution: str) -> bool:
+        """Whether the institution has given back what the transaction took, or will refuse it for ever."""
+        charge = self.charges.get((id_, institution))
+        return charge is not None and charge.reversals > 0
+
     def _charge(self, id_: str, institution: str) -> Charge:
         charge = self.charges.get((id_, institution))
         if charge is None:

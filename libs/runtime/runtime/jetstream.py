@@ -94,12 +94,13 @@ class JetStreamLog:
     async def read_from(self, sequence: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
         if sequence > last:
             return
-        subscription = await self._js.subscribe(
-            self._subject,
-            stream=self._stream,
-            ordered_consumer=True,
-            config=ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=sequence),
-        )
+        config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=sequence)
+        try:
+            subscription = await self._js.subscribe(
+                self._subject, stream=self._stream, ordered_consumer=True, config=config
+            )
+        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError) as error:
+            raise AppendUnknown(f"{self._stream}: {type(error).__name__}") from None
         try:
             while sequence <= last:
                 message = await subscription.next_msg(timeout=READ_TIMEOUT_S)
@@ -109,7 +110,8 @@ class JetStreamLog:
         except nats.errors.TimeoutError:
             raise AppendUnknown(f"{self._stream}: no message at {sequence} within {READ_TIMEOUT_S:g} s") from None
         finally:
-            await subscription.unsubscribe()
+            if self._bus.client.is_connected:
+                await subscription.unsubscribe()
 
 
 class Lease:

@@ -187,8 +187,8 @@ class Owner(Generic[S]):
                 renewing = asyncio.create_task(self._renew())
                 try:
                     await self._serve(renewing)
-                except AppendUnknown as error:
-                    log.warning("take-over not possible yet", log=self.name, reason=str(error))
+                except (AppendUnknown, Fenced) as error:
+                    log.warning("not in office", log=self.name, owner=self._owner, reason=str(error))
                     await self._pause(RENEW_S)
                 except LogDamaged as error:
                     await self._damaged(error)
