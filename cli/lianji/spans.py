@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
@@ -80,24 +81,44 @@ class _Export(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Export).decode
 
 
-def read_trace(directory: Path, trace_id: str) -> list[SpanRow]:
-    """The spans of one trace in the export files of `directory`, in order of their start."""
-    found = [row for path in sorted(directory.glob("*.jsonl*")) for row in _in_file(path, trace_id)]
-    return sorted(found, key=lambda row: (row.start_ns, -row.end_ns))
+class TraceFiles:
+    """The export files of a directory, searched for one trace; what has been read is not read again."""
+
+    def __init__(self, directory: Path, trace_id: str) -> None:
+        self._directory = directory
+        self._trace_id = trace_id
+        self._read: dict[int, int] = {}
+        """File (inode: a full file is renamed) → bytes searched."""
+        self._found: list[SpanRow] = []
+
+    def read(self) -> list[SpanRow]:
+        """The trace's spans so far, in order of their start."""
+        for path in sorted(self._directory.glob("*.jsonl*")):
+            try:
+                with path.open("rb") as file:
+                    self._search(file)
+            except FileNotFoundError:
+                continue  # renamed since; it is found under its other name the next time
+        self._found.sort(key=lambda row: (row.start_ns, -row.end_ns))
+        return self._found
+
+    def _search(self, file: BinaryIO) -> None:
+        wanted, inode = self._trace_id.encode(), os.fstat(file.fileno()).st_ino
+        file.seek(self._read.get(inode, 0))
+        for line in file:
+            if not line.endswith(b"\n"):
+                return  # still being written
+            self._read[inode] = self._read.get(inode, 0) + len(line)
+            if wanted in line:
+                self._found += spans_in(line, self._trace_id)
 
 
-def _in_file(path: Path, trace_id: str) -> Iterator[SpanRow]:
-    wanted = trace_id.encode()
-    with path.open("rb") as lines:
-        for line in lines:
-            if wanted not in line or not line.endswith(b"\n"):  # another trace's, or still being written
-                continue
-            for resource in _decode(line).resourceSpans:
-                names = {a.key: a.value.text() for a in resource.resource.attributes}
-                for scope in resource.scopeSpans:
-                    for span in scope.spans:
-                        if span.traceId == trace_id:
-                            yield _row(names.get("service.name", "?"), span)
+def spans_in(line: bytes, trace_id: str) -> Iterator[SpanRow]:
+    """One trace's spans in an exported line."""
+    for resource in _decode(line).resourceSpans:
+        names = {a.key: a.value.text() for a in resource.resource.attributes}
+        for scope in resource.scopeSpans:
+            yield from (_row(names.get("service.name", "?"), span) for span in scope.spans if span.traceId == trace_id)
 
 
 def _row(service: str, span: _Span) -> SpanRow:

@@ -45,7 +45,7 @@ def test_no_python_file_is_long() -> None:
     lengths = {
         str(path.relative_to(ROOT)): path.read_text(encoding="utf-8").count("\n")
         for path in files_in_the_tree()
-        if path.suffix == ".py"
+        if path.suffix == ".py" and not path.is_relative_to(ROOT / "tests")  # a table of cases may be as long as it is
     }
     assert {name: lines for name, lines in lengths.items() if lines > LINES} == {}
 

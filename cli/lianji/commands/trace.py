@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -11,15 +10,17 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from contracts.journal import BatchClosed, Outcome, Reversing
+from contracts.states import State
 from lianji import options
 from lianji.commands.journal import read
 from lianji.errors import CliError
-from lianji.spans import Node, SpanRow, read_trace, tree
+from lianji.journal import Entry
+from lianji.spans import Node, SpanRow, TraceFiles, tree
 from runtime.tracing import parse_traceparent
 
 PATIENCE_S = 4.0
 """Services export twice a second, and the projections follow the journal a moment behind."""
-LAST_HOP = "settlement"
 FACTS = ("lianji.institution", "lianji.response_code", "response_code", "lianji.entry_kind")
 
 
@@ -33,10 +34,11 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Show the trace of one transaction as a tree with durations, from the gateway's frame to the settlement posting."""
         url = options.nats_url(data_dir, nats)
-        context = parse_traceparent(next((e.record.trace for e in options.run(read(url, rrn)) if e.record.trace), ""))
+        entries = options.run(read(url, rrn))
+        context = parse_traceparent(next((e.record.trace for e in entries if e.record.trace), ""))
         if context is None:
             raise CliError(f"rrn: the journal holds no trace of {rrn}")
-        rows = _complete(data_dir / "traces", context.trace_id)
+        rows = _complete(TraceFiles(data_dir / "traces", context.trace_id), due(entries))
         if not rows:
             raise CliError(
                 f"no spans of trace {context.trace_id} in {data_dir / 'traces'}; a stack in Compose sends them to Jaeger: "
@@ -52,12 +54,41 @@ def register(app: typer.Typer) -> None:
             _show(context.trace_id, rows)
 
 
-def _complete(directory: Path, trace_id: str) -> list[SpanRow]:
-    """The trace once its last hop has been exported, or what there is after PATIENCE_S."""
+Hop = tuple[str, str]
+"""A span of a projection: its name, and the kind of entry where it posts one."""
+
+
+def due(entries: list[Entry]) -> set[Hop]:
+    """What the projections add to the trace of a transaction with these records, sooner or later."""
+    hops: set[Hop] = set()
+    state: State | None = None
+    for entry in entries:
+        record = entry.record
+        if isinstance(record, Outcome):
+            state = record.state
+            if state is State.APPROVED:
+                hops |= {("render slips", ""), ("post to ledger", "capture")}
+        elif isinstance(record, Reversing):
+            state = State.REVERSING
+        elif isinstance(record, BatchClosed) and state is State.APPROVED:
+            hops.add(("post to ledger", "settlement"))
+    return hops
+
+
+def is_whole(rows: list[SpanRow], hops: set[Hop]) -> bool:
+    """A root, every span's parent, and every hop that is due."""
+    known = {row.span_id for row in rows}
+    orphans = [row for row in rows if row.parent_id and row.parent_id not in known]
+    rooted = any(not row.parent_id for row in rows)
+    return rooted and not orphans and hops <= {(row.name, row.attributes.get("lianji.entry_kind", "")) for row in rows}
+
+
+def _complete(files: TraceFiles, hops: set[Hop]) -> list[SpanRow]:
+    """The trace once all of it has been exported, or what there is after PATIENCE_S."""
     give_up = time.monotonic() + PATIENCE_S
     while True:
-        rows = read_trace(directory, trace_id)
-        if any(row.service == LAST_HOP for row in rows) or time.monotonic() > give_up:
+        rows = files.read()
+        if is_whole(rows, hops) or time.monotonic() > give_up:
             return rows
         time.sleep(0.1)
 

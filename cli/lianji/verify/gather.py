@@ -27,7 +27,7 @@ from world import World
 Progress = Callable[[str], None]
 
 
-class _Reader:
+class LogReader:
     """Reads one log on from where it stopped."""
 
     def __init__(self, store: LogStore, take: Callable[[bytes], None]) -> None:
@@ -49,6 +49,8 @@ class _Reader:
                 self.position = Position(group.sequence, digest(group.payload))
         except LogDamaged as error:
             self.damage = str(error)
+            if not self.damage.startswith(self.store.name):
+                self.damage = f"{self.store.name}: sequence {self.position.sequence + 1}: {self.damage}"
         except msgspec.ValidationError as error:
             self.damage = f"{self.store.name}: sequence {self.position.sequence + 1} holds no record: {error}"
 
@@ -63,13 +65,13 @@ class _Sides:
         self._data_dir = data_dir
         self._checkpoints: dict[str, int] = {}
 
-    def _journal(self, bus: Bus, shard: int) -> _Reader:
+    def _journal(self, bus: Bus, shard: int) -> LogReader:
         store = JetStreamLog(bus, subjects.journal_stream(shard), subjects.journal(shard))
-        return _Reader(store, lambda raw: self.journals.read(journal_records.decode(raw)))
+        return LogReader(store, lambda raw: self.journals.read(journal_records.decode(raw)))
 
-    def _bank(self, bus: Bus, institution: str) -> _Reader:
+    def _bank(self, bus: Bus, institution: str) -> LogReader:
         store = JetStreamLog(bus, subjects.ledger_stream(institution), subjects.ledger(institution))
-        return _Reader(store, lambda raw: self.ledgers.read(institution, ledger_records.decode(raw)))
+        return LogReader(store, lambda raw: self.ledgers.read(institution, ledger_records.decode(raw)))
 
     async def read_journals(self) -> int:
         """Reads the journals on to their ends; how many records have moved the world since the last time."""
