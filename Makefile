@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The installer comes by pip into a folder of its own: no python3-venv is needed, and nothing of the system is touched.
+UV := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS := never
 # A virtual environment that happens to be active is not ours.
 unexport VIRTUAL_ENV
@@ -17,9 +19,9 @@ help: ## this list
 setup: $(STAMP) ## install everything, locked by hash, into .venv
 
 $(STAMP): pyproject.toml uv.lock deploy/uv.txt $(wildcard libs/*/pyproject.toml services/*/pyproject.toml simulators/*/pyproject.toml) cli/pyproject.toml
-	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/uv.txt
-	$(BIN)/uv sync --quiet --inexact --all-packages --frozen --python $(BIN)/python
+	@echo "Installing into $(VENV), locked by hash …"
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --upgrade --target .uv -r deploy/uv.txt
+	$(UV) sync --quiet --all-packages --frozen --python $(PYTHON)
 	touch $@
 	@echo "Installed. Next: make demo · make test · $(BIN)/lianji --help"
 
@@ -48,5 +50,5 @@ smoke: setup ## the Compose stack, brought up, swiped at and taken down (needs D
 	deploy/smoke.sh
 
 lock: setup ## resolve the dependencies again
-	$(BIN)/uv lock
-	$(BIN)/uv export --quiet --frozen --only-group bootstrap --no-header -o deploy/uv.txt
+	$(UV) lock
+	$(UV) export --quiet --frozen --only-group bootstrap --no-header -o deploy/uv.txt
