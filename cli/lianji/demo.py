@@ -31,9 +31,9 @@ def steps(pins: dict[str, str], merchant: str) -> tuple[Step, ...]:
     wrong = "".join(str((int(digit) + 1) % 10) for digit in pins["debit-1"])
     return (
         Step(
-            "The terminal signs on (keys come down under its master key) and sells: debit card of Huaxing Bank",
+            "The terminal signs on, keys come down under its master key; it sells to a debit card of Huaxing Bank",
             _swipe("debit-1", "12.34", pins["debit-1"]),
-            must_say=("00 approved",),
+            must_say=("signed on", "00 approved"),
             remember_rrn="rrn",
         ),
         Step("A credit card of Nanhai Bank", _swipe("credit-1", "268.00", pins["credit-1"]), must_say=("00 approved",)),

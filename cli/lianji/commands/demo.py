@@ -58,7 +58,8 @@ async def _demo(data_dir: Path) -> None:
         found: Found = {}
         for number, step in enumerate(table, 1):
             console.print()
-            console.rule(f"[bold]{number}/{len(table)} {step.title}", align="left")
+            console.rule(f"[bold]{number}/{len(table)}", align="left")
+            console.print(f"[bold]{step.title}")
             await _show(step, found, data_dir, console)
     finally:
         await stack.stop()
@@ -73,7 +74,7 @@ async def _demo(data_dir: Path) -> None:
 async def _show(step: Step, found: Found, data_dir: Path, console: Console) -> None:
     """Runs a step's command, shows what it says, and raises CliError when it did not end as it must."""
     arguments = step.arguments(found)
-    console.print(f"[cyan]$ lianji {' '.join(arguments)}")
+    console.print(f"[cyan]$ lianji {' '.join(arguments)}", soft_wrap=True)
     environment = {**os.environ, "LIANJI_DATA_DIR": str(data_dir), "COLUMNS": str(min(console.width, 120))}
     if console.is_terminal:
         environment["FORCE_COLOR"] = "1"

@@ -15,6 +15,7 @@ from contracts.response_codes import describe
 from lianji import options
 from lianji.errors import CliError
 from terminal_sim.memory import MemoryFileError
+from terminal_sim.outcomes import ReversalOutcome
 from terminal_sim.till import SwipeResult, Till, open_till
 
 APPROVED, NO_ANSWER, DECLINED = 0, 1, 3
@@ -44,10 +45,12 @@ def register(app: typer.Typer) -> None:
             raise CliError(str(error)) from None
         if pin and not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 12):
             raise CliError("pin: 4 to 12 digits (ISO 9564)")
-        result = options.run(_swipe(data_dir, gateway, terminal, facts, money.minor, pin, lose_answer))
+        result, signed_on = options.run(_swipe(data_dir, gateway, terminal, facts, money.minor, pin, lose_answer))
         if json:
             print(msgspec.json.encode(as_json(result, terminal, facts, money)).decode())
         else:
+            if signed_on:
+                print(f"terminal {terminal} signed on: new session keys under its master key, batch {signed_on}")
             _show(result, facts, money)
         raise typer.Exit(exit_code(result))
 
@@ -66,16 +69,20 @@ def open_terminal(data_dir: Path, gateway: str, number: str) -> Till:
 
 async def _swipe(
     data_dir: Path, gateway: str, terminal: str, card: world.Card, amount_minor: int, pin: str, lose_answer: bool
-) -> SwipeResult:
+) -> tuple[SwipeResult, str]:
+    """What came of it, and the batch when the terminal had to sign on first."""
     till = open_terminal(data_dir, gateway, terminal)
     try:
-        ahead: list[Any] = []
+        ahead: list[ReversalOutcome] = []
+        before = till.terminal.record.session
         refused = await till.make_ready(ahead)
         if refused is not None:
-            return SwipeResult(refused=refused.reason, rc=refused.response_code)
+            return SwipeResult(refused=refused.reason, rc=refused.response_code), ""
+        session = till.terminal.record.session
         till.link.drop_answers = int(lose_answer)
         result = await till.swipe(card, amount_minor, pin)
-        return replace(result, reversal=ahead[-1]) if ahead else result
+        signed_on = session.batch if session is not None and session != before else ""
+        return replace(result, reversal=ahead[-1]) if ahead else result, signed_on
     finally:
         till.shut()
 
