@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -57,6 +59,25 @@ def executable() -> str:
     return found
 
 
+def _runs_with(pid: int, config: str) -> bool:
+    try:
+        return config.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it is gone, or this system has no /proc
+        return False
+
+
+def _stop(pid: int, config: str, *, patience_s: float = 10.0) -> None:
+    """SIGTERM, then SIGKILL, until no process `pid` runs with `config`."""
+    give_up = time.monotonic() + patience_s
+    number = signal.SIGTERM
+    while _runs_with(pid, config):
+        if time.monotonic() > give_up:
+            number = signal.SIGKILL
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        time.sleep(0.05)
+
+
 class LocalBroker:
     """One nats-server process over a directory. The ports stay the same when it is started again, so clients find it."""
 
@@ -77,6 +98,7 @@ class LocalBroker:
     def start(self, *, wait_s: float = 30.0) -> None:
         """Starts it and returns when it takes connections; raises BrokerError."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._stop_orphans()
         config = self.directory / "nats-server.conf"
         config.write_text(
             CONFIG.format(
@@ -96,6 +118,17 @@ class LocalBroker:
             if self.process.poll() is not None or time.monotonic() > give_up:
                 raise BrokerError(f"nats-server did not start; its log: {self.log_file}")
             time.sleep(0.02)
+
+    def _stop_orphans(self) -> None:
+        """Stops a server that a killed supervisor left behind on this directory: two over one store would ruin it.
+
+        For the holder of the directory only. A process is taken for one when it still runs with this directory's configuration.
+        """
+        for ports in self.directory.glob("nats-server_*.ports"):
+            pid = int(ports.stem.rpartition("_")[2])
+            if self.process is None or self.process.pid != pid or not self.alive():
+                _stop(pid, str(self.directory / "nats-server.conf"))
+                ports.unlink(missing_ok=True)
 
     def _learn_ports(self) -> bool:
         """True once the server has written which ports it took."""

@@ -21,6 +21,7 @@ T = TypeVar("T")
 A = TypeVar("A")
 
 DEFAULT_DATA_DIR = Path(".lianji")
+CONNECT_S = 5.0
 DataDir = Annotated[Path, typer.Option(envvar="LIANJI_DATA_DIR", help="The stack's data directory.")]
 Nats = Annotated[str, typer.Option(envvar="LIANJI_NATS_URL", help="Broker of a stack that runs elsewhere (Compose).")]
 Gateway = Annotated[
@@ -57,9 +58,11 @@ def gateway_address(data_dir: Path, gateway: str) -> tuple[str, int]:
 async def connected(url: str, command: str) -> AsyncIterator[Bus]:
     """A connection to the broker for one command; raises CliError when nobody answers there."""
     try:
-        bus = await Bus.connect(url, f"lianji-{command}", wait_s=5)
-    except BusError as error:
-        raise CliError(str(error)) from None
+        # The client library, told to reconnect for ever, also makes its first connection for ever: the limit stands here.
+        async with asyncio.timeout(CONNECT_S):
+            bus = await Bus.connect(url, f"lianji-{command}", wait_s=CONNECT_S)
+    except (BusError, TimeoutError):
+        raise CliError(f"no broker answers at {url}: is the stack up?") from None
     try:
         yield bus
     finally:

@@ -78,7 +78,7 @@ async def test_a_lost_end_is_noticed(reader: LogReader, store: MemoryLog) -> Non
 async def test_a_message_that_is_no_group(reader: LogReader, store: MemoryLog) -> None:
     store.groups[2] = b'{"log": 5}'
     await reader.read_on()
-    assert reader.damage == "memory.log: sequence 3: group: ValidationError"
+    assert reader.damage == "memory.log: sequence 3: cannot be read (ValidationError)"
 
 
 async def test_a_record_that_is_none(reader: LogReader, store: MemoryLog) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 import world as worlds
 from lianji import options
@@ -84,7 +84,7 @@ def _show(everything: worlds.World, every: bool) -> None:
         shop = merchant.name if merchant else ""
         status = t.status if merchant is None or merchant.status == worlds.ACTIVE else f"merchant {merchant.status}"
         terminals.add_row(t.tid, t.merchant, shop, t.mac_algorithm.value, status)
-    cards = Table("card", "number", "expiry", "PIN", "issuer", "status")
+    cards = Table("card", Column("number", min_width=16), "expiry", "PIN", "issuer", "status")
     for c in _named(list(everything.cards), every, "name", "load-"):
         stopped = everything.stop_reason(c.pan)
         status = f"on the stop list ({stopped})" if stopped else c.status

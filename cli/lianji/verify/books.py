@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,7 +101,7 @@ class Books:
             for id_, kind, amount in connection.execution_options(yield_per=10_000).execute(_BOOKED):
                 row = found.get(id_)
                 if row is None:
-                    row = found[id_] = Booked()
+                    row = found[sys.intern(id_)] = Booked()
                 row.add(kind, int(amount))
         return found
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from contracts.identity import transaction_id
+from contracts.response_codes import APPROVED
 from lianji.verify.books import Booked, Books
 from lianji.verify.journals import Journals
 from lianji.verify.ledgers import Ledgers
@@ -13,13 +17,25 @@ from terminal_sim.memory import read_memory
 from terminal_sim.record import TerminalRecord, Transaction
 
 
-class Seen(NamedTuple):
-    """One transaction as its terminal saw it."""
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """One transaction as its terminal saw it, as short as it can be kept."""
 
     id: str
-    transaction: Transaction
+    amount_minor: int
+    response_code: str
+    """Empty: no answer that could be trusted."""
+    rrn: str
+    reversed: bool
+    """The host has confirmed that it has no effect."""
     waits: bool
     """Its reversal is kept at the terminal and has not been sent yet: not to be judged."""
+    answers: int
+    different_answers: int
+    """1 when all of them are the same bytes."""
+
+    @property
+    def approved(self) -> bool:
+        return self.response_code == APPROVED and not self.reversed
 
 
 class Evidence(NamedTuple):
@@ -48,5 +64,13 @@ def read_terminals(data_dir: Path) -> list[Seen]:
 
 def _seen(record: TerminalRecord, transaction: Transaction) -> Seen:
     pending = record.pending
-    waits = pending is not None and (pending.batch, pending.stan) == (transaction.batch, transaction.stan)
-    return Seen(transaction_id(record.tid, transaction.batch, transaction.stan), transaction, waits)
+    return Seen(
+        id=sys.intern(transaction_id(record.tid, transaction.batch, transaction.stan)),
+        amount_minor=transaction.amount_minor,
+        response_code=sys.intern(transaction.response_code),
+        rrn=transaction.rrn,
+        reversed=transaction.reversed,
+        waits=pending is not None and (pending.batch, pending.stan) == (transaction.batch, transaction.stan),
+        answers=len(transaction.answer_digests),
+        different_answers=len(set(transaction.answer_digests)),
+    )

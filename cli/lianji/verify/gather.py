@@ -49,8 +49,6 @@ class LogReader:
                 self.position = Position(group.sequence, digest(group.payload))
         except LogDamaged as error:
             self.damage = str(error)
-            if not self.damage.startswith(self.store.name):
-                self.damage = f"{self.store.name}: sequence {self.position.sequence + 1}: {self.damage}"
         except msgspec.ValidationError as error:
             self.damage = f"{self.store.name}: sequence {self.position.sequence + 1} holds no record: {error}"
 

@@ -32,7 +32,6 @@ class Path(msgspec.Struct, gc=False):
     place: str
     """terminal:batch"""
     steps: str
-    trace: str
     response_code: str = ""
     waiting: tuple[str, ...] = ()
     """Institutions that have yet to acknowledge a reversal."""
@@ -99,17 +98,16 @@ class Journals:
     def _begin(self, record: Intent | Tombstone, institution: str, state: State, waiting: tuple[str, ...]) -> None:
         # Texts that many transactions have in common are kept once.
         place = sys.intern(f"{record.terminal}:{record.batch}")
-        self.paths[record.id] = Path(
+        self.paths[sys.intern(record.id)] = Path(
             state=state,
             rrn=record.rrn,
             amount_minor=record.amount_minor,
             institution=sys.intern(institution),
             place=place,
             steps=state.value,
-            trace=record.trace,
             waiting=waiting,
         )
-        self._batches.setdefault(place, []).append(record.id)
+        self._batches.setdefault(place, []).append(sys.intern(record.id))
 
     def _tombstone(self, record: Tombstone) -> None:
         known = self.paths.get(record.id)
@@ -166,5 +164,5 @@ class Journals:
 
     def _violate(self, id_: str, what: str) -> None:
         path = self.paths.get(id_)
-        evidence = {"journal": path.steps, "rrn": path.rrn, "trace": path.trace} if path else {}
+        evidence = {"journal": path.steps, "rrn": path.rrn} if path else {}
         self.violations.append(Violation(subject=id_, what=what, evidence=evidence))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 
 from contracts.ledger import LedgerRecord, Posting, Refusal, ReversalPosting
@@ -11,7 +13,6 @@ from lianji.verify.report import Violation
 class Charge(msgspec.Struct, gc=False):
     """What one transaction did at its bank."""
 
-    institution: str
     net_minor: int = 0
     postings: int = 0
     reversals: int = 0
@@ -62,7 +63,7 @@ class Ledgers:
     def _charge(self, id_: str, institution: str) -> Charge:
         charge = self.charges.get((id_, institution))
         if charge is None:
-            charge = self.charges[id_, institution] = Charge(institution)
+            charge = self.charges[sys.intern(id_), sys.intern(institution)] = Charge()
         return charge
 
     def _violate(self, id_: str, institution: str, what: str, charge: Charge) -> None:

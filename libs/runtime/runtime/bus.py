@@ -219,7 +219,7 @@ class Bus:
         give_up = time.monotonic() + wait_s
         while True:
             try:
-                await client.connect(
+                connecting = client.connect(
                     url,
                     name=name,
                     max_reconnect_attempts=-1,
@@ -233,6 +233,8 @@ class Bus:
                     reconnected_cb=reconnected,
                     error_cb=failed,
                 )
+                # The client would try its first connection for ever, too.
+                await asyncio.wait_for(connecting, max(give_up - time.monotonic(), 0.1))
                 break
             except (OSError, TimeoutError, nats.errors.Error) as error:
                 if time.monotonic() > give_up:

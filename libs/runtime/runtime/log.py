@@ -94,12 +94,12 @@ def digest(payload: bytes) -> str:
     return hashlib.sha256(payload).hexdigest()
 
 
-def decode_group(payload: bytes) -> Group:
-    """The group in a message; raises LogDamaged, never with the payload's content."""
+def decode_group(payload: bytes, where: str = "group") -> Group:
+    """The group in a message; raises LogDamaged that names `where`, never with the payload's content."""
     try:
         return _decode(payload)
     except msgspec.MsgspecError as error:
-        raise LogDamaged(f"group: {type(error).__name__}") from None
+        raise LogDamaged(f"{where}: cannot be read ({type(error).__name__})") from None
 
 
 async def read_groups(store: LogStore, after: Position, last: int) -> AsyncIterator[StoredGroup]:
@@ -108,7 +108,7 @@ async def read_groups(store: LogStore, after: Position, last: int) -> AsyncItera
     async for sequence, payload in store.read_from(after.sequence + 1, last):
         if sequence != position.sequence + 1:
             raise LogDamaged(f"{store.name}: sequence {position.sequence + 1} is missing, {sequence} follows")
-        group = decode_group(payload)
+        group = decode_group(payload, f"{store.name}: sequence {sequence}")
         if group.prev != position.digest:
             raise LogDamaged(f"{store.name}: the hash chain is broken at sequence {sequence}")
         position = Position(sequence, digest(payload))

@@ -139,6 +139,12 @@ class Follower:
 
     def _group(self, sequence: int, payload: bytes) -> ProjectedGroup:
         try:
-            return ProjectedGroup(sequence, tuple(self._decode(bytes(raw)) for raw in decode_group(payload).records))
+            return ProjectedGroup(
+                sequence,
+                tuple(
+                    self._decode(bytes(raw))
+                    for raw in decode_group(payload, f"{self._stream}: sequence {sequence}").records
+                ),
+            )
         except msgspec.ValidationError as error:
             raise ProjectionError(f"{self._stream}: sequence {sequence}: {error}") from None

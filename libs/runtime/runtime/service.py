@@ -134,6 +134,7 @@ async def _main(name: str, settings: C, wire: Callable[[Service[C]], Awaitable[N
         await bus.announce(name, {"instance": instance})
         _write_run_file(service)
         gc.collect()
+        gc.set_threshold(20_000, 50, 50)
         gc.freeze()  # what was made at start lives as long as the process: the collector need not look at it again
         log.info("started", **service.ports)
         await service.stopping.wait()
