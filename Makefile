@@ -11,7 +11,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check bench up down lock smoke
+.PHONY: help setup demo test check bench fuzz up down lock smoke
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ check: setup ## formatting, lint, types, layers
 
 bench: setup ## the path beside a bare chain, in one run; writes build/bench.json
 	$(BIN)/python -m bench
+
+fuzz: setup ## a million damaged messages for the parser and the gateway; finds go to tests/corpus
+	$(UV) sync --quiet --all-packages --frozen --group fuzz --python $(PYTHON)
+	$(BIN)/python -m fuzz --inputs 1000000
 
 up: setup ## the stack in the foreground on .lianji; Ctrl-C stops it
 	$(BIN)/lianji up

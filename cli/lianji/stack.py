@@ -91,11 +91,13 @@ class Stack:
     def _take_lock(self) -> None:
         run = self.data_dir / "run"
         run.mkdir(parents=True, exist_ok=True)
-        self._lock = (run / "lock").open("wb")
+        lock = (run / "lock").open("wb")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            lock.close()
             raise CliError(f"a stack runs on {self.data_dir} already: stop it, or take another --data-dir") from None
+        self._lock = lock
 
     def _environment(self, name: str) -> dict[str, str]:
         return {
@@ -178,11 +180,13 @@ class Stack:
     async def stop(self) -> None:
         """Drains from the terminals inwards; the broker goes last."""
         self._stopping = True
+        if self._lock is None:
+            return  # it has not started: what runs on the data directory is another's
         for name in ("terminal-gw", "auth-b", "auth-a", "issuer-sim", "receipts", "settlement"):
             if name in self.children:
                 await self.children[name].stop()
         await asyncio.to_thread(self.broker.stop)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         stackfile.remove(self.data_dir)
-        if self._lock is not None:
-            self._lock.close()
+        self._lock.close()
+        self._lock = None

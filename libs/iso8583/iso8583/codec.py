@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from iso8583.compiled import DECODERS, ENCODERS, Decoder, Encoder, Value
 from iso8583.errors import FormatError
-from iso8583.message import Header, Message
+from iso8583.message import TPDU_ID, Header, Message, check_mti
 
 TPDU_SIZE, HEADER_SIZE = 5, 6
 MTI_AT = TPDU_SIZE + HEADER_SIZE
@@ -12,7 +12,6 @@ MTI_AT = TPDU_SIZE + HEADER_SIZE
 FIELDS_AT = MTI_AT + 2 + 8
 MAC_SIZE = 8
 
-_CLASSES, _FUNCTIONS, _ORIGINS = "12345678", "01234567", "012345"
 _MOST_PLANS = 1024  # bitmaps remembered; a peer that invents new ones must not grow this without end
 _DecodePlan = tuple[tuple[int, Decoder], ...]
 _decode_plans: dict[bytes, _DecodePlan] = {}
@@ -48,6 +47,8 @@ def encode(message: Message) -> bytes:
         plan = _plan_encoding(numbers)
     if len(message.tpdu) != TPDU_SIZE:
         raise FormatError("tpdu", "is not 5 bytes")
+    if message.tpdu[0] != TPDU_ID:
+        raise FormatError("tpdu", "does not begin with 60")
     digits = "".join(message.header)
     if len(digits) != 2 * HEADER_SIZE or not (digits.isascii() and digits.isdigit()):
         raise FormatError("header", "is not 12 digits")
@@ -65,16 +66,10 @@ def mac_block(body: bytes) -> bytes:
     return body[MTI_AT:-MAC_SIZE]
 
 
-def check_mti(mti: str) -> None:
-    """FormatError unless `mti` has the shape of ISO 8583:1987, clause 4.1: version 0, class, function, origin."""
-    if not (len(mti) == 4 and mti[0] == "0" and mti[1] in _CLASSES and mti[2] in _FUNCTIONS and mti[3] in _ORIGINS):
-        raise FormatError("mti", "is not a message type of ISO 8583:1987")
-
-
 def _envelope(body: bytes) -> Message:
     if len(body) < FIELDS_AT:
         raise FormatError("body", "is too short for TPDU, header, message type and bitmap")
-    if body[0] != 0x60:
+    if body[0] != TPDU_ID:
         raise FormatError("tpdu", "does not begin with 60")
     digits = body[TPDU_SIZE:MTI_AT].hex()
     if not digits.isdigit():

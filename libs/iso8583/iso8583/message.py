@@ -9,6 +9,9 @@ from iso8583.compiled import Value
 from iso8583.errors import FormatError
 
 DEFAULT_TPDU = bytes.fromhex("6000000000")
+TPDU_ID = 0x60
+"""First byte of every TPDU (terminal-protocol, Framing)."""
+_CLASSES, _FUNCTIONS, _ORIGINS = "12345678", "01234567", "012345"
 
 
 class Header(NamedTuple):
@@ -69,6 +72,12 @@ def swapped(tpdu: bytes) -> bytes:
     '6000000525'
     """
     return tpdu[:1] + tpdu[3:5] + tpdu[1:3]
+
+
+def check_mti(mti: str) -> None:
+    """FormatError unless `mti` has the shape of ISO 8583:1987, clause 4.1: version 0, class, function, origin."""
+    if not (len(mti) == 4 and mti[0] == "0" and mti[1] in _CLASSES and mti[2] in _FUNCTIONS and mti[3] in _ORIGINS):
+        raise FormatError("mti", "is not a message type of ISO 8583:1987")
 
 
 def reply_mti(mti: str) -> str:

@@ -85,7 +85,7 @@ def check_profile(message: Message) -> None:
     A kind without a row passes: it is unsupported, not malformed. A refusal (39 is not 00) passes: it says what it can.
     """
     rule = rule_for(message)
-    refusal = message.mti[2] in "13" and message.text(39) not in ("", "00")
+    refusal = message.mti[2:3] in ("1", "3") and message.text(39) not in ("", "00")
     if rule is None or refusal:
         return
     _require(message, rule.mandatory)

@@ -60,6 +60,9 @@ class Request:
         return (self._deadline_ms - time.time() * 1000) / 1000 if self._deadline_ms else float("inf")
 
 
+STOP_S = 12.0
+"""Longest wait for what a stopped subscription still holds: a bank's time-out and a little."""
+
 Handler = Callable[[Request], Awaitable[bytes | None]]
 """Answers a request; None leaves it unanswered on purpose."""
 
@@ -75,6 +78,7 @@ class Serving:
         self._subscription: Subscription | None = None
         self.subject = subject
         self.queue = queue
+        self._refusing = False
         self.requests = self.errors = 0
         self.busy_ns = 0
 
@@ -82,6 +86,9 @@ class Serving:
         self._subscription = await self._bus.client.subscribe(self.subject, queue=self.queue, cb=self._on)
 
     async def _on(self, message: Msg) -> None:
+        if self._refusing:  # so that the caller asks the next owner now, and not when its patience ends
+            await self._refuse(message, "Stopping")
+            return
         await self._slots.acquire()
         task = asyncio.create_task(self._handle(message))
         self._tasks.add(task)
@@ -134,17 +141,24 @@ class Serving:
 
     async def stop(self, *, cancel: bool = False) -> None:
         """Takes no more requests; returns when those in hand have been answered, or, with `cancel`, been given up."""
+        self._refusing = cancel
+        if cancel:
+            self._cancel()
         if self._subscription is not None:
             try:
-                await self._subscription.unsubscribe()
-            except nats.errors.Error:  # the connection is gone, and the subscription with it
-                log.debug("unsubscribe on a closed connection", subject=self.subject)
+                # What the broker has delivered already is handled too: nobody else will get it.
+                await asyncio.wait_for(self._subscription.drain(), STOP_S)  # type: ignore[no-untyped-call]
+            except (nats.errors.Error, TimeoutError) as error:
+                log.warning("requests may be left without an answer", subject=self.subject, error=type(error).__name__)
         while self._tasks:
             if cancel:
-                for task in self._tasks:
-                    task.cancel()
+                self._cancel()
             await asyncio.wait(self._tasks)
         self._bus.forget(self)
+
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
 
 class _Discovery(MicroService):
@@ -323,6 +337,16 @@ class Bus:
         await asyncio.sleep(wait_s)  # nobody knows how many will answer
         await subscription.unsubscribe()
         return found
+
+    async def alive(self) -> str:
+        """A readiness check: a round trip to the broker."""
+        if not self.client.is_connected:
+            return "not connected to the broker"
+        try:
+            await self.client.flush(timeout=2)
+        except (nats.errors.Error, TimeoutError, ConnectionError) as error:
+            return f"no round trip to the broker: {type(error).__name__}"
+        return ""
 
     async def close(self) -> None:
         """Flushes what was said and hangs up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -57,7 +58,7 @@ class JetStreamLog:
             state = (await self._js.stream_info(self._stream)).state
         except (nats.js.errors.APIError, nats.errors.Error) as error:
             raise AppendUnknown(f"{self._stream}: {type(error).__name__}") from None
-        if state.messages and (state.first_seq != 1 or state.messages != state.last_seq):
+        if state.last_seq and (state.first_seq != 1 or state.messages != state.last_seq):
             raise LogDamaged(
                 f"{self._stream}: {state.messages} messages, sequences {state.first_seq} to {state.last_seq}"
             )
@@ -110,7 +111,7 @@ class JetStreamLog:
         except nats.errors.TimeoutError:
             raise AppendUnknown(f"{self._stream}: no message at {sequence} within {READ_TIMEOUT_S:g} s") from None
         finally:
-            if self._bus.client.is_connected:
+            with contextlib.suppress(nats.errors.Error):  # the connection may be closed, and the subscription with it
                 await subscription.unsubscribe()
 
 

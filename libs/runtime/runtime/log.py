@@ -154,7 +154,10 @@ class GroupLog:
         self.groups = 0
         self._now_ns = now_ns
         self._waiting: list[_Waiting] = []
-        self._last: asyncio.Future[Appended] | None = None
+        self._appended = self._durable = 0
+        """Appends taken, and appends that are durable."""
+        self._flushers: list[tuple[int, asyncio.Future[None]]] = []
+        """Who waits for how many appends to be durable."""
         self._flushing: asyncio.Task[None] | None = None
         self._over: LogError | None = None
         self.on_end: Callable[[LogError], None] | None = None
@@ -179,7 +182,7 @@ class GroupLog:
             _fail(handed_over, self._over)
             return future
         self._waiting.append(_Waiting([msgspec.Raw(r) for r in records], future, handed_over))
-        self._last = future
+        self._appended += 1
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         return future
@@ -188,8 +191,11 @@ class GroupLog:
         """Returns when all that was appended before this call is durable; raises what ended the term."""
         if self._over is not None:
             raise self._over
-        if self._last is not None and not self._last.done():
-            await asyncio.shield(self._last)
+        if self._durable < self._appended:
+            # A future of its own: whoever appended may be cancelled, and its future with it, while the group is on its way.
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._flushers.append((self._appended, waiting))
+            await waiting
 
     def end(self, reason: LogError) -> None:
         """Ends the term: every waiting append fails with `reason`, and so does every later one."""
@@ -202,6 +208,9 @@ class GroupLog:
             _fail(waiting.done, reason)
             _fail(waiting.handed_over, reason)
         self._waiting.clear()
+        for _, flusher in self._flushers:
+            _fail(flusher, reason)
+        self._flushers.clear()
         if self.on_end is not None:
             self.on_end(reason)
 
@@ -244,6 +253,7 @@ class GroupLog:
                 for member in members:
                     if not member.done.done():
                         member.done.set_result(done)
+                self._wake_flushers(len(members))
                 if stands is not None:
                     stands(self.position)
             self._flushing = None
@@ -260,6 +270,13 @@ class GroupLog:
             self.end(reason)
             if not isinstance(error, LogError | asyncio.CancelledError):
                 raise
+
+    def _wake_flushers(self, members: int) -> None:
+        self._durable += members
+        for count, flusher in self._flushers:
+            if count <= self._durable and not flusher.done():
+                flusher.set_result(None)
+        self._flushers = [(count, flusher) for count, flusher in self._flushers if count > self._durable]
 
     async def _store(self, payload: bytes, message_id: str) -> int:
         """Makes `payload` the group behind the current position, or finds out that another owner has; never gives up in between."""
@@ -288,7 +305,18 @@ class GroupLog:
         except AppendUnknown:
             return False
         if stands is None:
+            await self._must_reach(sequence - 1)
             return False
         if stands == payload:
             return True
         raise Fenced(f"{self.store.name}: sequence {sequence} holds another owner's group")
+
+    async def _must_reach(self, sequence: int) -> None:
+        """The log refused our sequence and holds nothing behind it: either somebody's append is under way, or the log's end is gone."""
+        log.warning("sequence refused, and nothing stands there", log=self.store.name, sequence=sequence + 1)
+        try:
+            last = await self.store.last_sequence()
+        except AppendUnknown:
+            return
+        if last < sequence:
+            raise LogDamaged(f"{self.store.name}: it ends at {last}, and {sequence} had been acknowledged")

@@ -118,17 +118,21 @@ async def replay(store: LogStore, machine: Machine[S], snapshots: Snapshots) -> 
     last = await store.last_sequence()
     state, position = machine.new_state(), Position()
     for snapshot in await snapshots.newest():
-        if snapshot.position.sequence <= last:
-            try:
-                state, position = machine.load(snapshot.state), snapshot.position
-                break
-            except msgspec.MsgspecError as error:
-                log.warning("snapshot skipped", log=store.name, reason=type(error).__name__)
+        if snapshot.position.sequence > last:
+            # A snapshot is written after its sequence was acknowledged: what it stands on must be there.
+            raise LogDamaged(f"{store.name}: it ends at {last}, and a snapshot stands at {snapshot.position.sequence}")
+        try:
+            state, position = machine.load(snapshot.state), snapshot.position
+            break
+        except msgspec.MsgspecError as error:
+            log.warning("snapshot skipped", log=store.name, reason=type(error).__name__)
     epoch = 0
     if position.sequence:
         stands = await store.read(position.sequence)
         if stands is None:
             raise LogDamaged(f"{store.name}: sequence {position.sequence} is missing")
+        if digest(stands) != position.digest:
+            raise LogDamaged(f"{store.name}: sequence {position.sequence} is not what a snapshot was made of")
         epoch = decode_group(stands).epoch
     async for group in read_groups(store, position, last):
         for raw in group.group.records:
@@ -171,6 +175,8 @@ class Owner(Generic[S]):
         self._next_snapshot = 0
         self.term: Term[S] | None = None
         self.damage = ""
+        self.trouble = ""
+        """Why it is not in office although it holds the lease."""
 
     @property
     def name(self) -> str:
@@ -188,7 +194,8 @@ class Owner(Generic[S]):
                 try:
                     await self._serve(renewing)
                 except (AppendUnknown, Fenced) as error:
-                    log.warning("not in office", log=self.name, owner=self._owner, reason=str(error))
+                    self.trouble = str(error)
+                    log.warning("not in office", log=self.name, owner=self._owner, reason=self.trouble)
                     await self._pause(RENEW_S)
                 except LogDamaged as error:
                     await self._damaged(error)
@@ -208,8 +215,8 @@ class Owner(Generic[S]):
 
     async def ready(self) -> str:
         """A readiness check: an owner proves it with a real append, a standby is ready by standing by."""
-        if self.damage:
-            return self.damage
+        if self.damage or self.trouble:
+            return self.damage or self.trouble
         if self.term is not None:
             try:
                 await self.term.prove()
@@ -246,7 +253,13 @@ class Owner(Generic[S]):
         state, position, epoch = await replay(self._store, self._machine, self._snapshots)
         group_log = GroupLog(self._store, epoch + 1, position, now_ns=time.time_ns)
         ended = asyncio.Event()
-        group_log.on_end = lambda _: ended.set()
+        reasons: list[LogError] = []
+
+        def over(reason: LogError) -> None:
+            reasons.append(reason)
+            ended.set()
+
+        group_log.on_end = over
         term = Term(self._machine, state, group_log)
         try:
             await term.append([self._machine.epoch_record(epoch=epoch + 1, owner=self._owner, at_ms=clock.now_ms())])
@@ -266,9 +279,12 @@ class Owner(Generic[S]):
         self.term = term
         try:
             await self._office.open(term)
+            self.trouble = ""
             await self._until_over(ended, renewing)
         finally:
             await self._step_down(term, ended, renewing)
+        if reasons and isinstance(reasons[0], LogDamaged):
+            raise reasons[0]
 
     async def _until_over(self, ended: asyncio.Event, renewing: asyncio.Task[None]) -> None:
         over = [asyncio.create_task(ended.wait()), asyncio.create_task(self._draining.wait())]

@@ -8,6 +8,7 @@ the bell. A group that cannot be projected stops the projection and is never ski
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -68,6 +69,8 @@ class Follower:
         self._decode = decode
         self.checkpoint = 0
         self.stopped = ""
+        self.trouble = ""
+        """Why nothing has come lately."""
 
     async def run(self) -> None:
         """Follows until cancelled, or until a poison group stops it."""
@@ -76,7 +79,8 @@ class Follower:
             try:
                 await self._follow()
             except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
-                log.info("follower reconnects", stream=self._stream, error=type(error).__name__)
+                self.trouble = type(error).__name__
+                log.debug("follower asks again", stream=self._stream, error=self.trouble)
                 await asyncio.sleep(0.2)
             except (ProjectionError, LogDamaged) as error:
                 self.stopped = str(error)
@@ -91,17 +95,24 @@ class Follower:
 
     async def ready(self) -> str:
         """A readiness check."""
-        return f"{self._durable}: stopped: {self.stopped}" if self.stopped else ""
+        if self.stopped:
+            return f"{self._durable}: stopped: {self.stopped}"
+        return f"{self._durable}: cannot read: {self.trouble}" if self.trouble else ""
 
     async def _follow(self) -> None:
         js = self._bus.client.jetstream(timeout=5)
+        last = (await js.stream_info(self._stream)).state.last_seq
+        if self.checkpoint > last:
+            raise LogDamaged(f"{self._stream}: it ends at {last}, and {self.checkpoint} has been projected")
         subscription = await js.pull_subscribe_bind(consumer=self._durable, stream=self._stream)
         try:
             while True:
                 try:
                     messages = await subscription.fetch(FETCH, timeout=FETCH_WAIT_S)
                 except nats.errors.TimeoutError:
+                    self.trouble = ""
                     continue
+                self.trouble = ""
                 if not messages:  # a fetch can also end without any
                     continue
                 await self._project([(m.metadata.sequence.stream, m.data) for m in messages])
@@ -109,7 +120,7 @@ class Follower:
                 if len(messages) < FETCH:
                     await asyncio.sleep(LINGER_S)
         finally:
-            if self._bus.client.is_connected:
+            with contextlib.suppress(nats.errors.Error):  # the connection may be closed, and the subscription with it
                 await subscription.unsubscribe()
 
     async def _project(self, messages: list[tuple[int, bytes]]) -> None:

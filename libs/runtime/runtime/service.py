@@ -42,6 +42,7 @@ class Service(Generic[C]):
         self.bus = bus
         self.tracer = Tracer(name, instance)
         self.health = Health()
+        self.health.check("broker", bus.alive)
         self.ports: dict[str, int] = {}
         """Ports taken, by name, for the run file."""
         self.stopping = asyncio.Event()
@@ -50,7 +51,7 @@ class Service(Generic[C]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
-        """Called when the process is asked to stop, the last added first."""
+        """Called when the process is asked to stop, together with the others."""
         self._drains.append(callback)
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
@@ -96,8 +97,12 @@ class Service(Generic[C]):
         return await open_bucket(self.bus, name)
 
     async def drain(self) -> None:
-        for callback in reversed(self._drains):
-            await callback()
+        # All at once: each may wait for what it has in hand, and none for another.
+        results = await asyncio.gather(*(callback() for callback in self._drains), return_exceptions=True)
+        for error in results:
+            if isinstance(error, BaseException):
+                log.error("a part did not drain", exc_info=error)
+                self.failed = True
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

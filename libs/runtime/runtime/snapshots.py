@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from typing import NamedTuple, Protocol
 
@@ -17,6 +18,7 @@ from runtime.log import Position
 log = logs.get("snapshots")
 
 KEPT = 2
+READ_S = 10.0
 
 
 class Snapshot(NamedTuple):
@@ -104,14 +106,17 @@ class ObjectSnapshots:
     async def newest(self) -> list[Snapshot]:
         found = []
         try:
-            for _, name in await self._names():
-                data = (await self._store.get(name)).data or b""
-                try:
-                    found.append(unpack(data))
-                except SnapshotDamagedError as error:
-                    log.warning("snapshot skipped", snapshot=name, reason=str(error))
+            names = await asyncio.wait_for(self._names(), READ_S)
         except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
             log.warning("snapshots not readable, replaying more", log=self._prefix[:-1], error=type(error).__name__)
+            return []
+        for _, name in names:
+            try:
+                # The client waits for an object's chunks for ever, also for those of one that is just being pruned.
+                data = (await asyncio.wait_for(self._store.get(name), READ_S)).data or b""
+                found.append(unpack(data))
+            except (nats.js.errors.Error, nats.errors.Error, TimeoutError, SnapshotDamagedError) as error:
+                log.warning("snapshot skipped", snapshot=name, reason=str(error) or type(error).__name__)
         return found
 
 

@@ -1,13 +1,19 @@
 """Software security module: the only place where a clear PIN or key exists.
 
-keys, wrapping     purposes, wrapped keys, the LMK
-des                3DES with the contexts kept
-pin_block          ISO 9564 format 0
-mac                CUP-ECB, X9.9, X9.19
-card_values        CVV, PVV
-module             SecurityModule: every operation, on wrapped keys
+keys, wrapping                    purposes, wrapped keys, the LMK
+des, aes, chaining                the ciphers, with their contexts kept; CBC and CMAC
+dukpt, dukpt_tdes, dukpt_aes      keys derived per transaction; derivation opens them
+key_block, key_block_header       TR-31; key_usage says a purpose in its words
+pin_block, pin_block_aes          ISO 9564 formats 0 and 3, format 4
+mac                               CUP-ECB, X9.9, X9.19, AES-CMAC
+card_values                       CVV, PVV
+emv_data, cryptogram              ARQC, ARPC
+interface                         HostSecurityModule: what any security module does here
+module                            SecurityModule: that, in software
 """
 
+from security_module.dukpt import Direction, DukptKey
+from security_module.emv_data import CryptogramVersion, cryptogram_data, cryptogram_version
 from security_module.errors import (
     CardDataError,
     KeyCheckError,
@@ -15,22 +21,46 @@ from security_module.errors import (
     KeyUsageError,
     PinFormatError,
     SecurityModuleError,
+    SerialNumberError,
 )
-from security_module.keys import Purpose, WrappedKey, odd_parity
+from security_module.interface import (
+    CardChecks,
+    HostSecurityModule,
+    Key,
+    KeyManagement,
+    MessageAuthentication,
+    PinOperations,
+)
+from security_module.keys import Algorithm, Purpose, WrappedKey, odd_parity
 from security_module.mac import MacAlgorithm
 from security_module.module import NOTICE, SecurityModule
+from security_module.pin_block import PinFormat
 
 __all__ = [
     "NOTICE",
+    "Algorithm",
+    "CardChecks",
     "CardDataError",
+    "CryptogramVersion",
+    "Direction",
+    "DukptKey",
+    "HostSecurityModule",
+    "Key",
     "KeyCheckError",
     "KeyFormatError",
+    "KeyManagement",
     "KeyUsageError",
     "MacAlgorithm",
+    "MessageAuthentication",
+    "PinFormat",
     "PinFormatError",
+    "PinOperations",
     "Purpose",
     "SecurityModule",
     "SecurityModuleError",
+    "SerialNumberError",
     "WrappedKey",
+    "cryptogram_data",
+    "cryptogram_version",
     "odd_parity",
 ]

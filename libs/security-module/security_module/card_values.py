@@ -8,13 +8,13 @@ from security_module.errors import CardDataError
 _LETTERS = str.maketrans("ABCDEF", "012345")
 
 
-def _digits(text: str, length: range, name: str) -> str:
+def check_digits(text: str, length: range, name: str) -> str:
     if len(text) not in length or not (text.isascii() and text.isdigit()):
         raise CardDataError(f"{name}: not {length.start} to {length.stop - 1} digits")
     return text
 
 
-def _decimalise(block: bytes, count: int) -> str:
+def decimalise(block: bytes, count: int) -> str:
     """The digits of the block's hex form in their order, then its letters less 10, the first `count` of them."""
     text = block.hex().upper()
     digits = "".join(c for c in text if c <= "9")
@@ -24,18 +24,18 @@ def _decimalise(block: bytes, count: int) -> str:
 
 def cvv(key: DesKey, pan: str, expiry: str, service_code: str) -> str:
     """3 digits over PAN, expiry (YYMM) and service code under a double-length key; CardDataError when one is not digits."""
-    _digits(pan, range(12, 20), "pan")
-    _digits(expiry, range(4, 5), "expiry")
-    _digits(service_code, range(3, 4), "service code")
+    check_digits(pan, range(12, 20), "pan")
+    check_digits(expiry, range(4, 5), "expiry")
+    check_digits(service_code, range(3, 4), "service code")
     data = bytes.fromhex((pan + expiry + service_code).ljust(32, "0"))
     first = key.left().encrypt(data[:8])
     second = int.from_bytes(first, "big") ^ int.from_bytes(data[8:], "big")
-    return _decimalise(key.encrypt(second.to_bytes(8, "big")), 3)
+    return decimalise(key.encrypt(second.to_bytes(8, "big")), 3)
 
 
 def pvv(key: DesKey, pan: str, pin: str, pvki: str) -> str:
     """4 digits over the 11 PAN digits before the check digit, PVKI and the PIN's first 4 digits; CardDataError when one is not digits."""
-    _digits(pan, range(12, 20), "pan")
-    _digits(pin, range(4, 13), "pin")
-    _digits(pvki, range(1, 2), "pvki")
-    return _decimalise(key.encrypt(bytes.fromhex(pan[-12:-1] + pvki + pin[:4])), 4)
+    check_digits(pan, range(12, 20), "pan")
+    check_digits(pin, range(4, 13), "pin")
+    check_digits(pvki, range(1, 2), "pvki")
+    return decimalise(key.encrypt(bytes.fromhex(pan[-12:-1] + pvki + pin[:4])), 4)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 
+from security_module.chaining import cbc_encrypt
 from security_module.keys import expand
 
 _ZERO_BLOCK = bytes(8)
@@ -20,7 +21,7 @@ class DesKey:
 
     def __init__(self, clear: bytes) -> None:
         self.clear = clear
-        cipher = Cipher(TripleDES(expand(clear)), modes.ECB())  # noqa: S305 - PIN blocks, key cryptograms and MACs are defined over single blocks
+        cipher = Cipher(self.algorithm(), modes.ECB())  # noqa: S305 - PIN blocks, key cryptograms and MACs are defined over single blocks
         self.encrypt = cipher.encryptor().update
         """ECB over whole blocks of 8 bytes."""
         self.decrypt = cipher.decryptor().update
@@ -28,6 +29,10 @@ class DesKey:
 
     def __repr__(self) -> str:
         return "DesKey(****)"
+
+    def algorithm(self) -> TripleDES:
+        """For modes other than ECB (`chaining`)."""
+        return TripleDES(expand(self.clear))
 
     def left(self) -> DesKey:
         """The first 8 bytes as a single-DES key, which X9.19 and CVV work with."""
@@ -37,8 +42,7 @@ class DesKey:
 
     def cbc_last(self, data: bytes) -> bytes:
         """The last block of CBC encryption, IV zero; `data` is whole blocks, at least one."""
-        cipher = Cipher(TripleDES(expand(self.clear)), modes.CBC(_ZERO_BLOCK))
-        return cipher.encryptor().update(data)[-8:]
+        return cbc_encrypt(self.algorithm(), _ZERO_BLOCK, data)[-8:]
 
     def check_value(self) -> bytes:
         """4 bytes: the first of the encrypted zero block (terminal-protocol, Security)."""

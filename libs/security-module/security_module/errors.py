@@ -1,11 +1,12 @@
 """What the security module refuses. No message holds a key, a PIN, a PAN or a block.
 
 SecurityModuleError
-├── KeyUsageError     a key was used for something else than its purpose
-├── KeyFormatError    not a key: wrong length, damaged cryptogram, other LMK
-├── KeyCheckError     a key arrived and its check value is another key's
-├── PinFormatError    the block does not hold a PIN for this PAN
-└── CardDataError     PAN, expiry, service code or PVKI cannot be computed with
+├── KeyUsageError      a key was used for something else than its purpose
+├── KeyFormatError     not a key: wrong length, damaged cryptogram, other LMK
+├── KeyCheckError      a key arrived and its check value, or its block's MAC, is another key's
+├── SerialNumberError  a DUKPT key serial number that no terminal sends
+├── PinFormatError     the block does not hold a PIN for this PAN
+└── CardDataError      PAN, expiry, service code, PVKI or chip data cannot be computed with
 """
 
 
@@ -22,12 +23,16 @@ class KeyFormatError(SecurityModuleError):
 
 
 class KeyCheckError(SecurityModuleError):
-    """The check value that came with a key is not that key's."""
+    """The check value that came with a key is not that key's, or a key block was changed on the way or is another's."""
+
+
+class SerialNumberError(SecurityModuleError):
+    """A key serial number (KSN) of the wrong length, or with a transaction counter that no terminal reaches."""
 
 
 class PinFormatError(SecurityModuleError):
-    """The PIN block, opened, is not ISO 9564 format 0 for this PAN: another key, another card, or garbage (response code 99)."""
+    """The PIN block, opened, is not of its ISO 9564 format for this PAN: another key, another card, or garbage (response code 99)."""
 
 
 class CardDataError(SecurityModuleError):
-    """A PAN, expiry, service code or PVKI of the wrong form."""
+    """A PAN, expiry, service code, PVKI or value of the chip of the wrong form."""

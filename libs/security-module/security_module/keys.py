@@ -28,18 +28,37 @@ class Purpose(StrEnum):
     """Makes and checks the PVV of an issuer's cards."""
     DATA = "data"
     """Keys the digests of card data (HMAC-SHA256)."""
+    KEY_BLOCK = "key-block"
+    """KBPK: protects keys on their way to and from another party (TR-31)."""
+    BASE_DERIVATION = "base-derivation"
+    """BDK: the keys of a family of DUKPT terminals derive from it; the host's side (X9.24)."""
+    DUKPT_INITIAL = "dukpt-initial"
+    """IPEK or IK: what one DUKPT terminal is given; the terminal's side (X9.24)."""
+    CARD_MASTER = "card-master"
+    """IMK-AC: the keys derive from it with which an issuer's chips make their cryptograms (EMV)."""
 
 
-class WrappedKey(msgspec.Struct, frozen=True, kw_only=True):
+class Algorithm(StrEnum):
+    """Which cipher a key is for."""
+
+    TDES = "tdes"
+    AES = "aes"
+
+
+class WrappedKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A key under the LMK: safe to store and to send; worthless without the LMK."""
 
     purpose: Purpose
     cryptogram: str
-    """AES-GCM nonce (12 bytes), ciphertext and tag (16), hex. Purpose, length and check value are its associated data."""
+    """AES-GCM nonce (12 bytes), ciphertext and tag (16), hex. All other fields are its associated data."""
     check_value: str
     """4 bytes, hex: what `check_value_of` gives. Not secret."""
     length: int
     """Bytes of the clear key."""
+    algorithm: Algorithm = Algorithm.TDES
+    """Left out where it is TDES, as in keys wrapped before there were others. Says nothing of a DATA key, which keys HMAC."""
+    exportable: bool = True
+    """Whether the key may leave again under another key. Left out where it may."""
 
 
 _ODD = bytes(b if b.bit_count() % 2 else b ^ 1 for b in range(256))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from security_module.aes import AesKey
+from security_module.chaining import cmac
 from security_module.des import DesKey
 
 
@@ -13,6 +15,7 @@ class MacAlgorithm(StrEnum):
     CUP_ECB = "cup-ecb"
     X9_9 = "x9.9"
     X9_19 = "x9.19"
+    AES_CMAC = "aes-cmac"
 
 
 def _pad(data: bytes) -> bytes:
@@ -52,4 +55,10 @@ def x9_19(key: DesKey, data: bytes) -> bytes:
     return key.encrypt(left.decrypt(left.cbc_last(_pad(data))))
 
 
+def aes_cmac(key: AesKey, data: bytes) -> bytes:
+    """AES-CMAC (NIST SP 800-38B; ISO 9797-1 algorithm 5), the first 8 of its 16 bytes, as field 64 holds 8."""
+    return cmac(key.algorithm(), data)[:8]
+
+
 ALGORITHMS = {MacAlgorithm.CUP_ECB: cup_ecb, MacAlgorithm.X9_9: x9_9, MacAlgorithm.X9_19: x9_19}
+"""Those under a TDES key; AES_CMAC is the one under an AES key."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from auth.delivery import Delivery
+from auth.delivery import LONGEST_PAUSE_S, Delivery
 from auth.domain import authorize, reverse, settle, terminals
 from auth.domain.register import Register
 from auth.domain.state import Shard, Transaction
@@ -116,10 +116,15 @@ class ShardOffice:
         self._workers = []
 
     async def _deliver(self, delivery: Delivery) -> None:
-        try:
-            await delivery.run()
-        except LogError as error:
-            log.warning("reversals are left to the next owner", shard=self._number, reason=str(error))
+        while True:
+            try:
+                await delivery.run()
+            except LogError as error:
+                log.warning("reversals are left to the next owner", shard=self._number, reason=str(error))
+                return
+            except Exception as error:  # a bug must not stop reversals for the rest of the term
+                log.error("delivery failed, going on", shard=self._number, error=type(error).__name__, exc_info=True)
+                await asyncio.sleep(LONGEST_PAUSE_S)
 
     def _notify(self) -> None:
         for delivery in self._deliveries.values():
@@ -163,6 +168,9 @@ class ShardOffice:
         )
         match decision:
             case authorize.Refuse(reply):
+                # A no that rests on memory alone must prove that the memory is still the owner's: a former owner that was stopped
+                # for a while gets the same requests as its successor, and its no would be final for the terminal.
+                await term.prove()
                 return reply
             case authorize.Repeat(reply):
                 await term.flushed()
@@ -241,12 +249,12 @@ class ShardOffice:
     # ------------------------------------------------------------------ the rest
 
     async def _decided(self, span: Span, decision: Any) -> bytes:
-        """Makes a decision's records durable, and all that it was decided on, and answers."""
+        """Makes a decision's records durable, or proves that what it rests on is still ours to say, and answers."""
         if decision.records:
             await self._append(span, "append to journal", decision.records)
             self._notify()
         else:
-            await self._office_term.flushed()
+            await self._office_term.prove()
         return encode(decision.reply)
 
     async def on_reverse(self, request: Request) -> bytes:

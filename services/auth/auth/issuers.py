@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import msgspec
+
 from contracts import subjects
 from contracts.authorization import (
     IssuerReply,
@@ -44,6 +46,8 @@ class Issuers:
                 return _reply(await self._bus.request(subject, body, timeout_s=max(left, 0.001), trace=trace))
             except NoAnswer as error:
                 unknown = error
+            except msgspec.MsgspecError as error:  # it has answered, and nobody knows what
+                unknown = NoAnswer(f"{subject}: an answer that cannot be read ({type(error).__name__})")
             except NotDelivered:
                 if give_up - time.monotonic() <= RETRY_S and unknown is None:
                     raise
@@ -55,4 +59,7 @@ class Issuers:
         """Raises NotDelivered or NoAnswer; to be repeated until it does not."""
         body = encode(request)
         answer = await self._bus.request(subjects.issuer(institution, "reverse"), body, timeout_s=5.0, trace=trace)
-        return _reverse_reply(answer)
+        try:
+            return _reverse_reply(answer)
+        except msgspec.MsgspecError as error:
+            raise NoAnswer(f"{institution}: an answer that cannot be read ({type(error).__name__})") from None

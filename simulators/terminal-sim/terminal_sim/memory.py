@@ -55,8 +55,9 @@ class TerminalMemory:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _locked(path, tid)
         try:
-            record, lines = _fold(path, path.read_bytes(), tid)
-            if lines != 1:
+            data = path.read_bytes()
+            record, lines = _fold(path, data, tid)
+            if lines != 1 or not data.endswith(b"\n"):  # behind a torn line the next entry could not be read
                 descriptor = _compacted(path, descriptor, record)
         except BaseException:
             os.close(descriptor)
@@ -124,6 +125,7 @@ def _compacted(path: Path, former: int, record: TerminalRecord) -> int:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _write(descriptor, _lines([Snapshot(record=record)]))
+        os.fsync(descriptor)  # before it takes the place of one that held everything
         fresh.replace(path)
     except BaseException:
         os.close(descriptor)

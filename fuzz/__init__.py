@@ -1,0 +1,1 @@
+"""Throws damaged messages at everything that reads what a stranger sent. `python -m fuzz`."""

@@ -1,0 +1,139 @@
+"""Valid inputs to start from: a message of every kind of the profile, its frame and JSON form, and what stands inside its fields.
+
+Card, keys and PIN are invented for this; no card of the test world is in here, so none is in the corpus.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import iso8583
+from contracts.pan import Pan, luhn_check_digit
+from fuzz.keys import PIN_KEY, module, sign
+from iso8583 import Message, Totals48, Value
+from iso8583.profile import FINANCIAL, MANAGEMENT, Rule
+
+_PARTIAL = "629101990000777"
+PAN = _PARTIAL + luhn_check_digit(_PARTIAL)
+TPDU = bytes.fromhex("6005250000")
+TERMINAL, MERCHANT = "10000001", "482290058130001"
+
+SAMPLES: dict[int, Value] = {
+    4: "000000001234",
+    11: "000042",
+    12: "235959",
+    13: "1231",
+    15: "1231",
+    22: "022",
+    32: "48210000",
+    37: "000000000001",
+    38: "A1B2C3",
+    39: "00",
+    41: TERMINAL,
+    42: MERCHANT,
+    44: "64910000   48210000   ",
+    48: Totals48(debit_minor=1234, debit_count=1).pack(),
+    49: "156",
+    61: "0000070000411231",
+    62: b"06" + b"GOODS".ljust(30) + b"1" + b"0".ljust(29),
+    63: "001",
+}
+"""What a field holds when its message needs it and nothing tells kinds apart by it."""
+
+_OTHERS: tuple[tuple[str, dict[int, Value]], ...] = (
+    # kinds without a row: refused with 40, or not requests at all
+    ("batch upload", {11: "000042", 41: TERMINAL, 42: MERCHANT, 48: "01" + "00" + "000042" + PAN.zfill(20) + "0" * 12}),
+    ("stop list", {11: "000042", 41: TERMINAL, 42: MERCHANT, 60: "00000007390", 62: b"000"}),
+    ("sign-on answer with keys", {11: "000042", 39: "00", 41: TERMINAL, 42: MERCHANT, 62: bytes(range(40))}),
+    (
+        "every text field",
+        {36: "6" * 50 + "D" + "7" * 53, 54: "0001156C000000001234" * 6, 55: bytes.fromhex("9F2608") + bytes(8)},
+    ),
+)
+_OTHER_MTIS = ("0320", "0800", "0810", "0200")
+
+
+TELLING: dict[int, tuple[Value, ...]] = {
+    2: (PAN, PAN[:12], PAN + "000", "4000000000000002"),
+    3: ("000000", "200000", "310000", "030000", "400000"),
+    14: ("3512", "0000", "9999"),
+    22: ("011", "012", "021", "022", "051", "000"),
+    25: ("00", "06", "64", "66"),
+    35: (f"{PAN}D35121010000000000000", f"{PAN[:12]}D3512101", "D" * 37, f"{PAN}=3512101".replace("=", "D") + "D" * 13),
+    39: ("00", "98", "A0", "96", "06", "30"),
+    41: tuple(f"1000000{n}" for n in range(10)),
+    42: (MERCHANT, "0" * 15, " " * 15),
+    48: (SAMPLES[48], Totals48(foreign_debit_minor=1).pack(), "9" * 62, "0" * 61),
+    49: ("156", "840", "000"),
+    53: ("2600000000000000", "1600000000000000"),
+    60: tuple(
+        f"{kind}000007{code}"
+        for kind in ("00", "01", "10", "22")
+        for code in ("", "000", "001", "003", "201", "301", "00050000")
+    ),
+}
+"""Values that the code tells things apart by: a mutation that puts one in goes further than chance would."""
+
+
+class Seed(NamedTuple):
+    """A valid input and what it is."""
+
+    name: str
+    data: bytes
+
+
+def bodies() -> list[Seed]:
+    """A body of every kind that the profile has a row for, and of some that it has none for; with a MAC where the kind has one."""
+    made = [
+        _body(rule, mti, {3: three, 25: condition, 60: f"{kind}00000700050"})
+        for (mti, three, condition, kind), rule in FINANCIAL.items()
+    ]
+    made += [_body(rule, mti, {60: f"00000007{code}"}) for (mti, code), rule in MANAGEMENT.items()]
+    sale = FINANCIAL["0200", "000000", "00", "22"]
+    telling: dict[int, Value] = {3: "000000", 25: "00", 60: "2200000700050"}
+    pin_block = module().encrypt_pin(PIN_KEY, "271828", Pan(PAN))
+    with_pin: dict[int, Value] = {22: "021", 26: "12", 52: pin_block, 53: "2600000000000000"}
+    made.append(Seed("sale with PIN", _signed("0200", _needed(sale, "0200") | telling | with_pin)))
+    made.append(
+        Seed(
+            "keyed sale",
+            _signed("0200", {**_needed(sale, "0200"), **telling, 2: PAN, 14: "3512", 22: "012"}, without=(35,)),
+        )
+    )
+    made += [Seed(name, _signed(mti, fields)) for mti, (name, fields) in zip(_OTHER_MTIS, _OTHERS, strict=True)]
+    return made
+
+
+def seeds() -> list[Seed]:
+    """Every valid input: bodies, their frames and JSON forms, the contents of their structured fields."""
+    bare = bodies()
+    inside = {
+        (number, value if isinstance(value, bytes) else value.encode())
+        for seed in bare
+        for number, value in iso8583.decode(seed.data).fields.items()
+        if number in (44, 48, 60, 61, 62, 63)
+    }
+    return [
+        *bare,
+        *(Seed(f"{seed.name}, JSON", iso8583.to_json(iso8583.decode(seed.data))) for seed in bare),
+        Seed("frames", b"".join(iso8583.frame(seed.data) for seed in bare[:4])),
+        *(Seed(f"field {number}", data) for number, data in sorted(inside)),
+    ]
+
+
+def _needed(rule: Rule, mti: str) -> dict[int, Value]:
+    fields = {number: SAMPLES[number] for number in rule.mandatory if number in SAMPLES}
+    if mti == "0400":
+        fields[39] = "98"
+    return fields | {35: f"{PAN}D35121010000000000000"} if rule.card else fields
+
+
+def _body(rule: Rule, mti: str, telling: dict[int, Value]) -> Seed:
+    return Seed(rule.name, _signed(mti, _needed(rule, mti) | telling))
+
+
+def _signed(mti: str, fields: dict[int, Value], without: tuple[int, ...] = ()) -> bytes:
+    message = Message(mti, {n: v for n, v in sorted(fields.items()) if n not in without}, TPDU)
+    if iso8583.carries_mac(mti):
+        message.fields[64] = bytes(iso8583.MAC_SIZE)
+    return sign(iso8583.encode(message))

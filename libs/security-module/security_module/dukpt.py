@@ -1,0 +1,63 @@
+"""A key that was never stored: named by the base key it derives from and the serial number that a terminal sends with its message (DUKPT)."""
+
+from __future__ import annotations
+
+from enum import Enum, StrEnum, auto
+
+import msgspec
+
+from security_module.errors import SerialNumberError
+from security_module.keys import WrappedKey
+
+
+class Direction(StrEnum):
+    """Which way a message goes that a MAC key is for. Host and terminal derive the same key for it."""
+
+    REQUEST = "request"
+    """From the terminal; under TDES also the one key for both ways, where a host does not tell them apart."""
+    RESPONSE = "response"
+    """To the terminal."""
+
+
+class DukptKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The key of one transaction, derived inside the module when it is used. Which cipher it is for is what its use asks for."""
+
+    base: WrappedKey
+    """A BASE_DERIVATION key (the host), or the DUKPT_INITIAL key that a terminal was given."""
+    ksn: bytes
+    """Key serial number: 10 bytes of TDES DUKPT, the last 21 bits the counter; 12 of AES DUKPT, the last 32."""
+    direction: Direction = Direction.REQUEST
+    """Of MAC keys only."""
+
+
+class Use(Enum):
+    """What a working key is derived for."""
+
+    PIN = auto()
+    MAC_REQUEST = auto()
+    MAC_RESPONSE = auto()
+
+
+def counter_of(ksn: bytes, *, length: int, bits: int, most: int) -> int:
+    """The transaction counter of a `length`-byte KSN, its last `bits` bits; SerialNumberError when it is 0 or has more than `most` ones,
+    which a terminal skips, so that no key is more than `most` derivations away."""
+    check_length(ksn, length)
+    counter = int.from_bytes(ksn, "big") & ((1 << bits) - 1)
+    if not counter or counter.bit_count() > most:
+        raise SerialNumberError("ksn: a transaction counter that no terminal uses")
+    return counter
+
+
+def check_length(ksn: bytes, length: int) -> None:
+    """SerialNumberError unless the KSN has `length` bytes."""
+    if len(ksn) != length:
+        raise SerialNumberError(f"ksn: {len(ksn)} bytes, {length} are wanted")
+
+
+def bits_of(counter: int) -> list[int]:
+    """The ones of a counter, the highest first.
+
+    >>> bits_of(0b1011)
+    [8, 2, 1]
+    """
+    return [1 << n for n in reversed(range(counter.bit_length())) if counter >> n & 1]

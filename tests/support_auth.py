@@ -1,0 +1,141 @@
+"""A switch without a broker: the real office and machine over a log in memory, and banks that answer as told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+
+from auth.domain.register import MerchantEntry, Register, TerminalEntry
+from auth.domain.state import Shard
+from auth.handlers import ShardOffice
+from auth.issuers import Issuers
+from auth.machine import ShardMachine
+from contracts.authorization import AuthorizeRequest, CardData, IssuerReply, IssuerReverseReply, ReverseRequest
+from contracts.codec import encode
+from contracts.kinds import Kind
+from contracts.pan import MaskedCard, Pan, luhn_check_digit
+from runtime.bus import Request
+from runtime.log import GroupLog, LogStore
+from runtime.ownership import Term, replay
+from runtime.snapshots import NoSnapshots, Snapshot
+from runtime.tracing import Tracer
+
+PAN = "629101000000001" + luhn_check_digit("629101000000001")
+REGISTER = Register(
+    merchants={"M1": MerchantEntry(True, 100_00)},
+    terminals={"T1": TerminalEntry("M1", True)},
+    institution_for=lambda _: "bank",
+    stop_reason=lambda _: "",
+    institutions=("bank",),
+    currency="156",
+)
+
+
+class Serving:
+    async def stop(self, *, cancel: bool = False) -> None:
+        return
+
+
+class Banks:
+    """The bus as the switch uses it; `answer` gives a bank's reply, or raises."""
+
+    def __init__(self, answer: Callable[[str], Any] | None = None) -> None:
+        self.answer = answer or approve
+        self.asked: list[str] = []
+
+    async def serve(self, subject: str, handler: Any, *, queue: str = "", concurrency: int = 1) -> Serving:
+        return Serving()
+
+    async def request(self, subject: str, body: bytes, *, timeout_s: float, trace: Any = None) -> bytes:
+        self.asked.append(subject)
+        answer = self.answer(subject)
+        return await answer if isinstance(answer, Awaitable) else answer
+
+
+def approve(subject: str) -> bytes:
+    if subject.endswith("reverse"):
+        return encode(IssuerReverseReply(response_code="00"))
+    return encode(IssuerReply(response_code="00", authorization_code="000001"))
+
+
+class Lease:
+    """Always ours."""
+
+    async def take(self) -> bool:
+        return True
+
+    async def renew(self) -> bool:
+        return True
+
+    async def release(self) -> None:
+        return
+
+
+class Kept:
+    """Snapshots in memory."""
+
+    def __init__(self) -> None:
+        self.kept: list[Snapshot] = []
+
+    async def save(self, snapshot: Snapshot) -> None:
+        self.kept.append(snapshot)
+
+    async def newest(self) -> list[Snapshot]:
+        return self.kept[::-1]
+
+
+def office(banks: Banks) -> ShardOffice:
+    return ShardOffice(
+        shard=0,
+        register=REGISTER,
+        bus=banks,  # type: ignore[arg-type]
+        issuers=Issuers(banks, 2),  # type: ignore[arg-type]
+        tracer=Tracer("test", "test"),
+        now_ms=lambda: time.time_ns() // 1_000_000,
+        concurrency=8,
+    )
+
+
+async def take_office(store: LogStore) -> Term[Shard]:
+    """A new term over whatever `store` holds."""
+    machine = ShardMachine()
+    state, position, epoch = await replay(store, machine, NoSnapshots())
+    term = Term(machine, state, GroupLog(store, epoch + 1, position, now_ns=time.time_ns))
+    await term.append([machine.epoch_record(epoch=epoch + 1, owner=f"owner {epoch + 1}", at_ms=1)])
+    return term
+
+
+def request(message: msgspec.Struct) -> Request:
+    return Request("test", encode(message), None, 0)
+
+
+def sale(stan: str = "000001", batch: str = "000001", amount_minor: int = 10_00) -> AuthorizeRequest:
+    return AuthorizeRequest(
+        kind=Kind.SALE,
+        terminal="T1",
+        merchant="M1",
+        batch=batch,
+        stan=stan,
+        amount_minor=amount_minor,
+        currency="156",
+        entry_mode="021",
+        card=CardData(pan=Pan(PAN)),
+        masked=MaskedCard(first6=PAN[:6], last4=PAN[-4:], length=16, digest="d"),
+        fingerprint=f"f{amount_minor}",
+    )
+
+
+def reversal(stan: str = "000001", batch: str = "000001", amount_minor: int = 10_00) -> ReverseRequest:
+    return ReverseRequest(
+        kind=Kind.SALE,
+        terminal="T1",
+        merchant="M1",
+        batch=batch,
+        stan=stan,
+        amount_minor=amount_minor,
+        currency="156",
+        reason="98",
+    )

@@ -1,0 +1,198 @@
+"""The switch's office under cancellation, deposed owners and banks that talk nonsense: nobody is told what the log does not hold."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from auth.domain.state import Shard
+from auth.machine import ShardMachine
+from contracts.authorization import AuthorizeReply, SettleReply, SettleRequest, Totals
+from contracts.codec import decoder
+from contracts.states import State
+from runtime.log import Fenced, LogDamaged
+from runtime.memory_log import MemoryLog
+from runtime.ownership import Owner, replay
+from runtime.snapshots import NoSnapshots
+from tests.support_auth import Banks, Kept, Lease, approve, office, request, reversal, sale, take_office
+
+authorized = decoder(AuthorizeReply).decode
+settled = decoder(SettleReply).decode
+
+EMPTY_CLOSE = SettleRequest(
+    terminal="T1", merchant="M1", batch="000001", stan="000009", operator="01", currency="156", totals=Totals()
+)
+
+
+class GatedLog(MemoryLog):
+    """Appends wait at a gate: before they land, or, with `lands`, before their acknowledgement."""
+
+    def __init__(self, *, lands: bool = False) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.waits = asyncio.Event()
+        self._lands = lands
+
+    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+        if self._lands:
+            sequence = await super().append(payload, expected=expected, message_id=message_id)
+        if not self.gate.is_set():
+            self.waits.set()
+        await self.gate.wait()
+        return sequence if self._lands else await super().append(payload, expected=expected, message_id=message_id)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def test_a_cancelled_append_does_not_make_others_believe_it_stands() -> None:
+    store = GatedLog()
+    term = await take_office(store)
+    store.gate.clear()
+    proving = asyncio.create_task(term.prove())
+    await store.waits.wait()
+    flushing = asyncio.create_task(term.flushed())
+    await asyncio.sleep(0)
+    proving.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not flushing.done(), "what is not on the disk is not flushed, whoever has stopped waiting for it"
+    store.gate.set()
+    await flushing
+    assert len(store.groups) == 2
+
+
+async def test_a_drain_in_the_middle_of_a_delivery_leaves_a_true_snapshot() -> None:
+    store, kept, desk = GatedLog(lands=True), Kept(), office(Banks())
+    owner = Owner(store=store, machine=ShardMachine(), office=desk, lease=Lease(), snapshots=kept, owner="a")
+    task = asyncio.create_task(owner.run())
+    await until(lambda: owner.term is not None)
+    await desk.on_authorize(request(sale()))
+
+    async def acknowledged_slowly() -> None:
+        await until(lambda: any(b'"type":"reversed"' in group for group in store.groups))
+
+    await desk.on_reverse(request(reversal()))
+    store.gate.clear()
+    await acknowledged_slowly()
+    draining = asyncio.create_task(owner.drain())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    store.gate.set()
+    await asyncio.wait_for(asyncio.gather(draining, task), 5)
+    snapshot = kept.kept[-1]
+    assert snapshot.position.sequence == len(store.groups)
+    from_snapshot = await replay(store, ShardMachine(), kept)
+    assert from_snapshot == await replay(store, ShardMachine(), NoSnapshots())
+    assert from_snapshot[0].transactions["T1:000001:000001"].state is State.REVERSED
+
+
+async def test_a_former_owner_says_no_to_nobody() -> None:
+    """It gets the same requests as its successor until it notices: a no from its stale memory would be final at the terminal."""
+    store = MemoryLog()
+    former, successor = office(Banks()), office(Banks())
+    await former.open(await take_office(store))
+    await successor.open(await take_office(store))
+    assert settled(await successor.on_settle(request(EMPTY_CLOSE))).result == "1"
+    in_the_new_batch = request(sale(stan="000010", batch="000002"))
+    with pytest.raises(Fenced):
+        await former.on_authorize(in_the_new_batch)
+    assert authorized(await successor.on_authorize(in_the_new_batch)).response_code == "00"
+
+
+async def test_a_former_owner_settles_nothing_and_refuses_no_close() -> None:
+    store = MemoryLog()
+    former, successor = office(Banks()), office(Banks())
+    await former.open(await take_office(store))
+    await successor.open(await take_office(store))
+    await successor.on_settle(request(EMPTY_CLOSE))
+    second = SettleRequest(
+        terminal="T1", merchant="M1", batch="000002", stan="000019", operator="01", currency="156", totals=Totals()
+    )
+    with pytest.raises(Fenced):
+        await former.on_settle(request(second))
+    assert settled(await successor.on_settle(request(second))).result == "1"
+
+
+async def test_a_bank_that_answers_nonsense_is_a_bank_that_did_not_answer() -> None:
+    answers = iter([b"nonsense", b"nonsense"])
+    banks = Banks(lambda subject: next(answers, None) or approve(subject))
+    desk = office(banks)
+    term = await take_office(MemoryLog())
+    await desk.open(term)
+    reply = authorized(await desk.on_authorize(request(sale())))
+    assert reply.response_code == "00", "it was asked again, and knows the transaction"
+    assert len(banks.asked) == 3
+    await desk.close()
+
+
+async def test_reversals_go_on_after_nonsense() -> None:
+    said: list[str] = []
+
+    def answer(subject: str) -> bytes:
+        if subject.endswith("reverse"):
+            said.append(subject)
+            return b"nonsense" if len(said) == 1 else approve(subject)
+        return approve(subject)
+
+    desk, term = office(Banks(answer)), await take_office(MemoryLog())
+    await desk.open(term)
+    await desk.on_authorize(request(sale()))
+    await desk.on_reverse(request(reversal()))
+    async with asyncio.timeout(5):
+        while term.state.transactions["T1:000001:000001"].state is not State.REVERSED:
+            await asyncio.sleep(0.01)
+    assert len(said) == 2
+    await desk.close()
+
+
+async def test_an_end_that_was_acknowledged_and_is_gone_stops_the_shard() -> None:
+    store = MemoryLog()
+    term = await take_office(store)
+    for number in range(3):
+        await term.prove()
+        assert len(store.groups) == number + 2
+    del store.groups[2:]
+    with pytest.raises(LogDamaged, match="it ends at 2, and 4 had been acknowledged"):
+        await asyncio.wait_for(term.prove(), 5)
+
+
+async def test_a_snapshot_ahead_of_its_log_is_damage() -> None:
+    store, kept = MemoryLog(), Kept()
+    owner: Owner[Shard] = Owner(
+        store=store, machine=ShardMachine(), office=office(Banks()), lease=Lease(), snapshots=kept, owner="a"
+    )
+    task = asyncio.create_task(owner.run())
+    await until(lambda: owner.term is not None)
+    assert owner.term is not None
+    await owner.term.prove()
+    await owner.drain()
+    await task
+    del store.groups[1:]
+    with pytest.raises(LogDamaged, match="a snapshot stands at 2"):
+        await replay(store, ShardMachine(), kept)
+    store.groups.append(store.groups[0])
+    with pytest.raises(LogDamaged, match="is not what a snapshot was made of"):
+        await replay(store, ShardMachine(), kept)
+
+
+async def test_damage_met_while_writing_is_not_served_again() -> None:
+    store = MemoryLog()
+    owner: Owner[Shard] = Owner(
+        store=store, machine=ShardMachine(), office=office(Banks()), lease=Lease(), snapshots=NoSnapshots(), owner="a"
+    )
+    task = asyncio.create_task(owner.run())
+    await until(lambda: owner.term is not None)
+    assert owner.term is not None
+    await owner.term.prove()
+    del store.groups[1:]
+    with pytest.raises(LogDamaged):
+        await asyncio.wait_for(owner.term.prove(), 5)
+    await asyncio.wait_for(task, 5)
+    assert "it ends at 1" in await owner.ready()
