@@ -73,6 +73,8 @@ def _fuzz(targets: tuple[Target, ...], arguments: argparse.Namespace, engine: Mo
                 tell=tell,
             )
             rate = count / max(time.monotonic() - started, 1e-6)
+            if not _console.is_terminal:  # a log has no use for bars
+                _console.print(f"{target.name}: {count:,} inputs, {lines.summary}", markup=False)
             table.add_row(target.name, f"{count:,}", f"{rate:,.0f}", lines.summary, str(len(finds.seen) - before))
     return table
 

@@ -67,6 +67,8 @@ def run(
         count = 0
         with messages.open("wb") as stderr, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr) as child:
             for line in child.stdout or ():
+                if not line.startswith(b'{"'):  # what atheris itself has to say about an input that hangs
+                    continue
                 said = json.loads(line)
                 count = said.get("inputs", count)
                 found = Find(**said["find"]) if "find" in said else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -13,17 +13,29 @@ import typer
 import uvloop
 
 from contracts.questions import Refused
-from lianji import stackfile
-from lianji.errors import CliError
+from lianji import checks, stackfile
+from lianji.errors import CliError, WrongUseError
 from runtime.bus import Bus, BusError
+from runtime.log import LogDamaged, LogError
 
 T = TypeVar("T")
 A = TypeVar("A")
 
 DEFAULT_DATA_DIR = Path(".lianji")
 CONNECT_S = 5.0
-DataDir = Annotated[Path, typer.Option(envvar="LIANJI_DATA_DIR", help="The stack's data directory.")]
-Nats = Annotated[str, typer.Option(envvar="LIANJI_NATS_URL", help="Broker of a stack that runs elsewhere (Compose).")]
+ANSWER_S = 15.0
+"""How long a command that only reads may take, with connecting and all."""
+HANG_UP_S = 2.0
+DataDir = Annotated[
+    Path, typer.Option(envvar="LIANJI_DATA_DIR", help="The stack's data directory.", callback=checks.data_dir)
+]
+Nats = Annotated[
+    str,
+    typer.Option(
+        envvar="LIANJI_NATS_URL", help="Broker of a stack that runs elsewhere (Compose).", callback=checks.nats
+    ),
+]
+Rrn = Annotated[str, typer.Argument(help="Reference number (field 37).", callback=checks.rrn)]
 Gateway = Annotated[
     str, typer.Option(envvar="LIANJI_GATEWAY", help="HOST:PORT of a gateway that runs elsewhere (Compose).")
 ]
@@ -31,11 +43,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Runs a command's coroutine; Ctrl-C ends it like any other refusal."""
-    try:
-        return uvloop.run(work)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        raise CliError("interrupted") from None
+    """Runs a command's coroutine; raises KeyboardInterrupt after a Ctrl-C, when the coroutine has cleaned up."""
+    return uvloop.run(work)
 
 
 def nats_url(data_dir: Path, nats: str) -> str:
@@ -50,23 +59,44 @@ def gateway_address(data_dir: Path, gateway: str) -> tuple[str, int]:
         return stack.gateway_host, stack.gateway_port
     host, colon, port = gateway.rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise CliError(f"gateway: {gateway!r} is not HOST:PORT; write it like 127.0.0.1:8583")
+        raise WrongUseError(f"gateway: {gateway!r} is not HOST:PORT; write it like 127.0.0.1:8583")
     return host, int(port)
 
 
 @asynccontextmanager
-async def connected(url: str, command: str) -> AsyncIterator[Bus]:
-    """A connection to the broker for one command; raises CliError when nobody answers there."""
+async def connected(url: str, command: str, *, within_s: float | None = None) -> AsyncIterator[Bus]:
+    """A connection to the broker for one command; raises CliError when nobody answers there, or not `within_s` in all."""
+    try:
+        async with asyncio.timeout(within_s) as limit:
+            bus = await _connect(url, command)
+            try:
+                yield bus
+            finally:
+                await _hang_up(bus)
+    except LogDamaged as error:
+        raise CliError(f"a log cannot be trusted: {error}") from None
+    except (BusError, LogError):
+        raise CliError(f"broker {url}: connection lost or no answer; is the stack up?") from None
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise CliError(f"no answer from {url} within {within_s:g} s") from None
+
+
+async def _connect(url: str, command: str) -> Bus:
     try:
         # The client library, told to reconnect for ever, also makes its first connection for ever: the limit stands here.
         async with asyncio.timeout(CONNECT_S):
-            bus = await Bus.connect(url, f"lianji-{command}", wait_s=CONNECT_S)
+            return await Bus.connect(url, f"lianji-{command}", wait_s=CONNECT_S)
     except (BusError, TimeoutError):
         raise CliError(f"no broker answers at {url}: is the stack up?") from None
-    try:
-        yield bus
-    finally:
-        await bus.close()
+
+
+async def _hang_up(bus: Bus) -> None:
+    """Closes the connection. A broker that does not answer the farewell is not waited for: everything has been said."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(HANG_UP_S):
+            await bus.close()
 
 
 async def until_known(ask: Callable[[], Awaitable[A | Refused]], *, within_s: float = 5.0) -> A | Refused:

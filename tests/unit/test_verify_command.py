@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lianji.__main__ import make_app
+from lianji.app import make_app
 from lianji.errors import CliError
 
 

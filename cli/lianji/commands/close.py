@@ -61,7 +61,7 @@ async def _print_slip(url: str, terminal: str, batch: str) -> None:
     if not url:
         return
     question = msgspec.json.encode(BatchQuestion(terminal=terminal, batch=batch))
-    async with options.connected(url, "close") as bus:
+    async with options.connected(url, "close", within_s=options.ANSWER_S) as bus:
 
         async def ask() -> SettlementSlip | Refused:
             try:
@@ -95,9 +95,10 @@ def _show(result: CloseResult, terminal: str) -> None:
         print(f"terminal {terminal}, batch {result.batch}: balanced, closed (RRN {result.rrn})")
         return
     print(f"terminal {terminal}, batch {result.batch}: NOT balanced, it stays open")
-    print(f"  terminal {_totals(result.totals)}")
-    print(f"  host     {_totals(result.host or Totals())}")
+    print(f"  terminal {in_words(result.totals)}")
+    print(f"  host     {in_words(result.host or Totals())}")
 
 
-def _totals(totals: Totals) -> str:
+def in_words(totals: Totals) -> str:
+    """A batch's totals, for people."""
     return f"debit {totals.debit_count} = {Money(totals.debit_minor)}, credit {totals.credit_count} = {Money(totals.credit_minor)}"

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from lianji import checks
 from lianji.demo import Found, Step, steps
 from lianji.errors import CliError
 from lianji.stack import Stack
@@ -28,11 +29,15 @@ def register(app: typer.Typer) -> None:
     def demo(
         data_dir: Annotated[
             Path | None,
-            typer.Option(help="Where to run it; left out, a temporary directory that is removed at the end."),
+            typer.Option(
+                help="Where to run it; left out, a temporary directory that is removed at the end.",
+                callback=checks.data_dir,
+            ),
         ] = None,
     ) -> None:
         """Show one swipe and what follows, live; exits 0 when every step came out as it must."""
         if data_dir is not None:
+            checks.make_data_dir(data_dir)
             asyncio.run(_demo(data_dir))
             return
         with tempfile.TemporaryDirectory(prefix="lianji-demo-") as directory:
@@ -87,7 +92,12 @@ async def _show(step: Step, found: Found, data_dir: Path, console: Console) -> N
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await process.communicate()
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:  # interrupted: nothing may go on writing into the directory
+            process.kill()
+            await process.wait()
     text = output.decode()
     sys.stdout.write(text)
     sys.stdout.flush()

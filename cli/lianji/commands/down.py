@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from lianji import stackfile
+from lianji import options, stackfile
 from lianji.errors import CliError
 
 PATIENCE_S = 90.0
@@ -19,9 +17,7 @@ PATIENCE_S = 90.0
 def register(app: typer.Typer) -> None:
     @app.command()
     def down(
-        data_dir: Annotated[Path, typer.Option(envvar="LIANJI_DATA_DIR", help="The stack's data directory.")] = Path(
-            ".lianji"
-        ),
+        data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
     ) -> None:
         """Drain and stop the stack that runs on a data directory."""
         stack = stackfile.running(data_dir)

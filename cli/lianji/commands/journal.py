@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from contracts.authorization import Totals
 from contracts.response_codes import describe
 from lianji import options
-from lianji.errors import CliError
+from lianji.commands.close import in_words
 from lianji.journal import Entry, history, open_journal
-from runtime.log import LogError
 
 SHANGHAI = timezone(timedelta(hours=8))
+TOTALS = {"totals", "host", "terminal_totals"}
 
 
 def register(app: typer.Typer) -> None:
     @app.command()
     def journal(
-        rrn: Annotated[str, typer.Argument(help="Reference number (field 37).")],
+        rrn: options.Rrn,
         data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
         nats: options.Nats = "",
         json: options.Json = False,
@@ -37,11 +38,8 @@ def register(app: typer.Typer) -> None:
 
 async def read(url: str, rrn: str) -> list[Entry]:
     """The transaction's entries; raises CliError."""
-    async with options.connected(url, "journal") as bus:
-        try:
-            return [entry async for entry in history(open_journal(bus, rrn), rrn)]
-        except LogError as error:
-            raise CliError(f"journal not readable: {error}") from None
+    async with options.connected(url, "journal", within_s=options.ANSWER_S) as bus:
+        return [entry async for entry in history(open_journal(bus, rrn), rrn)]
 
 
 def _as_json(entry: Entry) -> dict[str, Any]:
@@ -49,20 +47,23 @@ def _as_json(entry: Entry) -> dict[str, Any]:
 
 
 def _show(rrn: str, entries: list[Entry]) -> None:
-    table = Table("sequence", "time", "record", "", title=f"RRN {rrn}", title_justify="left")
+    table = Table("sequence", "time", "record", "facts", title=f"RRN {rrn}", title_justify="left")
     for entry in entries:
         row = msgspec.to_builtins(entry.record)
         at = datetime.fromtimestamp(row.pop("at_ms") / 1000, SHANGHAI).strftime("%H:%M:%S.%f")[:-3]
-        table.add_row(f"{entry.sequence}.{entry.position}", at, row.pop("type"), _facts(row))
+        table.add_row(f"{entry.sequence}.{entry.position}", at, row.pop("type"), facts(row))
     Console(highlight=False).print(table)
 
 
-def _facts(row: dict[str, Any]) -> str:
+def facts(row: dict[str, Any]) -> str:
+    """What a record says, on one line: without what nobody reads, and with cards, codes and totals in words."""
     row.pop("trace", None)
     row.pop("fingerprint", None)
     if "card" in row:
         card = row["card"]
         row["card"] = card["first6"] + "*" * (card["length"] - 10) + card["last4"]
+    for key in TOTALS & row.keys():
+        row[key] = in_words(msgspec.convert(row[key], Totals))
     if row.get("response_code"):
         row["response_code"] = describe(row["response_code"])
     return ", ".join(f"{key} {value}" for key, value in row.items() if value not in ("", False, []))

@@ -12,37 +12,51 @@ from rich.console import Console
 from rich.live import Live
 
 import world
-from lianji import options
-from lianji.errors import CliError
+from lianji import checks, options
+from lianji.errors import CliError, WrongUseError
 from terminal_sim.load import LoadError, open_tills, run_load
 from terminal_sim.memory import MemoryFileError
 from terminal_sim.tally import LoadReport, Progress
 
 LOAD_TERMINALS, LOAD_CARDS = "2", "load-"
+MOST_TERMINALS = sum(t.tid.startswith(LOAD_TERMINALS) for t in world.built_in().terminals)
+MOST_PER_S, LONGEST_S = 100_000, 604_800
+"""Sales a second; a week."""
 
 
 def register(app: typer.Typer) -> None:
     @app.command()
     def load(
-        concurrency: Annotated[int, typer.Option(help="Closed loop: sales in flight.")] = 0,
+        concurrency: Annotated[
+            int | None,
+            typer.Option(help="Closed loop: sales in flight.", callback=checks.whole_between(1, MOST_TERMINALS)),
+        ] = None,
         rate: Annotated[
-            float, typer.Option(help="Open loop: sales per second, latency from the scheduled send.")
-        ] = 0.0,
+            float | None,
+            typer.Option(
+                help="Open loop: sales per second, latency from the scheduled send.",
+                callback=checks.between(0.01, MOST_PER_S),
+            ),
+        ] = None,
         terminals: Annotated[
-            int, typer.Option(help="Terminals that take part; as many as in flight when left out.")
-        ] = 0,
-        duration: Annotated[float, typer.Option(help="Seconds.")] = 10.0,
+            int | None,
+            typer.Option(
+                help="Terminals that take part; as many as in flight when left out, 64 with --rate.",
+                callback=checks.whole_between(1, MOST_TERMINALS),
+            ),
+        ] = None,
+        duration: Annotated[float, typer.Option(help="Seconds.", callback=checks.between(0.1, LONGEST_S))] = 10.0,
         data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
         gateway: options.Gateway = "",
         json: options.Json = False,
     ) -> None:
         """Sell with many terminals, showing tx/s, latencies and outcomes; at the end every pending reversal is sent."""
-        if (concurrency > 0) == (rate > 0):
-            raise CliError("load: say either --concurrency C or --rate R")
-        if duration <= 0:
-            raise CliError("duration: must be more than 0 seconds")
+        if (concurrency is None) == (rate is None):
+            raise WrongUseError("load: say either --concurrency or --rate; see `lianji load --help`")
         count = terminals or concurrency or 64
-        report = options.run(_load(data_dir, gateway, count, concurrency or None, rate or None, duration))
+        if concurrency is not None and concurrency > count:
+            raise WrongUseError(f"concurrency: {concurrency} sales in flight need as many terminals, not {count}")
+        report = options.run(_load(data_dir, gateway, count, concurrency, rate, duration))
         print(msgspec.json.encode(report).decode() if json else _text(report))
         if report.tx == 0:
             raise CliError(f"no sale was answered: {report.last_refusal or 'the gateway does not answer'}")
@@ -53,14 +67,14 @@ async def _load(
 ) -> LoadReport:
     everything = world.built_in()
     facts = [t for t in everything.terminals if t.tid.startswith(LOAD_TERMINALS)]
-    if count > len(facts):
-        raise CliError(f"terminals: there are {len(facts)} for load, not {count}")
     host, port = options.gateway_address(data_dir, gateway)
     cards = [c for c in everything.cards if c.name.startswith(LOAD_CARDS)]
     try:
         tills = open_tills(facts[:count], host=host, port=port, data_dir=data_dir)
     except MemoryFileError as error:
         raise CliError(str(error)) from None
+    except OSError as error:
+        raise CliError(f"data-dir: {error.filename or data_dir}: {error.strerror}") from None
     console = Console(stderr=True, highlight=False)
     try:
         with Live(console=console, auto_refresh=False, transient=True) as live:

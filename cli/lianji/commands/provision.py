@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lianji import checks
 from lianji.declaration import declaration_for
 from lianji.errors import CliError
 from runtime.bus import Bus, NotDelivered
@@ -18,7 +19,7 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def provision(
         nats: Annotated[
-            str, typer.Option(envvar="LIANJI_NATS_URL", help="URL of the broker.")
+            str, typer.Option(envvar="LIANJI_NATS_URL", help="URL of the broker.", callback=checks.nats)
         ] = "nats://127.0.0.1:4222",
     ) -> None:
         """Make the streams, buckets and consumers that are not there yet, and exit."""

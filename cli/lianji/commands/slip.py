@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 import typer
 
 from contracts import subjects
+from contracts.journal import Intent, Outcome, Record, Reversing, Tombstone
 from contracts.questions import Refused, Slip, SlipQuestion
+from contracts.response_codes import describe
+from contracts.states import State
 from lianji import options
-from lianji.errors import CliError
+from lianji.errors import CliError, WrongUseError
+from lianji.journal import history, open_journal
 from runtime.bus import BusError
 
 COPIES = ("merchant", "cardholder")
@@ -20,7 +25,7 @@ _answer: msgspec.json.Decoder[Slip | Refused] = msgspec.json.Decoder(Slip | Refu
 def register(app: typer.Typer) -> None:
     @app.command()
     def slip(
-        rrn: Annotated[str, typer.Argument(help="Reference number (field 37).")],
+        rrn: options.Rrn,
         copy: Annotated[str, typer.Option(help="merchant 商户存根 or cardholder 持卡人存根.")] = "merchant",
         reprint: Annotated[bool, typer.Option("--reprint", help="Mark it --- 重打印 ---.")] = False,
         data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
@@ -28,22 +33,39 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Print a copy of a sale's slip."""
         if copy not in COPIES:
-            raise CliError(f"copy: {copy!r} is neither {' nor '.join(COPIES)}")
+            raise WrongUseError(f"copy: {copy!r} is neither {' nor '.join(COPIES)}")
         question = SlipQuestion(rrn=rrn, copy=copy, reprint=reprint)
         answer = options.run(_ask(options.nats_url(data_dir, nats), question))
         if isinstance(answer, Refused):
-            raise CliError(answer.reason)
+            raise CliError(f"{answer.reason} ({rrn})")
         print(answer.text)
 
 
 async def _ask(url: str, question: SlipQuestion) -> Slip | Refused:
     body = msgspec.json.encode(question)
-    async with options.connected(url, "slip") as bus:
+    async with options.connected(url, "slip", within_s=options.ANSWER_S) as bus:
 
         async def ask() -> Slip | Refused:
-            return _answer.decode(await bus.request(subjects.RECEIPTS_SLIP, body, timeout_s=5))
+            try:
+                return _answer.decode(await bus.request(subjects.RECEIPTS_SLIP, body, timeout_s=5))
+            except BusError as error:
+                raise CliError(f"receipts does not answer: {error}") from None
 
-        try:
-            return await options.until_known(ask, within_s=2)
-        except BusError as error:
-            raise CliError(f"receipts does not answer: {error}") from None
+        answer = await ask()
+        if isinstance(answer, Refused):
+            entries = [entry async for entry in history(open_journal(bus, question.rrn), question.rrn)]
+            if reason := why_none([entry.record for entry in entries]):
+                raise CliError(f"RRN {question.rrn} {reason}: no slip")
+            answer = await options.until_known(ask, within_s=2)
+        return answer
+
+
+def why_none(records: Sequence[Record]) -> str:
+    """Why the journal's records of one reference number come to no slip; empty when receipts must print one, sooner or later."""
+    if not isinstance(records[0], Intent | Tombstone):
+        return "is no sale"
+    outcome = next((record for record in records if isinstance(record, Outcome)), None)
+    if outcome is not None:
+        return "" if outcome.state is State.APPROVED else f"was declined ({describe(outcome.response_code)})"
+    reversing = isinstance(records[0], Tombstone) or any(isinstance(record, Reversing) for record in records)
+    return "was reversed and never approved" if reversing else "has no answer yet"

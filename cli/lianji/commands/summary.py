@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -15,9 +13,9 @@ from rich.table import Table
 from contracts import subjects
 from contracts.money import Money
 from contracts.questions import DaySummary, DaySummaryQuestion, Refused
-from lianji import stackfile
+from lianji import options
 from lianji.errors import CliError
-from runtime.bus import Bus, BusError
+from runtime.bus import BusError
 
 SHANGHAI = timezone(timedelta(hours=8))
 _answer: msgspec.json.Decoder[DaySummary | Refused] = msgspec.json.Decoder(DaySummary | Refused)
@@ -27,32 +25,27 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def summary(
         merchant: Annotated[str, typer.Argument(help="The merchant's number (field 42).")],
-        data_dir: Annotated[Path, typer.Option(envvar="LIANJI_DATA_DIR", help="The stack's data directory.")] = Path(
-            ".lianji"
-        ),
+        data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
         day: Annotated[str, typer.Option(help="YYYY-MM-DD in Asia/Shanghai; today when left out.")] = "",
-        nats: Annotated[str, typer.Option(envvar="LIANJI_NATS_URL", help="Broker of a stack in Compose.")] = "",
-        json: Annotated[bool, typer.Option("--json", help="Print the answer as one JSON line.")] = False,
+        nats: options.Nats = "",
+        json: options.Json = False,
     ) -> None:
         """Show what a merchant sold on one day, batch by batch, and what is payable."""
-        url = nats or stackfile.running(data_dir).nats_url
+        url = options.nats_url(data_dir, nats)
         question = DaySummaryQuestion(merchant=merchant, day=day or datetime.now(SHANGHAI).strftime("%Y-%m-%d"))
-        answer = asyncio.run(_ask(url, question))
+        answer = options.run(_ask(url, question))
         if isinstance(answer, Refused):
             raise CliError(answer.reason)
         print(msgspec.json.encode(answer).decode()) if json else _show(answer)
 
 
 async def _ask(url: str, question: DaySummaryQuestion) -> DaySummary | Refused:
-    try:
-        bus = await Bus.connect(url, "lianji-summary", wait_s=5)
+    body = msgspec.json.encode(question)
+    async with options.connected(url, "summary", within_s=options.ANSWER_S) as bus:
         try:
-            body = msgspec.json.encode(question)
             return _answer.decode(await bus.request(subjects.SETTLEMENT_DAY_SUMMARY, body, timeout_s=10))
-        finally:
-            await bus.close()
-    except BusError as error:
-        raise CliError(f"settlement does not answer: {error}") from None
+        except BusError as error:
+            raise CliError(f"settlement does not answer: {error}") from None
 
 
 def _show(answer: DaySummary) -> None:

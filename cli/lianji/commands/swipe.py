@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +17,14 @@ import world
 from contracts.money import AmountError, Money, parse_amount
 from contracts.response_codes import describe
 from lianji import options
-from lianji.errors import CliError
+from lianji.errors import CliError, WrongUseError
 from terminal_sim.memory import MemoryFileError
 from terminal_sim.outcomes import ReversalOutcome
 from terminal_sim.till import SwipeResult, Till, open_till
 
 APPROVED, NO_ANSWER, DECLINED = 0, 1, 3
+PATIENCE_S = 2.0
+"""Waiting for longer is said."""
 
 
 def register(app: typer.Typer) -> None:
@@ -35,16 +41,16 @@ def register(app: typer.Typer) -> None:
         ] = False,
         json: options.Json = False,
     ) -> None:
-        """Sell: swipe a card, key amount and PIN. Exits 0 approved, 3 declined, 1 no answer (a reversal is kept and goes first next time)."""
+        """Sell: swipe a card, key amount and PIN. Exits 0 approved, 3 declined, 1 no usable answer (a reversal is kept and goes first next time)."""
         facts = world.built_in().card(card)
         if facts is None:
-            raise CliError(f"card: there is no {card!r}; `lianji world` lists them")
+            raise WrongUseError(f"card: there is no {card!r}; `lianji world` lists them")
         try:
             money = parse_amount(amount)
         except AmountError as error:
-            raise CliError(str(error)) from None
+            raise WrongUseError(str(error)) from None
         if pin and not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 12):
-            raise CliError("pin: 4 to 12 digits (ISO 9564)")
+            raise WrongUseError("pin: 4 to 12 digits (ISO 9564)")
         result, signed_on = options.run(_swipe(data_dir, gateway, terminal, facts, money.minor, pin, lose_answer))
         if json:
             print(msgspec.json.encode(as_json(result, terminal, facts, money)).decode())
@@ -59,12 +65,14 @@ def open_terminal(data_dir: Path, gateway: str, number: str) -> Till:
     """The terminal with its memory, on a line to the gateway; raises CliError."""
     facts = world.built_in().terminal(number)
     if facts is None:
-        raise CliError(f"terminal: there is no {number!r}; `lianji world` lists them")
+        raise WrongUseError(f"terminal: there is no {number!r}; `lianji world` lists them")
     host, port = options.gateway_address(data_dir, gateway)
     try:
         return open_till(facts, host=host, port=port, data_dir=data_dir)
     except MemoryFileError as error:
         raise CliError(str(error)) from None
+    except OSError as error:
+        raise CliError(f"data-dir: {error.filename or data_dir}: {error.strerror}") from None
 
 
 async def _swipe(
@@ -73,18 +81,38 @@ async def _swipe(
     """What came of it, and the batch when the terminal had to sign on first."""
     till = open_terminal(data_dir, gateway, terminal)
     try:
-        ahead: list[ReversalOutcome] = []
-        before = till.terminal.record.session
-        refused = await till.make_ready(ahead)
-        if refused is not None:
-            return SwipeResult(refused=refused.reason, rc=refused.response_code), ""
-        session = till.terminal.record.session
-        till.link.drop_answers = int(lose_answer)
-        result = await till.swipe(card, amount_minor, pin)
-        signed_on = session.batch if session is not None and session != before else ""
-        return replace(result, reversal=ahead[-1]) if ahead else result, signed_on
+        with said_after(PATIENCE_S, "waiting for the answer …"):
+            return await _sell(till, card, amount_minor, pin, lose_answer)
     finally:
         till.shut()
+
+
+async def _sell(
+    till: Till, card: world.Card, amount_minor: int, pin: str, lose_answer: bool
+) -> tuple[SwipeResult, str]:
+    ahead: list[ReversalOutcome] = []
+    before = till.terminal.record.session
+    refused = await till.make_ready(ahead)
+    if refused is not None:
+        return SwipeResult(refused=refused.reason, rc=refused.response_code), ""
+    session = till.terminal.record.session
+    till.link.drop_answers = int(lose_answer)
+    result = await till.swipe(card, amount_minor, pin)
+    signed_on = session.batch if session is not None and session != before else ""
+    return replace(result, reversal=ahead[-1]) if ahead else result, signed_on
+
+
+@contextmanager
+def said_after(seconds: float, text: str) -> Iterator[None]:
+    """Says `text` to whoever sits at the terminal when what is inside takes longer than `seconds`."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    timer = asyncio.get_running_loop().call_later(seconds, lambda: print(text, file=sys.stderr, flush=True))
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def exit_code(result: SwipeResult) -> int:
@@ -122,8 +150,7 @@ def _show(result: SwipeResult, card: world.Card, money: Money) -> None:
     head = f"{card.pan}  RMB {money}"
     if not result.rc:
         kept = "its reversal is kept and goes before the next sale" if result.pending else "it has been reversed"
-        print(f"{head}\nno usable answer ({result.reason}): {kept}")
-        return
+        raise CliError(f"{head}: no usable answer ({result.reason}): {kept}")
     print(f"{head}\n{describe(result.rc)}  RRN {result.rrn}  {result.duration_ms:.1f} ms")
     print(
         f"voucher {result.stan}  batch {result.batch}"

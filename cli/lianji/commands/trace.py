@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import typer
@@ -27,18 +27,19 @@ FACTS = ("lianji.institution", "lianji.response_code", "response_code", "lianji.
 def register(app: typer.Typer) -> None:
     @app.command()
     def trace(
-        rrn: Annotated[str, typer.Argument(help="Reference number (field 37).")],
+        rrn: options.Rrn,
         data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
         nats: options.Nats = "",
         json: options.Json = False,
     ) -> None:
         """Show the trace of one transaction as a tree with durations, from the gateway's frame to the settlement posting."""
+        give_up = time.monotonic() + options.ANSWER_S
         url = options.nats_url(data_dir, nats)
         entries = options.run(read(url, rrn))
         context = parse_traceparent(next((e.record.trace for e in entries if e.record.trace), ""))
         if context is None:
             raise CliError(f"rrn: the journal holds no trace of {rrn}")
-        rows = _complete(TraceFiles(data_dir / "traces", context.trace_id), due(entries))
+        rows = _complete(TraceFiles(data_dir / "traces", context.trace_id), due(entries), give_up)
         if not rows:
             raise CliError(
                 f"no spans of trace {context.trace_id} in {data_dir / 'traces'}; a stack in Compose sends them to Jaeger: "
@@ -83,9 +84,9 @@ def is_whole(rows: list[SpanRow], hops: set[Hop]) -> bool:
     return rooted and not orphans and hops <= {(row.name, row.attributes.get("lianji.entry_kind", "")) for row in rows}
 
 
-def _complete(files: TraceFiles, hops: set[Hop]) -> list[SpanRow]:
-    """The trace once all of it has been exported, or what there is after PATIENCE_S."""
-    give_up = time.monotonic() + PATIENCE_S
+def _complete(files: TraceFiles, hops: set[Hop], give_up: float) -> list[SpanRow]:
+    """The trace once all of it has been exported, or what there is after PATIENCE_S, or at `give_up` (monotonic)."""
+    give_up = min(give_up, time.monotonic() + PATIENCE_S)
     while True:
         rows = files.read()
         if is_whole(rows, hops) or time.monotonic() > give_up:

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from lianji import checks, options, stackfile
+from lianji.errors import CliError, InterruptedByUserError
 from lianji.stack import Stack
 from security_module import NOTICE
 
@@ -22,25 +24,50 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def up(
         data_dir: Annotated[
-            Path, typer.Option(envvar="LIANJI_DATA_DIR", help="Where journals, ledgers, logs and traces are kept.")
-        ] = Path(".lianji"),
+            Path,
+            typer.Option(
+                envvar="LIANJI_DATA_DIR",
+                help="Where journals, ledgers, logs and traces are kept.",
+                callback=checks.data_dir,
+            ),
+        ] = options.DEFAULT_DATA_DIR,
         port: Annotated[
-            int, typer.Option(help="TCP port of the terminal gateway; 0 takes 8583 if it is free, else any.")
+            int,
+            typer.Option(
+                help="TCP port of the terminal gateway; 0 takes 8583 if it is free, else any.",
+                callback=checks.whole_between(0, 65535),
+            ),
         ] = 0,
         json: Annotated[bool, typer.Option("--json", help="Print one JSON line when ready.")] = False,
     ) -> None:
         """Start broker and services as local processes; Ctrl-C drains and stops them."""
-        asyncio.run(_up(data_dir, port or _default_port(), json))
+        checks.make_data_dir(data_dir)
+        asyncio.run(_up(data_dir, _free(data_dir, port), json))
 
 
-def _default_port() -> int:
+def _free(data_dir: Path, port: int) -> int:
+    """The port to listen on, 0 for any; raises CliError when the one that was asked for cannot be had."""
+    refusal = _refusal(port or DEFAULT_PORT)
+    if not refusal:
+        return port or DEFAULT_PORT
+    if (
+        port and stackfile.find(data_dir) is None
+    ):  # else the port may be that stack's own, and its start says what is wrong
+        raise CliError(f"port: {port} {refusal}; take another --port")
+    return port
+
+
+def _refusal(port: int) -> str:
+    """Why a server could not listen on `port`; empty when it could."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", DEFAULT_PORT))
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            return "may not be taken by this user"
         except OSError:
-            return 0
-    return DEFAULT_PORT
+            return "is taken"
+    return ""
 
 
 async def _up(data_dir: Path, port: int, json: bool) -> None:
@@ -52,18 +79,22 @@ async def _up(data_dir: Path, port: int, json: bool) -> None:
     sys.stderr.write(f"lianji: starting on {stack.data_dir} ({NOTICE})\n")
     starting = asyncio.create_task(stack.start())
     asked = asyncio.create_task(stopping.wait())
+    ready = False
     try:
         await asyncio.wait([starting, asked], return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()  # raises what kept it from starting
+            ready = True
             print(ready_line(stack) if json else ready_text(stack), flush=True)
             await stopping.wait()
-        sys.stderr.write("lianji: draining\n")
+            sys.stderr.write("lianji: draining\n")
     finally:
         asked.cancel()
         starting.cancel()
         await asyncio.gather(starting, asked, return_exceptions=True)
         await stack.stop()
+    if not ready:
+        raise InterruptedByUserError("interrupted before it was ready")
     sys.stderr.write("lianji: stopped\n")
 
 
@@ -90,7 +121,7 @@ def ready_text(stack: Stack) -> str:
     return (
         f"Lianji is up.\n"
         f"  terminals   {info.gateway_host}:{info.gateway_port} (TCP, ISO 8583; docs/terminal-protocol.md)\n"
-        f"  NATS        {info.nats_url} (subjects terminal.v1.<terminal>.request; `nats micro ls`)\n"
+        f"  NATS        {info.nats_url} (subjects terminal.v1.<terminal>.request; if you have the nats CLI: `nats --server {info.nats_url} micro ls`)\n"
         f"  logs        {stack.data_dir / 'logs'}\n"
         f"  next        lianji swipe{option} --card debit-1 --amount 12.34 --pin 123456\n"
         f"              lianji load{option} --concurrency 16 --duration 10 · lianji verify{option}\n"

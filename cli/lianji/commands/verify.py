@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 import typer
@@ -17,52 +17,70 @@ from rich.console import Console
 from rich.table import Table
 
 import world
-from lianji import options, stackfile
+from lianji import checks, options, stackfile
 from lianji.broker import BrokerError, LocalBroker
 from lianji.errors import CliError
 from lianji.verify.gather import gather
 from lianji.verify.invariants import INVARIANTS
 from lianji.verify.report import Finding
 from runtime.bus import Bus
-from runtime.log import LogError
+
+
+LONGEST_PATIENCE_S = 86_400
+
+
+class Checked(NamedTuple):
+    """What became of the checks."""
+
+    findings: dict[str, Finding]
+    waiting: list[str]
+    """Transactions that wait for their terminal."""
+    empty: bool
+    """Nothing has happened yet that could be checked."""
+
+    @property
+    def held(self) -> bool:
+        return all(finding.held for finding in self.findings.values())
 
 
 def register(app: typer.Typer) -> None:
     @app.command()
     def verify(
         data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
-        patience: Annotated[float, typer.Option(help="Seconds to wait for open transactions to end.")] = 30.0,
+        patience: Annotated[
+            float,
+            typer.Option(
+                help="Seconds to wait for open transactions to end.", callback=checks.between(0, LONGEST_PATIENCE_S)
+            ),
+        ] = 30.0,
         json: options.Json = False,
     ) -> None:
         """Check the invariants over journals, banks' ledgers, settlement and terminals. Exits 0 when all hold, 1 when one is broken."""
         started = time.monotonic()
-        findings, waiting = options.run(_verify(data_dir, patience))
-        held = all(finding.held for finding in findings.values())
+        checked = options.run(_verify(data_dir, patience))
         if json:
-            rows = {name: {"held": f.held, **msgspec.to_builtins(f)} for name, f in findings.items()}
-            print(msgspec.json.encode({"held": held, "invariants": rows, "waiting_at_terminals": waiting}).decode())
+            rows = {name: {"held": f.held, **msgspec.to_builtins(f)} for name, f in checked.findings.items()}
+            answer = {"held": checked.held, "invariants": rows, "waiting_at_terminals": checked.waiting}
+            print(msgspec.json.encode(answer).decode())
         else:
-            _show(findings, waiting, time.monotonic() - started)
-        raise typer.Exit(0 if held else 1)
+            show(checked, time.monotonic() - started)
+        raise typer.Exit(0 if checked.held else 1)
 
 
-async def _verify(data_dir: Path, patience_s: float) -> tuple[dict[str, Finding], list[str]]:
+async def _verify(data_dir: Path, patience_s: float) -> Checked:
     async with _broker(data_dir) as url, options.connected(url, "verify") as bus:
         return await _check(bus, data_dir, patience_s)
 
 
-async def _check(bus: Bus, data_dir: Path, patience_s: float) -> tuple[dict[str, Finding], list[str]]:
+async def _check(bus: Bus, data_dir: Path, patience_s: float) -> Checked:
     console = Console(stderr=True, highlight=False)
 
     def progress(text: str) -> None:
         if console.is_terminal:
             console.print(text, style="dim")
 
-    try:
-        evidence = await gather(bus, world.built_in(), data_dir, patience_s=patience_s, progress=progress)
-    except LogError as error:
-        raise CliError(f"a log cannot be read: {error}") from None
-    return {name: check(evidence) for name, check in INVARIANTS.items()}, evidence.waiting()
+    evidence = await gather(bus, world.built_in(), data_dir, patience_s=patience_s, progress=progress)
+    return Checked({name: check(evidence) for name, check in INVARIANTS.items()}, evidence.waiting(), evidence.empty)
 
 
 @asynccontextmanager
@@ -99,7 +117,9 @@ def _alone(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def _show(findings: dict[str, Finding], waiting: list[str], took_s: float) -> None:
+def show(checked: Checked, took_s: float) -> None:
+    """The findings as a table, and below it every case that is broken."""
+    findings, waiting = checked.findings, checked.waiting
     console = Console(highlight=False)
     table = Table("", "", "checked", "invariant")
     for name, finding in findings.items():
@@ -114,4 +134,5 @@ def _show(findings: dict[str, Finding], waiting: list[str], took_s: float) -> No
         console.print(
             f"{len(waiting)} transactions wait for their terminal to send the reversal it keeps (not judged): {', '.join(waiting[:5])}"
         )
-    console.print(f"{'all held' if all(f.held for f in findings.values()) else 'NOT held'}, {took_s:.1f} s")
+    verdict = "NOT held" if not checked.held else "nothing to check yet" if checked.empty else "all held"
+    console.print(f"{verdict}, {took_s:.1f} s")

@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
         every: bool = typer.Option(False, "--all", help=ALL_HELP),
         json: options.Json = False,
     ) -> None:
-        """List the terminals, cards and banks of the test world (with --json also keys and PINs, in clear on purpose)."""
+        """List the terminals, cards and banks of the test world (with --json also keys, in clear on purpose).
+
+        The table needs no stack. With --json it does, or --gateway: each terminal is printed with the address that it dials.
+        """
         everything = worlds.built_in()
         if json:
             host, port = options.gateway_address(data_dir, gateway)

@@ -49,6 +49,11 @@ class Evidence(NamedTuple):
     damage: list[tuple[str, str]]
     """Logs that cannot be trusted, and why."""
 
+    @property
+    def empty(self) -> bool:
+        """Nobody has recorded anything: no journal more than who owns it, no terminal a sale."""
+        return not (self.journals.moves or self.seen or self.damage)
+
     def waiting(self) -> list[str]:
         return [s.id for s in self.seen if s.waits]
 

@@ -25,7 +25,8 @@ NOTICE = "software keys, for test use"
 
 _PIN_KEYS = (Purpose.PIN, Purpose.ZONE_PIN)
 # Python 3.11 takes 100 ns to find a member of an Enum by name, and MACs and PINs are on the path of every transaction: found once.
-_MAC, _CMAC, _ISO_4, _USE_PIN = Purpose.MAC, MacAlgorithm.AES_CMAC, PinFormat.ISO_4, Use.PIN
+_MAC, _CMAC = Purpose.MAC, MacAlgorithm.AES_CMAC
+_USE_PIN, _ISO_0, _ISO_4 = Use.PIN, PinFormat.ISO_0, PinFormat.ISO_4
 _KEPT_OPEN = 8192
 """Open keys: a thousand terminals with their master and session keys, with room. An opened key is about 1 KB."""
 
@@ -117,6 +118,12 @@ class SecurityModule(HostSecurityModule):
     ) -> bytes:
         """The same PIN under another PIN key; PinFormatError when the block does not hold a PIN for this PAN."""
         digits = pan.clear()
+        if (
+            from_format is _ISO_0 and to_format is _ISO_0
+        ):  # the block, once seen to hold a PIN, is what would be built of that PIN
+            clear = self._clear_block(block, from_key)
+            pin_block.parse(clear, digits)
+            return self._des(to_key, _USE_PIN, _PIN_KEYS).encrypt(clear)
         return self._seal(to_key, to_format, self._pin(block, digits, from_key, from_format), digits)
 
     def verify_pin(
@@ -143,8 +150,11 @@ class SecurityModule(HostSecurityModule):
     def _pin(self, block: bytes, pan: str, key: Key, pin_format: PinFormat) -> str:
         if pin_format is _ISO_4:
             return pin_block_aes.unseal(self._aes(key, _USE_PIN, _PIN_KEYS), block, pan)
+        return pin_block.parse(self._clear_block(block, key), pan, pin_format)
+
+    def _clear_block(self, block: bytes, key: Key) -> bytes:
         opened = self._des(key, _USE_PIN, _PIN_KEYS)
-        return pin_block.parse(opened.decrypt(block) if len(block) == 8 else block, pan, pin_format)
+        return opened.decrypt(block) if len(block) == 8 else block  # of another length: for `parse` to refuse
 
     def _des(self, key: Key, use: Use, purposes: tuple[Purpose, ...]) -> DesKey:
         # Asked this way round: for the exact type, which a stored key is, isinstance is a comparison.

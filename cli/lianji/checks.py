@@ -1,0 +1,82 @@
+"""Checks of options that need nothing but the value. They run before the command does, and name their option."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import typer
+
+from contracts.identity import shard_of_rrn
+from lianji.errors import CliError
+
+
+def between(low: float, high: float) -> Callable[[float | None], float | None]:
+    """The check of a number that is a fraction: finite, and within the limits, both included."""
+
+    def check(value: float | None) -> float | None:
+        if value is not None and not low <= value <= high:  # not a number is nowhere
+            raise typer.BadParameter(f"{value} is not between {low} and {high}")
+        return value
+
+    return check
+
+
+def whole_between(low: int, high: int) -> Callable[[int | None], int | None]:
+    """The check of a whole number within the limits, both included."""
+
+    def check(value: int | None) -> int | None:
+        if value is not None and not low <= value <= high:
+            raise typer.BadParameter(f"{value} is not between {low} and {high}")
+        return value
+
+    return check
+
+
+def rrn(value: str) -> str:
+    """A reference number (field 37) as this stack gives them out: 12 digits."""
+    try:
+        shard_of_rrn(value)
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is not 12 digits") from None
+    return value
+
+
+def nats(value: str) -> str:
+    """Empty (the stack on the data directory), or the URL of a broker."""
+    wrong = typer.BadParameter(f"{value!r} is not nats://HOST:PORT; write it like nats://127.0.0.1:4222")
+    if not value:
+        return value
+    try:
+        url = urlsplit(value)
+        port = url.port
+    except ValueError:  # a port that is no number below 65536
+        raise wrong from None
+    if url.scheme != "nats" or not url.hostname or not port or url.netloc.count("@") or url.path.strip("/"):
+        raise wrong
+    return value
+
+
+def data_dir(value: Path | None) -> Path | None:
+    """A directory, or a place where one could be made."""
+    if value is None:
+        return None
+    try:
+        nearest = next(path for path in (value.absolute(), *value.absolute().parents) if path.exists())
+    except OSError as error:
+        raise typer.BadParameter(f"{value}: {error.strerror}") from None
+    if not nearest.is_dir():
+        raise typer.BadParameter(f"{value} cannot be a directory: {nearest} is a file")
+    return value
+
+
+def make_data_dir(path: Path) -> None:
+    """Makes the directory, for commands that write; raises CliError when that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CliError(f"data-dir: {path} cannot be made: {error.strerror}") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise CliError(f"data-dir: {path} cannot be written")
