@@ -47,7 +47,8 @@ def run(arguments: Sequence[str]) -> int:
     except CliError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
-        return _fail(f"{_wrong_use(error)}; see `{_help_for(error)}`", error.exit_code)
+        command = f"lianji {arguments[0]}" if arguments and arguments[0] in MODULES else "lianji"
+        return _fail(f"{_wrong_use(error)}; see `{command} --help`", error.exit_code)
     except (BusError, LogError):
         _debug()
         return _fail("broker: connection lost or no answer; is the stack up?", FAILED)
@@ -77,14 +78,12 @@ def _debug() -> None:
 
 
 def _wrong_use(error: typer.TyperException) -> str:
-    """`card: missing`, `port: 'x' is not a valid int`, `no such option: --cart`."""
+    """`card: missing`, `port: input should be a valid integer`, `card: requires an argument`, `no such option: --cart`."""
     if isinstance(error, typer.BadParameter) and error.param is not None:
-        name = max(error.param.opts, key=len).lstrip("-")
-        return f"{name}: {error.message.rstrip('.') or 'missing'}"
-    text = error.format_message().rstrip(".")
-    return text[:1].lower() + text[1:]
-
-
-def _help_for(error: typer.TyperException) -> str:
-    context = getattr(error, "ctx", None)
-    return f"{context.command_path if context is not None else 'lianji'} --help"
+        name, text = max(error.param.opts, key=len), error.message or "missing"
+    else:
+        name, text = getattr(error, "option_name", ""), error.format_message()
+        start = f"Option {name!r} "
+        name, text = (name, text[len(start) :]) if text.startswith(start) else ("", text)
+    text = text[:1].lower() + text[1:].rstrip(".")
+    return f"{name.lstrip('-')}: {text}" if name else text

@@ -25,7 +25,6 @@ from lianji.verify.invariants import INVARIANTS
 from lianji.verify.report import Finding
 from runtime.bus import Bus
 
-
 LONGEST_PATIENCE_S = 86_400
 
 
