@@ -58,6 +58,7 @@ class Stack:
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: IO[bytes] | None = None
         self._stopping = False
+        self._starting: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------------ start
 
@@ -65,7 +66,9 @@ class Stack:
         """Returns when a swipe can be taken; raises CliError with what is missing and where to look."""
         self._take_lock()
         try:
-            await asyncio.to_thread(self.broker.start)
+            # A thread cannot be interrupted: a stop that comes now waits for it, or it would leave the broker behind.
+            self._starting = asyncio.create_task(asyncio.to_thread(self.broker.start))
+            await asyncio.shield(self._starting)
         except BrokerError as error:
             raise CliError(str(error)) from None
         self._tasks.append(asyncio.create_task(self._supervise_broker()))
@@ -182,11 +185,14 @@ class Stack:
         self._stopping = True
         if self._lock is None:
             return  # it has not started: what runs on the data directory is another's
+        if self._starting is not None:
+            await asyncio.gather(self._starting, return_exceptions=True)
         for name in ("terminal-gw", "auth-b", "auth-a", "issuer-sim", "receipts", "settlement"):
             if name in self.children:
                 await self.children[name].stop()
-        await asyncio.to_thread(self.broker.stop)
+        # The supervisors end first: one of them may just be starting the broker again.
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self.broker.stop)
         stackfile.remove(self.data_dir)
         self._lock.close()
         self._lock = None

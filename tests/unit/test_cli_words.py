@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 import world
 from contracts.authorization import Totals
 from contracts.identity import format_rrn
-from contracts.journal import BatchClosed, BatchUnbalanced, Outcome, Record, Reversing, Tombstone
+from contracts.journal import BatchClosed, BatchUnbalanced, EpochStarted, Outcome, Record, Reversing, Tombstone
 from contracts.kinds import Kind
 from contracts.money import Money
 from contracts.states import State
@@ -21,6 +23,10 @@ from lianji.commands.verify import Checked, show
 from lianji.errors import CliError
 from lianji.journal import Entry
 from lianji.stack import Stack
+from lianji.verify.books import Books
+from lianji.verify.evidence import Evidence
+from lianji.verify.journals import Journals
+from lianji.verify.ledgers import Ledgers
 from lianji.verify.report import Finding
 from terminal_sim.till import SwipeResult
 
@@ -100,6 +106,16 @@ def test_verdict(capsys: pytest.CaptureFixture[str], broken: int, empty: bool, v
     assert checked.held is (broken == 0)
     show(checked, 0.1)
     assert capsys.readouterr().out.splitlines()[-1] == f"{verdict}, 0.1 s"
+
+
+def test_a_new_owner_is_nothing_to_check_and_a_closed_batch_is_something(tmp_path: Path) -> None:
+    journals = Journals()
+    evidence = Evidence(journals, Ledgers(), Books(tmp_path / "settlement.db"), {}, [], [])
+    journals.read(EpochStarted(epoch=1, owner="auth-a", at_ms=1))
+    assert evidence.empty
+    assert not evidence._replace(damage=[("journal.v1.0", "a gap")]).empty
+    journals.read(CLOSED)
+    assert not evidence.empty
 
 
 def test_a_swipe_without_a_usable_answer(capsys: pytest.CaptureFixture[str]) -> None:

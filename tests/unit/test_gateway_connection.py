@@ -90,7 +90,7 @@ async def closed(stream: Stream) -> bytes:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Waits for something that has no event of its own, as a line in the log."""
-    while not condition():  # noqa: ASYNC110
+    while not condition():
         await asyncio.sleep(0.001)
 
 

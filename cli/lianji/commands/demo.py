@@ -16,7 +16,6 @@ import typer
 from rich.console import Console
 
 from lianji import checks
-from lianji.commands.up import start_and_stop_in_order
 from lianji.demo import Found, Step, steps
 from lianji.errors import CliError
 from lianji.stack import Stack
@@ -46,7 +45,6 @@ def register(app: typer.Typer) -> None:
 
 
 async def _demo(data_dir: Path) -> None:
-    start_and_stop_in_order()
     console = Console(highlight=False)
     started = time.monotonic()
     world = built_in()

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import socket
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,17 +70,7 @@ def _refusal(port: int) -> str:
     return ""
 
 
-def start_and_stop_in_order() -> None:
-    """Gives the running loop one worker thread. For whoever may stop a stack that is still starting.
-
-    A thread in which the broker starts cannot be interrupted: the stop has to wait for it, or it would find nothing to stop
-    and leave the broker behind.
-    """
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=1))
-
-
 async def _up(data_dir: Path, port: int, json: bool) -> None:
-    start_and_stop_in_order()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

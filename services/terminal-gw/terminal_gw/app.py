@@ -16,15 +16,18 @@ from terminal_gw.keyring import Keyring
 from terminal_gw.listener import Limits, Listener
 from terminal_gw.pipeline import Pipeline
 from terminal_gw.requests import Desk
+from terminal_gw.secure import SecureDoor
 from terminal_gw.sessions import Sessions
 from terminal_gw.settings import Settings
 from terminal_gw.switch import Switch
+from terminal_gw.tls import server_context
 
 log = logs.get("app")
 
 
 async def wire(service: Service[Settings]) -> None:
     settings = service.settings
+    tls = server_context(settings)
     test_world = world.built_in()
     module = SecurityModule(world.lmk())
     log.info("security module", notice=NOTICE, world=world.NOTICE)
@@ -41,6 +44,7 @@ async def wire(service: Service[Settings]) -> None:
     listener = Listener(
         pipeline,
         Limits(
+            handshake_timeout_s=settings.handshake_timeout_s,
             frame_timeout_s=settings.frame_timeout_s,
             idle_timeout_s=settings.idle_timeout_s,
             per_address=settings.connections_per_address,
@@ -51,8 +55,15 @@ async def wire(service: Service[Settings]) -> None:
     serving = await service.bus.serve(subjects.TERMINAL_REQUESTS, ingress.handle, queue=subjects.TERMINAL_QUEUE)
     service.ports["listen"] = await listener.start(settings.listen_host, settings.listen_port)
     service.health.check("listener", listener.ready)
+    accepting: asyncio.Task[None] | None = None
+    if tls is not None:
+        door = SecureDoor(listener, tls)
+        service.ports["tls"] = await door.open(settings.listen_host, settings.tls_port)
+        accepting = service.spawn(door.run(), name="TLS door")
 
     async def drain() -> None:
+        if accepting is not None:
+            accepting.cancel()
         await asyncio.gather(listener.drain(), serving.stop())
 
     service.on_drain(drain)

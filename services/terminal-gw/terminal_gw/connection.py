@@ -56,14 +56,10 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        name = transport.get_extra_info("peername") or ("", 0)
-        self._address, self._peer = str(name[0]), f"{name[0]}:{name[1]}"
-        self._admitted = self._house.admit(self, self._address)
-        if not self._admitted:
-            self._closing = True
+        if self._enter(transport.get_extra_info("peername") or ("", 0)):
+            self._start_timer()
+        else:
             self._transport.abort()
-            return
-        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
         if self._closing:
@@ -138,14 +134,18 @@ class Connection(asyncio.Protocol):
             if self._lost:
                 self._leave()
             return
+        self._conclude(None if received.answer is None else iso8583.frame(received.answer))
+
+    def _conclude(self, answer: bytes | None, *, last: bool = False) -> None:
+        """The end of the request in flight: its answer's frame goes out; without one, or after the last, the connection is closed."""
         self._task = None
         if self._lost:
             log.warning("the connection was lost before the answer", peer=self._peer)
             self._leave()
             return
-        if received.answer is not None and self._transport is not None:
-            self._transport.write(iso8583.frame(received.answer))
-        if self._closing or received.answer is None:
+        if answer is not None and self._transport is not None:
+            self._transport.write(answer)
+        if self._closing or answer is None or last:
             self.finish()
         else:
             self._start_timer()
@@ -180,6 +180,13 @@ class Connection(asyncio.Protocol):
         self._stop_timer()
         if self._transport is not None:
             self._transport.close()
+
+    def _enter(self, peer: tuple[str, int]) -> bool:
+        """Takes a place under the caps; False, and closing, when there is none."""
+        self._address, self._peer = str(peer[0]), f"{peer[0]}:{peer[1]}"
+        self._admitted = self._house.admit(self, self._address)
+        self._closing = not self._admitted
+        return self._admitted
 
     def _leave(self) -> None:
         if self._admitted:

@@ -11,6 +11,7 @@ from terminal_gw.connection import Connection, Receiver
 
 log = logs.get("listener")
 
+BACKLOG = 1024
 DRAIN_S = 12.0
 """How long requests in flight may take once the process is asked to stop."""
 
@@ -19,6 +20,7 @@ DRAIN_S = 12.0
 class Limits:
     """What one peer, and all of them, may take."""
 
+    handshake_timeout_s: float = 5.0
     frame_timeout_s: float = 5.0
     idle_timeout_s: float = 120.0
     per_address: int = 2000
@@ -26,7 +28,7 @@ class Limits:
 
 
 class Listener:
-    """One listening socket and its connections."""
+    """One listening socket, all connections (those of the TLS door too) and their caps."""
 
     def __init__(self, receiver: Receiver, limits: Limits) -> None:
         self.receiver = receiver
@@ -40,7 +42,7 @@ class Listener:
     async def start(self, host: str, port: int) -> int:
         """Listens; returns the port taken."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self, self.limits), host, port, backlog=1024)
+        self._server = await loop.create_server(lambda: Connection(self, self.limits), host, port, backlog=BACKLOG)
         taken: int = self._server.sockets[0].getsockname()[1]
         return taken
 

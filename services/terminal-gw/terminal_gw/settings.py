@@ -11,6 +11,16 @@ class Settings(BaseSettings, frozen=True, kw_only=True):
     """0 takes a free port, written to the run file as `listen`."""
     answer_timeout_s: float = 15.0
     """How long a request may wait for the switch; the switch itself gives the issuer 10 s."""
+    tls_port: int = 0
+    """Listens for TLS when there is a certificate; 0 takes a free port. Written to the run file as `tls`."""
+    tls_certificate: str = ""
+    """PEM file: the gateway's certificate and those between it and its CA. Empty: no TLS."""
+    tls_key: str = ""
+    """PEM file: the certificate's private key, without a password; empty: it is in the certificate's file."""
+    tls_client_ca: str = ""
+    """PEM file: who signs the terminals' certificates. Given: mutual TLS, a certificate's common name is its terminal's number."""
+    handshake_timeout_s: float = 5.0
+    """A TLS handshake is done within this, and so is its farewell."""
     frame_timeout_s: float = 5.0
     """A frame that has begun is whole within this."""
     idle_timeout_s: float = 120.0

@@ -8,7 +8,7 @@ tally, load                many at once
 practice                   a host to practise against
 """
 
-from terminal_sim.link import Link, LinkError, LinkLostError
+from terminal_sim.link import Link, LinkError, LinkLostError, tls_context
 from terminal_sim.load import LoadError, open_tills, run_load
 from terminal_sim.memory import MemoryFileError, TerminalBusyError, TerminalMemory, memory_path, read_memory
 from terminal_sim.outcomes import CloseOutcome, PlainOutcome, Refused, ReversalOutcome, SaleOutcome, SignOnOutcome
@@ -44,4 +44,5 @@ __all__ = [
     "open_tills",
     "read_memory",
     "run_load",
+    "tls_context",
 ]

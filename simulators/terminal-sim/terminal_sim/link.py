@@ -1,4 +1,4 @@
-"""A terminal's line: one TCP connection with 2-byte length frames, one request in flight.
+"""A terminal's line: one TCP or TLS connection with 2-byte length frames, one request in flight.
 
 LinkError           nothing was sent
 └── LinkLostError   something was sent and no answer will come: the outcome is unknown
@@ -7,6 +7,8 @@ LinkError           nothing was sent
 from __future__ import annotations
 
 import asyncio
+import ssl
+from pathlib import Path
 from typing import cast
 
 from iso8583 import FormatError, FrameReader, frame
@@ -14,6 +16,20 @@ from iso8583 import FormatError, FrameReader, frame
 DEFAULT_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
+
+
+def tls_context(
+    ca: str | Path, *, certificate: str | Path | None = None, key: str | Path | None = None
+) -> ssl.SSLContext:
+    """TLS to a host whose certificate `ca` has signed; with the terminal's own certificate (and key, when that is in another file) for mutual TLS.
+
+    All are PEM files. OSError when one cannot be read, ssl.SSLError among them.
+    """
+    context = ssl.create_default_context(cafile=str(ca))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
+    return context
 
 
 class LinkError(Exception):
@@ -63,11 +79,14 @@ class _Line(asyncio.Protocol):
 
 
 class Link:
-    """A terminal's way to its host. Connects when asked to, again after a loss; not for two tasks at once."""
+    """A terminal's way to its host, over TLS when it has a context for it. Connects when asked to, again after a loss; not for two tasks at once."""
 
-    def __init__(self, host: str, port: int, *, timeout_s: float = DEFAULT_TIMEOUT_S) -> None:
+    def __init__(
+        self, host: str, port: int, *, timeout_s: float = DEFAULT_TIMEOUT_S, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.host = host
         self.port = port
+        self.tls = tls
         self.timeout_s = timeout_s
         self.drop_answers = 0
         """How many of the next answers are lost on purpose: each arrives, is thrown away, and the line breaks."""
@@ -79,8 +98,10 @@ class Link:
             return
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                _, self._line = await asyncio.get_running_loop().create_connection(_Line, self.host, self.port)
-        except OSError as error:  # TimeoutError is one of them
+                _, self._line = await asyncio.get_running_loop().create_connection(
+                    _Line, self.host, self.port, ssl=self.tls
+                )
+        except OSError as error:  # TimeoutError and ssl.SSLError are among them
             raise LinkError(f"{self.host}:{self.port} cannot be reached: {error or 'no answer'}") from error
 
     async def connect_within(self, patience_s: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import resource
+import ssl
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -35,15 +36,25 @@ class LoadError(Exception):
 
 
 def open_tills(
-    facts: Iterable[TerminalFacts], *, host: str, port: int, data_dir: str | Path, timeout_s: float = DEFAULT_TIMEOUT_S
+    facts: Iterable[TerminalFacts],
+    *,
+    host: str,
+    port: int,
+    data_dir: str | Path,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    tls: Callable[[TerminalFacts], ssl.SSLContext] | None = None,
 ) -> list[Till]:
-    """Tills for many terminals, or TerminalBusyError and none. Each takes two file descriptors; the process's limit is raised to fit."""
+    """Tills for many terminals, or TerminalBusyError and none. Each takes two file descriptors; the process's limit is raised to fit.
+
+    `tls` gives a terminal its context: under mutual TLS each has a certificate of its own.
+    """
     wanted = list(facts)
     _allow_files(2 * len(wanted) + _FILES_BESIDE_TILLS)
     tills: list[Till] = []
     try:
         for one in wanted:
-            tills.append(open_till(one, host=host, port=port, data_dir=data_dir, timeout_s=timeout_s))
+            context = None if tls is None else tls(one)
+            tills.append(open_till(one, host=host, port=port, data_dir=data_dir, timeout_s=timeout_s, tls=context))
     except BaseException:
         for till in tills:
             till.shut()

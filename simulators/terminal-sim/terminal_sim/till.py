@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -268,13 +269,19 @@ class Till:
 
 
 def open_till(
-    facts: TerminalFacts, *, host: str, port: int, data_dir: str | Path, timeout_s: float = DEFAULT_TIMEOUT_S
+    facts: TerminalFacts,
+    *,
+    host: str,
+    port: int,
+    data_dir: str | Path,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    tls: ssl.SSLContext | None = None,
 ) -> Till:
-    """A terminal of the world as it stood when it was last used. TerminalBusyError when another process has it."""
+    """A terminal of the world as it stood when it was last used, over TLS with a context. TerminalBusyError when another process has it."""
     memory = TerminalMemory.open(data_dir, facts.tid)
     seal = Seal(world.terminal_local_key(facts.tid), world.terminal_master_key(facts.tid), facts.mac_algorithm)
     terminal = Terminal(tid=facts.tid, mid=facts.merchant, record=memory.record, seal=seal)
-    return Till(terminal, memory, Link(host, port, timeout_s=timeout_s))
+    return Till(terminal, memory, Link(host, port, timeout_s=timeout_s, tls=tls))
 
 
 def _now_ms() -> int:
