@@ -22,6 +22,7 @@ from lianji.commands.up import ready_text
 from lianji.commands.verify import Checked, show
 from lianji.errors import CliError
 from lianji.journal import Entry
+from lianji.scan.report import Report
 from lianji.stack import Stack
 from lianji.verify.books import Books
 from lianji.verify.evidence import Evidence
@@ -110,7 +111,7 @@ def test_verdict(capsys: pytest.CaptureFixture[str], broken: int, empty: bool, v
 
 def test_a_new_owner_is_nothing_to_check_and_a_closed_batch_is_something(tmp_path: Path) -> None:
     journals = Journals()
-    evidence = Evidence(journals, Ledgers(), Books(tmp_path / "settlement.db"), {}, [], [])
+    evidence = Evidence(journals, Ledgers(), Books(tmp_path / "settlement.db"), {}, [], [], Report())
     journals.read(EpochStarted(epoch=1, owner="auth-a", at_ms=1))
     assert evidence.empty
     assert not evidence._replace(damage=[("journal.v1.0", "a gap")]).empty

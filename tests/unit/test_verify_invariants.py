@@ -16,6 +16,10 @@ from contracts.ledger import LedgerRecord, Posting, Refusal, ReversalPosting
 from contracts.money import CNY
 from contracts.pan import MaskedCard
 from contracts.states import State
+from lianji.scan.detector import Detector
+from lianji.scan.everywhere import search_directory
+from lianji.scan.report import Report
+from lianji.scan.wanted import wanted
 from lianji.verify.books import Books
 from lianji.verify.evidence import Evidence, read_terminals
 from lianji.verify.invariants import INVARIANTS
@@ -24,6 +28,7 @@ from lianji.verify.ledgers import Ledgers
 from lianji.verify.report import SHOWN, Finding
 from terminal_sim.memory import TerminalMemory
 from terminal_sim.record import Answered, ReversalEnded, Sent, Transaction
+from world import built_in
 
 TERMINAL, MERCHANT, BATCH, OPEN_BATCH = "10000001", "482290058130001", "000001", "000002"
 BANK, OTHER_BANK = "huaxing", "nanhai"
@@ -213,7 +218,9 @@ class Sides:
         memory = TerminalMemory.open(self.directory, TERMINAL)
         memory.append(self.memory)
         memory.close()
-        evidence = Evidence(journals, ledgers, books, books.booked(), read_terminals(self.directory), self.damage)
+        scanned, seen = Report(), read_terminals(self.directory)
+        search_directory(self.directory, Detector(wanted(built_in())), scanned, lambda _: None)
+        evidence = Evidence(journals, ledgers, books, books.booked(), seen, self.damage, scanned)
         return {name: check(evidence) for name, check in INVARIANTS.items()}
 
     def _database(self) -> Path:
@@ -245,7 +252,7 @@ def sides(tmp_path: Path) -> Sides:
 def test_a_sound_world_is_called_sound(sides: Sides) -> None:
     findings = sides.findings()
     assert broken(findings) == set(), findings
-    assert list(findings) == ["I1", "I3", "I5", "I7", "I9", "I10"]
+    assert list(findings) == ["I1", "I3", "I5", "I7", "I9", "I10", "I12"]
     assert all(finding.checked for finding in findings.values())
 
 
@@ -319,6 +326,8 @@ FAULTS: dict[str, tuple[set[str], Bend]] = {
         lambda s: s.ledger.remove((OTHER_BANK, given_back(UNKNOWN, 0))),
     ),
     "a late tombstone for a decline that no bank has got": ({"I10"}, lambda s: s.journal.append(tombstone(DECLINED))),
+    # I12
+    "a card number in a file": ({"I12"}, lambda s: (s.directory / "a.log").write_text("card 6291010000000012")),
 }
 
 

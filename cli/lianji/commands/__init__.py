@@ -12,6 +12,7 @@ MODULES = (
     "summary",
     "load",
     "verify",
+    "scan",
     "demo",
     "provision",
 )

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
-import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -17,9 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 import world
-from lianji import checks, options, stackfile
-from lianji.broker import BrokerError, LocalBroker
-from lianji.errors import CliError
+from lianji import checks, options
+from lianji.reading import broker_of
 from lianji.verify.gather import gather
 from lianji.verify.invariants import INVARIANTS
 from lianji.verify.report import Finding
@@ -67,7 +61,7 @@ def register(app: typer.Typer) -> None:
 
 
 async def _verify(data_dir: Path, patience_s: float) -> Checked:
-    async with _broker(data_dir) as url, options.connected(url, "verify") as bus:
+    async with broker_of(data_dir) as url, options.connected(url, "verify") as bus:
         return await _check(bus, data_dir, patience_s)
 
 
@@ -80,40 +74,6 @@ async def _check(bus: Bus, data_dir: Path, patience_s: float) -> Checked:
 
     evidence = await gather(bus, world.built_in(), data_dir, patience_s=patience_s, progress=progress)
     return Checked({name: check(evidence) for name, check in INVARIANTS.items()}, evidence.waiting(), evidence.empty)
-
-
-@asynccontextmanager
-async def _broker(data_dir: Path) -> AsyncIterator[str]:
-    """The running stack's broker; for a data directory without a stack, one of its own for as long as it takes."""
-    stack = stackfile.find(data_dir)
-    if stack is not None:
-        yield stack.nats_url
-        return
-    if not (data_dir / "broker").is_dir():
-        raise CliError(f"{data_dir} is no stack's data directory: start one with `lianji up --data-dir {data_dir}`")
-    with _alone(data_dir):
-        sys.stderr.write("no stack runs here: starting the broker alone, to read\n")
-        broker = LocalBroker((data_dir / "broker").resolve())
-        try:
-            await asyncio.to_thread(broker.start)
-            yield broker.url
-        except BrokerError as error:
-            raise CliError(str(error)) from None
-        finally:
-            await asyncio.to_thread(broker.stop)
-
-
-@contextmanager
-def _alone(data_dir: Path) -> Iterator[None]:
-    """Holds the lock of `lianji up`: two brokers over one directory would ruin it. Raises CliError when a stack has it."""
-    path = data_dir / "run" / "lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CliError(f"the stack on {data_dir} is starting or stopping: verify again in a moment") from None
-        yield
 
 
 def show(checked: Checked, took_s: float) -> None:

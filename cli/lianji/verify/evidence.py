@@ -10,6 +10,7 @@ import msgspec
 
 from contracts.identity import transaction_id
 from contracts.response_codes import APPROVED
+from lianji.scan.report import Report
 from lianji.verify.books import Booked, Books
 from lianji.verify.journals import Journals
 from lianji.verify.ledgers import Ledgers
@@ -48,6 +49,8 @@ class Evidence(NamedTuple):
     seen: list[Seen]
     damage: list[tuple[str, str]]
     """Logs that cannot be trusted, and why."""
+    scanned: Report
+    """What the search for card data has found, anywhere."""
 
     @property
     def empty(self) -> bool:

@@ -14,6 +14,7 @@ from contracts import subjects
 from contracts.journal import record_decoder as journal_records
 from contracts.ledger import record_decoder as ledger_records
 from lianji.errors import CliError
+from lianji.scan.everywhere import search
 from lianji.verify.books import Books
 from lianji.verify.evidence import Evidence, Seen, read_terminals
 from lianji.verify.journals import Journals
@@ -136,7 +137,8 @@ async def gather(bus: Bus, world: World, data_dir: Path, *, patience_s: float, p
         )
     read = f"{sides.journals.records} journal records, {sides.ledgers.records} ledger records"
     progress(f"{read}, {len(seen)} transactions at terminals")
-    return Evidence(sides.journals, sides.ledgers, sides.books, booked, seen, sides.damage())
+    scanned = await search(bus, world, data_dir, progress)
+    return Evidence(sides.journals, sides.ledgers, sides.books, booked, seen, sides.damage(), scanned)
 
 
 def _database(data_dir: Path) -> Path:

@@ -181,6 +181,16 @@ def nothing_is_left_open(evidence: Evidence) -> Finding:
     return finding
 
 
+def no_card_data(evidence: Evidence) -> Finding:
+    """What `lianji scan` finds is a violation each, with where it stands; the evidence is masked."""
+    finding = Finding(name="no card number, track, PIN block or PIN in any stream, table, log, trace or file")
+    finding.checked = evidence.scanned.items
+    for find in evidence.scanned.finds:
+        finding.violate(find.place, f"holds a {find.kind}", form=find.form, value=find.value)
+    finding.broken = evidence.scanned.found  # more than are kept
+    return finding
+
+
 INVARIANTS: dict[str, Callable[[Evidence], Finding]] = {
     "I1": postings_balance,
     "I3": _unless_damaged(approvals_count_once),
@@ -188,5 +198,6 @@ INVARIANTS: dict[str, Callable[[Evidence], Finding]] = {
     "I7": paths_are_legal,
     "I9": _unless_damaged(answers_are_identical),
     "I10": _unless_damaged(nothing_is_left_open),
+    "I12": no_card_data,
 }
 """What `lianji verify` checks, by the names that the project's invariants go by."""

@@ -1,0 +1,73 @@
+"""What a search is for, taken from a world. Made here and not by the security module: evidence should not rest on what it judges."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from contracts.pan import Pan, luhn_valid
+from world import Card, World
+
+PAN_LENGTHS = range(13, 20)
+"""Digits of a card number (ISO/IEC 7812-1 allows fewer; no scheme gives out fewer)."""
+TRACK_TAIL = 7
+"""Expiry and service code: the digits that must follow a track 2's separator (ISO/IEC 7813)."""
+
+
+class Hit(NamedTuple):
+    """One find in some bytes."""
+
+    start: int
+    end: int
+    kind: str
+    """pan | track2 | pin-block | pin | cvv"""
+    form: str
+    """text | bcd | hex | bytes | base64"""
+    masked: str
+
+
+class Wanted(NamedTuple):
+    """Holds clear card numbers: for memory only."""
+
+    prefixes: tuple[str, ...]
+    """What the card numbers begin with that are searched for."""
+    pans: frozenset[str]
+    lengths: tuple[int, ...]
+    """Of `pans`, longest first."""
+    blocks: frozenset[bytes]
+    """Clear PIN blocks, 8 bytes each."""
+
+    def known(self, digits: str) -> str:
+        """The world's card number that `digits` begins with, or nothing."""
+        return next((digits[:n] for n in self.lengths if digits[:n] in self.pans), "")
+
+
+def wanted(world: World) -> Wanted:
+    """Every card and every BIN of the world; every card's clear PIN block with every PIN, for a wrong PIN is one too."""
+    bins = {prefix for institution in world.institutions for prefix in institution.bins}
+    pans = {card.pan.clear() for card in world.cards}
+    alone = {pan[:6] for pan in pans if not pan.startswith(tuple(bins))}
+    pins = {card.pin for card in world.cards}
+    return Wanted(
+        prefixes=tuple(sorted(bins | alone)),
+        pans=frozenset(pans),
+        lengths=tuple(sorted({len(pan) for pan in pans}, reverse=True)),
+        blocks=frozenset(pin_block(pin, card) for card in world.cards for pin in pins),
+    )
+
+
+def pin_block(pin: str, card: Card) -> bytes:
+    """ISO 9564-1 format 0: 0, length, PIN, F to 16 digits; combined with 0000 and the 12 digits before the check digit."""
+    field = f"0{len(pin):X}{pin}".ljust(16, "F")
+    return (int(field, 16) ^ int(card.pan.clear()[-13:-1], 16)).to_bytes(8, "big")
+
+
+def is_pan(digits: str) -> bool:
+    return len(digits) in PAN_LENGTHS and luhn_valid(digits)
+
+
+def masked_pan(digits: str) -> str:
+    return Pan(digits).masked()
+
+
+def masked_track(digits: str) -> str:
+    return f"{masked_pan(digits)}D****"

@@ -1,0 +1,219 @@
+"""What `lianji scan` takes for card data, and what it leaves alone on purpose."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import random
+import uuid
+
+import pytest
+
+import world
+from contracts.pan import luhn_check_digit, luhn_valid
+from lianji.scan.detector import Detector
+from lianji.scan.wanted import pin_block, wanted
+from security_module import Purpose, SecurityModule
+
+WORLD = world.built_in()
+DETECTOR = Detector(wanted(WORLD))
+CARD = next(card for card in WORLD.cards if card.name == "debit-1")
+PAN = CARD.pan.clear()
+TRACK = world.track2(CARD).clear()
+
+
+def stranger(digits: int, serial: str = "7") -> str:
+    """A card number of the world's bank that is no card of the world."""
+    partial = "628202" + serial.ljust(digits - 7, "7")
+    return partial + luhn_check_digit(partial)
+
+
+STRANGER = stranger(16)
+WRONG = STRANGER[:-1] + str((int(STRANGER[-1]) + 1) % 10)
+OTHER_BIN = "411111111111111" + luhn_check_digit("411111111111111")
+BLOCK = pin_block(CARD.pin, CARD)
+
+
+def packed(digits: str) -> bytes:
+    return bytes.fromhex(digits if len(digits) % 2 == 0 else digits + "F")
+
+
+def in_base64(data: bytes) -> bytes:
+    return json.dumps({"frame": base64.b64encode(data).decode()}).encode()
+
+
+def found(data: bytes | str) -> list[tuple[str, str]]:
+    return [(h.kind, h.form) for h in DETECTOR.find(data.encode() if isinstance(data, str) else data)]
+
+
+TEXT, BCD = [("pan", "text")], [("pan", "bcd")]
+HITS: dict[str, tuple[bytes | str, list[tuple[str, str]]]] = {
+    # card numbers in text
+    "alone": (PAN, TEXT),
+    "a stranger's": (STRANGER, TEXT),
+    "13 digits": (stranger(13), TEXT),
+    "19 digits": (stranger(19), TEXT),
+    "in JSON": (f'{{"pan":"{STRANGER}"}}', TEXT),
+    "as a number": (f'{{"pan":{STRANGER},"n":1}}', TEXT),
+    "in a sentence": (f"card {STRANGER}.", TEXT),
+    "behind a word": (f"card{STRANGER}", TEXT),
+    "in a query": (f"?pan={STRANGER}&x=1", TEXT),
+    "in a subject": (f"issuer.v1.{STRANGER}.authorize", TEXT),
+    "in a subject behind a number": (f"auth.v1.0.{STRANGER}", TEXT),
+    "in an exception": (f"ValueError: invalid literal for int(): '{STRANGER}x'", TEXT),
+    "two": (f"{STRANGER} {PAN}", TEXT * 2),
+    "behind a false start": (f"629101{PAN}", TEXT),
+    "a world's card in a longer run": (f"000000{PAN}000000", TEXT),
+    "a world's card and its CVV": (f"{PAN}123", TEXT),
+    "a world's card in a hex dump": (f"02007024048020c0820416{PAN}000000ab", TEXT),
+    "a world's card in one word of hex": (hashlib.sha256(b"x").hexdigest()[:20] + PAN + "abcd", TEXT),
+    # tracks in text
+    "track with D": (TRACK, [("track2", "text")]),
+    "track with =": (TRACK.replace("D", "="), [("track2", "text")]),
+    "a stranger's track": (f"{STRANGER}D3512101", [("track2", "text")]),
+    "a stranger's track in a hex dump": (f"0037{STRANGER}d35121010000", [("track2", "text")]),
+    "too short for a track": (f"{STRANGER}=351210", TEXT),
+    # packed digits
+    "packed": (packed(PAN), BCD),
+    "a stranger's, packed, alone": (packed(STRANGER), BCD),
+    "a stranger's, packed, 19 digits": (packed(stranger(19)), BCD),
+    "a stranger's, packed, in a frame": (b"\x60\x16" + packed(STRANGER) + b"\x00\x00\x00", BCD),
+    "packed, in a frame": (b"\x02\x00" + packed(PAN) + b"\x00\x00\x00\x00\x12\x34", BCD),
+    "packed, from the middle of a byte": (bytes.fromhex(f"0{PAN}0"), BCD),
+    "track packed": (b"\x37" + packed(TRACK), [("track2", "bcd")]),
+    "a stranger's track packed": (b"\x00" + packed(f"{STRANGER}D3512101"), [("track2", "bcd")]),
+    "a track from the middle of a byte": (bytes.fromhex(f"7{STRANGER}D35121010"), [("track2", "bcd")]),
+    # PIN blocks
+    "block": (b"\x00" + BLOCK + b"\x00", [("pin-block", "bytes")]),
+    "block in hex": (f'"{BLOCK.hex()}"', [("pin-block", "hex")]),
+    "block in big hex": (BLOCK.hex().upper(), [("pin-block", "hex")]),
+    "block in a longer hex": ("ab" + BLOCK.hex() + "cd", [("pin-block", "hex")]),
+    "block of another card's PIN": (pin_block("135790", CARD), [("pin-block", "bytes")]),
+    # by their names
+    "pin in JSON": ('{"pin":"123456"}', [("pin", "text")]),
+    "pin in loose JSON": ('{"pin" : 246810}', [("pin", "text")]),
+    "pin in JSON in JSON": (json.dumps({"body": json.dumps({"pin": "123456"})}), [("pin", "text")]),
+    "pin in a log line": ("sale refused pin=123456 stan=1", [("pin", "text")]),
+    "pin in a repr": ("Card(pin='123456')", [("pin", "text")]),
+    "pin as bytes": ("Card(pin=b'123456')", [("pin", "text")]),
+    "pin of a longer name": ('{"card_pin":"1234"}', [("pin", "text")]),
+    "pin as an attribute": ('{"key":"pin","value":{"stringValue":"123456"}}', [("pin", "text")]),
+    "PIN": ("PIN: 123456", [("pin", "text")]),
+    "cvv": ('{"cvv":"123"}', [("cvv", "text")]),
+    "CVC2": ("CVC2=1234", [("cvv", "text")]),
+    # base64 of a JSON field
+    "card in base64": (in_base64(f"x {STRANGER}".encode()), [("pan", "base64")]),
+    "packed card in base64": (in_base64(packed(PAN)), [("pan", "base64")]),
+    "a stranger's, packed, in base64": (in_base64(packed(STRANGER)), [("pan", "base64")]),
+    "block in base64": (in_base64(BLOCK), [("pin-block", "base64")]),
+    "frame in base64": (in_base64(b"\x60\x00\x37" + packed(TRACK) + b"\xfe\xff"), [("track2", "base64")]),
+    "second of a list": (json.dumps(["YWJjZGVmZ2hp", base64.b64encode(BLOCK).decode()]), [("pin-block", "base64")]),
+    "base64 for addresses": (
+        '{"b":"' + base64.urlsafe_b64encode(b"\xff\xfe" + BLOCK).decode() + '"}',
+        [("pin-block", "base64")],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HITS)
+def test_hit(name: str) -> None:
+    data, expected = HITS[name]
+    assert found(data) == expected
+
+
+NO_HITS: dict[str, bytes | str] = {
+    "masked": "629101******0012",
+    "masked packed": b"629101******0012",
+    "both ends in JSON": '{"first6":"629101","last4":"0012","length":16}',
+    "wrong check digit": WRONG,
+    "another BIN": OTHER_BIN,
+    "12 digits": "628202777777",
+    "20 digits": stranger(20),
+    "RRN": "010000000042",
+    "RRNs in a row": "010000000042,010000000059,020000000018",
+    "merchant": "482290058130001",
+    "milliseconds": "1795434395999",
+    "microseconds": "1795434395999123",
+    "nanoseconds": "1795434395974178949",
+    "a sequence": f"seq {10**15}",
+    "in a longer run of digits": f"9{STRANGER}",
+    "before more digits": f"{STRANGER}0000",
+    "in SHA-256": "ab" + STRANGER + hashlib.sha256(b"x").hexdigest()[18:],
+    "at the end of a hash": hashlib.sha256(b"x").hexdigest()[:47] + "e" + STRANGER,
+    "in a trace id": f"00-0af7651916cd43d{STRANGER}d-00f067aa0ba902b7-01",
+    "a span id": f"f{STRANGER}"[:16],
+    "a traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    "a UUID": str(uuid.UUID(int=int("628202" + "7" * 26, 16))),
+    "a fraction": f"0.{STRANGER}",
+    "a fraction in JSON": f'{{"offset":1.{STRANGER}}}',
+    "an object's digest": "SHA-256=" + base64.urlsafe_b64encode(hashlib.sha256(b"x").digest()).decode(),
+    "base64 of nothing": in_base64(b"nothing to see here at all"),
+    "base64 outside a field": base64.b64encode(STRANGER.encode()),
+    "packed, in other data": b"\x91\x00" + packed(STRANGER) + b"\x00\x17",
+    "packed, wrong check digit": packed(WRONG),
+    "packed, behind a wrong length": b"\x15" + packed(STRANGER) + b"\x00",
+    "packed, a stranger's from the middle of a byte": bytes.fromhex(f"0{STRANGER}0"),
+    "half a block": BLOCK[:7],
+    "an encrypted block": SecurityModule(bytes(32)).encrypt_pin(
+        SecurityModule(bytes(32)).import_clear(Purpose.PIN, bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")),
+        CARD.pin,
+        CARD.pan,
+    ),
+    "a PIN without a name": "123456",
+    "a field that only begins like it": "pin_key=1234 ping=1234 pinned: 123456",
+    "a field that only ends like it": "spin=1234 mapping: 123456",
+    "a PIN that is masked": '{"pin":"****"}',
+    "a PIN that is too short": "pin=123",
+    "a PIN that is too long": "pin=1234567890123",
+    "a key under that name": '{"pin":"0123456789abcdef"}',
+    "a time under that name": "pin=1234.5",
+    "a CVV that is too long": "cvv=12345",
+    "stan": '{"stan":"123456","authorization_code":"246810"}',
+}
+
+
+@pytest.mark.parametrize("name", NO_HITS)
+def test_no_hit(name: str) -> None:
+    assert found(NO_HITS[name]) == []
+
+
+def test_the_strangers_are_what_they_are_meant_to_be() -> None:
+    assert luhn_valid(STRANGER)
+    assert not luhn_valid(WRONG)
+    assert STRANGER not in {card.pan.clear() for card in WORLD.cards}
+
+
+def test_chance_finds_nothing() -> None:
+    """Megabytes of hex, of digits and of bytes."""
+    dice = random.Random(12)  # noqa: S311 - to be the same every time
+    for _ in range(10):
+        noise = dice.randbytes(500_000)
+        assert found(noise.hex()) == []
+        assert found(str(int.from_bytes(noise[:1500], "big"))) == []
+        assert found(noise) == []
+
+
+@pytest.mark.parametrize("card", [card.name for card in WORLD.cards])
+def test_every_card_is_found_and_masked(card: str) -> None:
+    row = next(c for c in WORLD.cards if c.name == card)
+    data = b"a " + row.pan.clear().encode() + b" " + pin_block(row.pin, row) + b" pin=" + row.pin.encode()
+    hits = list(DETECTOR.find(data))
+    assert [h.kind for h in hits] == ["pan", "pin-block", "pin"]
+    shown = "".join(h.masked for h in hits)
+    assert row.pan.masked() in shown
+    assert row.pan.clear() not in shown
+    assert row.pin not in shown
+
+
+def test_the_block_is_the_standard_s() -> None:
+    """Made here by hand; the vector is ISO 9564-1's arithmetic for this card, done on paper."""
+    assert PAN == "6291010000000012"
+    assert BLOCK.hex() == f"{0x06123456FFFFFFFF ^ 0x0000101000000001:016x}"
+
+
+def test_a_place_is_masked() -> None:
+    assert (
+        DETECTOR.mask(f"slips.facts card={PAN} rrn=010000000042")
+        == "slips.facts card=629101******0012 rrn=010000000042"
+    )
