@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -75,13 +77,15 @@ class Sampler(threading.Thread):
 class Stack:
     """An embedded stack over a temporary data directory. A context manager; `measure` is one load run on it."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *, environment: Mapping[str, str] | None = None) -> None:
         self._data_dir = data_dir
+        self._environment = {**os.environ, **(environment or {})}
         self._up: subprocess.Popen[bytes] | None = None
         self._pids: dict[str, int] = {}
 
     def __enter__(self) -> Stack:
-        self._up = subprocess.Popen(lianji("up", "--json", "--data-dir", str(self._data_dir)), stdout=subprocess.PIPE)
+        command = lianji("up", "--json", "--data-dir", str(self._data_dir))
+        self._up = subprocess.Popen(command, stdout=subprocess.PIPE, env=self._environment)
         try:
             named = self._ready(_pipe(self._up.stdout)).pids
             # `up` is a process of the path too; counted once, whether or not it names itself.

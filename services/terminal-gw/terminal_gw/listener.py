@@ -46,6 +46,11 @@ class Listener:
         taken: int = self._server.sockets[0].getsockname()[1]
         return taken
 
+    @property
+    def open(self) -> int:
+        """Connections that hold a place under the caps."""
+        return len(self._connections)
+
     async def ready(self) -> str:
         """Empty when terminals can dial in."""
         if self._server is None or self._draining:

@@ -60,7 +60,9 @@ def _certificates(variable: str, path: str) -> str:
 
 def _read(variable: str, path: str) -> str:
     try:
-        return Path(path).read_text(encoding="ascii", errors="replace")
+        return (
+            Path(path).read_bytes().decode("ascii", "ignore")
+        )  # PEM is ASCII; what people write around it need not be
     except OSError as error:
         raise SettingsError(f"{variable}: {path} cannot be read: {error.strerror}") from None
 
