@@ -374,12 +374,12 @@ async def test_a_peer_that_does_not_say_farewell_is_let_go(open_gateway: Any) ->
         return context.wrap_socket(raw, server_hostname="127.0.0.1")
 
     line = await asyncio.to_thread(shake)
-    await until(lambda: gateway.listener.open == 0)
+    await asyncio.wait_for(until(lambda: gateway.listener.open == 0), 10)  # asyncio's own patience is 30 s
     line.close()
 
 
 async def test_the_drain_ends_handshakes_and_answers_what_is_in_flight(open_gateway: Any) -> None:
-    gateway = await open_gateway()
+    gateway = await open_gateway(handshake_timeout_s=60)
     shaking, link = await dial(gateway), gateway.link()
     await link.connect()
     gateway.receiver.release.clear()
