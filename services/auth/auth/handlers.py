@@ -23,6 +23,7 @@ from contracts.authorization import (
     SignOnRequest,
 )
 from contracts.codec import decoder, encode
+from contracts.identity import transaction_id
 from contracts.journal import Record
 from runtime import logs
 from runtime.bus import Bus, NoAnswer, NotDelivered, Request, Serving
@@ -127,8 +128,11 @@ class ShardOffice:
                 await asyncio.sleep(LONGEST_PAUSE_S)
 
     def _notify(self) -> None:
-        for delivery in self._deliveries.values():
-            delivery.notify()
+        """Wakes the deliveries that have something to do: on the path that is none of them, nearly always."""
+        queues = self._office_term.state.reversals
+        for institution, delivery in self._deliveries.items():
+            if queues.get(institution):
+                delivery.notify()
 
     def _append(
         self, span: Span, name: str, records: Sequence[Record], *, handed_over: asyncio.Future[None] | None = None
@@ -153,7 +157,7 @@ class ShardOffice:
                 span.error(reply.response_code)
             log.info(
                 "authorization",
-                transaction=f"{message.terminal}:{message.batch}:{message.stan}",
+                transaction=transaction_id(message.terminal, message.batch, message.stan),
                 rrn=reply.rrn,
                 code=reply.response_code,
                 institution=reply.institution,
@@ -271,7 +275,7 @@ class ShardOffice:
             )
             log.info(
                 "reversal",
-                transaction=f"{message.terminal}:{message.batch}:{message.stan}",
+                transaction=transaction_id(message.terminal, message.batch, message.stan),
                 reason=message.reason,
                 rrn=decision.reply.rrn,
                 code=decision.reply.response_code,
