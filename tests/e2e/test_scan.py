@@ -175,7 +175,8 @@ def plant_in_files(data_dir: Path) -> dict[str, str]:
     row = json.dumps({"event": "refused", "track": f"{CARD}D35121011230000000000"}) + "\n"
     with log.open("a") as file:
         file.write(row)
-    trace = data_dir / "traces" / "auth-a.jsonl"
+    # Whichever replica owns the shard has written spans; the other may have none.
+    trace = min((data_dir / "traces").glob("auth-*.jsonl"))
     trace_end = trace.stat().st_size
     span = {"name": "decide", "attributes": [{"key": "pin", "value": {"stringValue": "123456"}}]}
     line = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}) + "\n"
@@ -188,6 +189,6 @@ def plant_in_files(data_dir: Path) -> dict[str, str]:
     database.close()
     return {
         f"logs/terminal-gw.log at {log_end + row.index(CARD)}": "track2",
-        f"traces/auth-a.jsonl at {trace_end + line.index('123456')}": "pin",
+        f"traces/{trace.name} at {trace_end + line.index('123456')}": "pin",
         f"receipts.db slips.facts rrn={rrn}": "pan",
     }
