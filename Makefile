@@ -7,11 +7,13 @@ STAMP := $(VENV)/.installed
 # The installer comes by pip into a folder of its own: no python3-venv is needed, and nothing of the system is touched.
 UV := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS := never
+# Who is asked about known vulnerabilities: pypi (the package index) or osv.
+AUDIT_SERVICE ?= pypi
 # A virtual environment that happens to be active is not ours.
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check bench bench-slow fuzz up down lock smoke
+.PHONY: help setup demo test check audit bench bench-slow fuzz up down lock smoke
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +38,10 @@ check: setup ## formatting, lint, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: setup ## hashes of the lock, known vulnerabilities of what it names, and build/sbom.cdx.json
+	$(UV) sync --quiet --all-packages --frozen --group audit --python $(PYTHON)
+	$(BIN)/python -m audit --service $(AUDIT_SERVICE)
 
 bench: setup ## the path beside a bare chain, in one run; writes build/bench.json
 	$(BIN)/python -m bench
