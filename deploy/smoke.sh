@@ -106,6 +106,11 @@ if answer=$("$lianji" swipe --gateway "$LIANJI_GATEWAY_ADDRESS" --data-dir "$dat
 fi
 expect "response code" 55 "$(field response_code <<<"$answer")"
 
+say "looking at what each of them may do"
+for service in "${long_running[@]}"; do
+  deploy/confined.sh "$service" "$(compose ps -q "$service")"
+done
+
 for service in "${long_running[@]}"; do
   expect "$service at the end" healthy "$(health "$service")"
 done

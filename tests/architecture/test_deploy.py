@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -51,8 +52,17 @@ def test_every_container_is_restricted() -> None:
     assert len(blocks) == 11
     for block in blocks:
         assert re.search(r"^    <<: \*(restricted|service|auth)$", block, re.MULTILINE), block.partition(":")[0]
-    for demand in ("read_only: true", "cap_drop: [ALL]", "no-new-privileges:true"):
+    for demand in ("read_only: true", "cap_drop: [ALL]", "no-new-privileges:true", "/tmp:rw,noexec,nosuid,nodev"):
         assert demand in COMPOSE
+    assert "privileged" not in COMPOSE.replace("no-new-privileges", "")
+    assert "cap_add" not in COMPOSE
+
+
+def test_the_smoke_test_looks_at_what_each_container_may_do() -> None:
+    """On the running containers, from outside: see deploy/confined.sh."""
+    smoke = (DEPLOY / "smoke.sh").read_text()
+    assert 'deploy/confined.sh "$service" "$(compose ps -q "$service")"' in smoke
+    assert os.access(DEPLOY / "confined.sh", os.X_OK)
 
 
 def test_images_are_pinned_and_not_root() -> None:
