@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import traceback
@@ -10,11 +9,11 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-import structlog
 import typer
 
 from lianji.commands import MODULES
 from lianji.errors import CliError
+from runtime import coredumps, logs
 from runtime.bus import BusError
 from runtime.log import LogError
 
@@ -36,11 +35,9 @@ def make_app() -> typer.Typer:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code; raises KeyboardInterrupt when a Ctrl-C ended it."""
+    coredumps.forbid()
     # A command's own output is for people; what the runtime logs would stand in its way, except for errors.
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    logs.configure_for_people(sys.stderr)
     try:
         # Not standalone: typer would end the process itself, and write a usage error over several lines.
         code = make_app()(args=list(arguments) or ["--help"], prog_name="lianji", standalone_mode=False)

@@ -43,13 +43,6 @@ class _Ports(msgspec.Struct):
     monitoring: list[str]
 
 
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def executable() -> str:
     """The nats-server that came with this environment, or one on the PATH."""
     beside = Path(sys.executable).parent / "nats-server"

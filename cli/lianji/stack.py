@@ -13,9 +13,10 @@ from typing import IO
 import msgspec
 
 from lianji import stackfile
-from lianji.broker import BrokerError, LocalBroker, free_port
+from lianji.broker import BrokerError, LocalBroker
 from lianji.declaration import declaration_for, expected_subjects
 from lianji.errors import CliError
+from lianji.ports import LOOPBACK, HeldPort
 from lianji.stackfile import ProcessInfo, StackFile
 from lianji.supervisor import Child
 from runtime.bus import Bus
@@ -46,13 +47,13 @@ _run_file = msgspec.json.Decoder(RunFile).decode
 
 
 class Stack:
-    """One embedded stack over one data directory."""
+    """One embedded stack over one data directory. The gateway's port is held while the stack lives; any, when none is given."""
 
-    def __init__(self, data_dir: Path, *, gateway_port: int = 0) -> None:
+    def __init__(self, data_dir: Path, *, port: HeldPort | None = None) -> None:
         self.data_dir = data_dir.resolve()
         self.world: World = built_in()
-        self.gateway_host = "127.0.0.1"
-        self.gateway_port = gateway_port or free_port()
+        self._port = port or HeldPort()
+        self.gateway_host, self.gateway_port = LOOPBACK, self._port.number
         self.broker = LocalBroker(self.data_dir / "broker")
         self.children: dict[str, Child] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -183,6 +184,7 @@ class Stack:
     async def stop(self) -> None:
         """Drains from the terminals inwards; the broker goes last."""
         self._stopping = True
+        self._port.release()
         if self._lock is None:
             return  # it has not started: what runs on the data directory is another's
         if self._starting is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ import typer
 
 from lianji import checks, options, stackfile
 from lianji.errors import CliError, InterruptedByUserError
+from lianji.ports import HeldPort, PortTakenError
 from lianji.stack import Stack
 from security_module import NOTICE
 
@@ -42,40 +42,26 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Start broker and services as local processes; Ctrl-C drains and stops them."""
         checks.make_data_dir(data_dir)
-        asyncio.run(_up(data_dir, _free(data_dir, port), json))
+        asyncio.run(_up(data_dir, _hold(data_dir, port), json))
 
 
-def _free(data_dir: Path, port: int) -> int:
-    """The port to listen on, 0 for any; raises CliError when the one that was asked for cannot be had."""
-    refusal = _refusal(port or DEFAULT_PORT)
-    if not refusal:
-        return port or DEFAULT_PORT
-    if (
-        port and stackfile.find(data_dir) is None
-    ):  # else the port may be that stack's own, and its start says what is wrong
-        raise CliError(f"port: {port} {refusal}; take another --port")
-    return port
+def _hold(data_dir: Path, number: int) -> HeldPort:
+    """The port `number`; with 0 the usual one when it can be had, else any. Raises CliError when the one that was asked for cannot be had."""
+    try:
+        return HeldPort(number or DEFAULT_PORT)
+    except PortTakenError as error:
+        # The port may be that of a stack on this very directory: then its start says what is wrong.
+        if number and stackfile.find(data_dir) is None:
+            raise CliError(f"port: {number} {error}; take another --port") from None
+    return HeldPort()
 
 
-def _refusal(port: int) -> str:
-    """Why a server could not listen on `port`; empty when it could."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except PermissionError:
-            return "may not be taken by this user"
-        except OSError:
-            return "is taken"
-    return ""
-
-
-async def _up(data_dir: Path, port: int, json: bool) -> None:
+async def _up(data_dir: Path, port: HeldPort, json: bool) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    stack = Stack(data_dir, gateway_port=port)
+    stack = Stack(data_dir, port=port)
     sys.stderr.write(f"lianji: starting on {stack.data_dir} ({NOTICE})\n")
     starting = asyncio.create_task(stack.start())
     asked = asyncio.create_task(stopping.wait())

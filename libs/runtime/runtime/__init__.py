@@ -7,5 +7,6 @@ ownership    leases, terms of office, take-over      snapshots   the state of a 
 projection   a durable follower of a log, checkpointed in its own SQL          sql  its engines
 provision    streams, buckets and consumers, made by a short-lived step
 tracing      light spans, W3C context                otlp        their export as OTLP/JSON
-logs, health, settings, clock, service               one process from start to drain
+logs, masking, tracebacks, escaped                   what a process says, without card data; its exceptions, and those that nobody caught
+health, settings, clock, coredumps, service          one process from start to drain
 """

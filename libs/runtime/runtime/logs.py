@@ -1,49 +1,87 @@
-"""Log lines: one JSON object each, on stderr, with anything that looks like a card number masked."""
+"""Log lines: one JSON object each, on stderr. Whatever a line is given, card data is masked in it."""
 
 from __future__ import annotations
 
 import logging
-import re
 import sys
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
 
-_DIGIT_RUN = re.compile(r"(?<!\d)\d{13,19}(?!\d)")
-"""Card numbers have 13 to 19 digits; a reference number (RRN) has 12 and survives. So do 13-digit milliseconds, as numbers."""
+from runtime import tracebacks
+from runtime.masking import MASK, mask
 
 Logger = structlog.typing.FilteringBoundLogger
+Event = structlog.typing.EventDict
+
+_OWN_KEYS = frozenset({"level", "timestamp", "service", "instance", "component", "trace_id"})
+"""What is put in by the project itself; a trace id is hex and may hold a long run of digits."""
+_NAMED = frozenset({"pin", "cvv", "cvv2", "cvc", "cvc2"})
+_NUMBERS = range(10**13, 10**18)
+"""Whole numbers that could be a card's. Unix milliseconds are shorter, nanoseconds longer."""
 
 
-def mask_digit_runs(text: str) -> str:
-    """`text` with each run of 13 to 19 digits shown as its first 6 and last 4.
+def safe(value: object) -> object:
+    """`value` as a line may show it: text masked, bytes counted, and what is no plain value by its own `str`, masked."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return mask(str(value)) if value in _NUMBERS else value
+    if isinstance(value, Mapping):
+        return {mask(str(key)): _entry(str(key), item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [safe(item) for item in cast(Iterable[object], value)]
+    return _text(value)
 
-    >>> mask_digit_runs("card 6291010000000018 rrn 010000000042")
-    'card 629101******0018 rrn 010000000042'
-    """
-    return _DIGIT_RUN.sub(lambda m: m[0][:6] + "*" * (len(m[0]) - 10) + m[0][-4:], text)
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"{len(value)} bytes"
+    return tracebacks.words(value) if isinstance(value, BaseException) else mask(str(value))
 
 
-def _mask(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _entry(key: str, value: object) -> object:
+    if key.lower() in _NAMED and str(value).isdigit():
+        return MASK
+    return safe(value)
+
+
+def _mask(_: Any, __: str, event: Event) -> Event:
     for key, value in event.items():
-        if isinstance(value, str) and len(value) >= 13 and key != "trace_id":  # hex may hold a long run of digits
-            event[key] = mask_digit_runs(value)
+        if key not in _OWN_KEYS:
+            event[key] = mask(value) if type(value) is str and key not in _NAMED else _entry(key, value)
     return event
 
 
-def _render(_: Any, __: str, event: structlog.typing.EventDict) -> bytes:
+def _exception(_: Any, __: str, event: Event) -> Event:
+    """`exc_info` as an exception, its triple, or True for the one being handled."""
+    info = event.pop("exc_info", None)
+    if info is True:
+        info = sys.exc_info()
+    error = info[1] if isinstance(info, tuple) else info
+    if isinstance(error, BaseException):
+        event["exception"] = tracebacks.describe(error)
+    return event
+
+
+def _render(_: Any, __: str, event: Event) -> bytes:
     return msgspec.json.encode(event, enc_hook=str)
+
+
+def _level(name: str) -> int:
+    number = logging.getLevelNamesMapping().get(name.upper())
+    if number is None:
+        raise ValueError(f"LIANJI_LOG_LEVEL: {name!r} is not a level; take debug, info, warning or error")
+    return number
 
 
 def configure(service: str, instance: str, level: str = "info") -> None:
     """Sets up the process's logging; to be called once, before the first line."""
-    number = logging.getLevelNamesMapping().get(level.upper())
-    if number is None:
-        raise ValueError(f"LIANJI_LOG_LEVEL: {level!r} is not a level; take debug, info, warning or error")
+    number = _level(level)
 
-    def identify(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    def identify(_: Any, __: str, event: Event) -> Event:
         event["service"] = service
         event["instance"] = instance
         return event
@@ -52,7 +90,7 @@ def configure(service: str, instance: str, level: str = "info") -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         identify,
-        structlog.processors.format_exc_info,
+        _exception,
         _mask,
         _render,
     ]
@@ -62,7 +100,15 @@ def configure(service: str, instance: str, level: str = "info") -> None:
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)  # libraries that log by themselves
+
+
+def configure_for_people(stream: TextIO) -> None:
+    """For commands, whose own output is for people: errors alone, a line each. (structlog's default would show an exception's locals.)"""
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, _exception, _mask, structlog.processors.KeyValueRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+    )
 
 
 def get(name: str) -> Logger:

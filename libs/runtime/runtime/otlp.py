@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from runtime import logs
+from runtime.masking import mask
 from runtime.tracing import Attribute, Span, Tracer
 
 log = logs.get("otlp")
@@ -29,7 +30,7 @@ def _value(value: Attribute) -> dict[str, Any]:
         return {"intValue": str(value)}
     if isinstance(value, float):
         return {"doubleValue": value}
-    return {"stringValue": value}
+    return {"stringValue": mask(value)}
 
 
 def _attributes(attributes: dict[str, Attribute]) -> list[dict[str, Any]]:
@@ -52,7 +53,7 @@ def _span(span: Span) -> dict[str, Any]:
     if span.links:
         row["links"] = [{"traceId": c.trace_id, "spanId": c.span_id} for c in span.links]
     if span.error_text:
-        row["status"] = {"code": 2, "message": span.error_text}
+        row["status"] = {"code": 2, "message": mask(span.error_text)}
     return row
 
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import uvloop
 
-from runtime import logs
+from runtime import coredumps, escaped, logs
 from runtime.bus import Bus, NotDelivered
 from runtime.health import Health
 from runtime.jetstream import Bucket, JetStreamLog, open_bucket, open_lease
@@ -122,6 +122,8 @@ def _write_run_file(service: Service[Any]) -> None:
 async def _main(name: str, settings: C, wire: Callable[[Service[C]], Awaitable[None]]) -> int:
     instance = settings.instance or f"{name}-{os.getpid()}"
     logs.configure(name, instance, settings.log_level)
+    escaped.install()
+    escaped.watch(asyncio.get_running_loop())
     try:
         bus = await Bus.connect(settings.nats_url, instance)
     except NotDelivered as error:
@@ -163,9 +165,15 @@ async def _main(name: str, settings: C, wire: Callable[[Service[C]], Awaitable[N
 
 def run(name: str, settings_kind: type[C], wire: Callable[[Service[C]], Awaitable[None]]) -> None:
     """Runs a service until SIGTERM or SIGINT and exits: 0 drained, 1 failed, 2 a setting cannot be read."""
+    coredumps.forbid()
     try:
         settings = load(settings_kind)
     except SettingsError as error:
         sys.stderr.write(f"{name}: {error}\n")
         raise SystemExit(2) from None
-    raise SystemExit(uvloop.run(_main(name, settings, wire)))
+    try:
+        code = uvloop.run(_main(name, settings, wire))
+    except BaseException as error:  # SystemExit too: the interpreter would print its text
+        log.critical("the process ends by an exception", exc_info=error)
+        code = 1
+    raise SystemExit(code)
