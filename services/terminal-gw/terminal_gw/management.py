@@ -1,7 +1,15 @@
-"""0800 and 0820: sign-on with key download, sign-off, echo."""
+"""0800 and 0820: sign-on with key download, sign-off, echo.
+
+None of them carries a MAC, so a captured one can be sent again by anybody. A sign-on that made the session which stands is answered as it
+was, with the same keys; a sign-off of another batch than the session's is refused. An older sign-on of the same batch, or its sign-off, costs
+the terminal one more sign-on (terminal-protocol, 5).
+"""
 
 from __future__ import annotations
 
+import hashlib
+
+import iso8583
 from contracts import response_codes as rc
 from contracts.authorization import SignOffReply, SignOffRequest, SignOnReply, SignOnRequest
 from contracts.codec import decoder
@@ -10,7 +18,7 @@ from security_module import MacAlgorithm, Purpose
 from terminal_gw.answers import Answer, Refusal, repeated, short60
 from terminal_gw.domain.host_time import host_time
 from terminal_gw.requests import Desk, Exchange, from_silence
-from terminal_gw.sessions import Session
+from terminal_gw.sessions import Session, SignOnAnswer
 from terminal_gw.switch import Silence
 
 SINGLE, DOUBLE = "001", "003"
@@ -31,43 +39,68 @@ async def sign_on(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     reply = await desk.switch.ask("sign-on", terminal.merchant, request, _sign_on_replies, exchange.span)
     if isinstance(reply, Silence):
         return from_silence(reply)
-    fields = _fields(desk, exchange, reply.at_ms, reply.rrn, reply.response_code)
-    if reply.response_code == rc.APPROVED:
-        fields[60] = short60(exchange.sixty._replace(batch=reply.batch))
-        # The keys are durable before the terminal has them, or a gateway that restarts now could not read its next message.
-        fields[62] = await _new_keys(desk, exchange, reply.batch)
-    return Answer(fields, rrn=reply.rrn, code=reply.response_code)
+    if reply.response_code != rc.APPROVED:
+        return _as_said(desk, exchange, reply)
+    answer = await _answered_before(desk, exchange, reply.batch) or await _new_keys(desk, exchange, reply)
+    fields = _fields(desk, exchange, answer.at_ms, answer.rrn, rc.APPROVED)
+    fields[60], fields[62] = short60(exchange.sixty._replace(batch=reply.batch)), answer.keys
+    return Answer(fields, rrn=answer.rrn, code=rc.APPROVED)
 
 
-async def _new_keys(desk: Desk, exchange: Exchange, batch: str) -> bytes:
-    """Field 62: PIN key, then MAC key; 8 or 16 bytes each, with their check values."""
+async def _answered_before(desk: Desk, exchange: Exchange, batch: str) -> SignOnAnswer | None:
+    """What this very sign-on was answered, if the session that stands is the one that it made, and of the open batch.
+
+    New keys would shut out the terminal that has the others: whoever sends a captured sign-on again could do that at will.
+    """
+    session = await desk.sessions.reread(exchange.terminal.tid)
+    if session is None or session.answer is None or session.batch != batch:
+        return None
+    return session.answer if session.answer.request == _fingerprint(exchange) else None
+
+
+def _fingerprint(exchange: Exchange) -> str:
+    """Of everything that the terminal says; TPDU and header are the line's."""
+    return hashlib.sha256(iso8583.encode(exchange.message)[iso8583.MTI_AT :]).hexdigest()
+
+
+async def _new_keys(desk: Desk, exchange: Exchange, reply: SignOnReply) -> SignOnAnswer:
+    """A PIN key and a MAC key, 8 or 16 bytes each, with their check values.
+
+    They are durable before the terminal has them, or a gateway that restarts now could not read its next message.
+    """
     length = 8 if exchange.sixty.network_code == SINGLE else 16
     module, master = desk.module, desk.keyring.terminal_master(exchange.terminal.tid)
-    session = Session(
-        pin=module.generate(Purpose.PIN, length=length), mac=module.generate(Purpose.MAC, length=length), batch=batch
-    )
-    await desk.sessions.put(exchange.terminal.tid, session)
-    keys = [DownloadedKey(*module.export_under(master, key, width=length)) for key in (session.pin, session.mac)]
-    return Keys62(*keys).pack()
+    pin, mac = module.generate(Purpose.PIN, length=length), module.generate(Purpose.MAC, length=length)
+    keys = [DownloadedKey(*module.export_under(master, key, width=length)) for key in (pin, mac)]
+    answer = SignOnAnswer(request=_fingerprint(exchange), at_ms=reply.at_ms, rrn=reply.rrn, keys=Keys62(*keys).pack())
+    await desk.sessions.put(exchange.terminal.tid, Session(pin=pin, mac=mac, batch=reply.batch, answer=answer))
+    return answer
 
 
 async def sign_off(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     """The session is forgotten once the switch has agreed."""
     terminal = exchange.terminal
+    session = await desk.sessions.reread(terminal.tid)
+    if session is not None and session.batch != exchange.sixty.batch:
+        return Refusal(rc.BATCH_DIFFERS, "60.2", "is not the batch that the terminal has signed on to")
     request = SignOffRequest(terminal=terminal.tid, merchant=terminal.merchant, stan=exchange.message.text(11))
     reply = await desk.switch.ask("sign-off", terminal.merchant, request, _sign_off_replies, exchange.span)
     if isinstance(reply, Silence):
         return from_silence(reply)
     if reply.response_code == rc.APPROVED:
         await desk.sessions.forget(terminal.tid)
-    return Answer(
-        _fields(desk, exchange, reply.at_ms, reply.rrn, reply.response_code), rrn=reply.rrn, code=reply.response_code
-    )
+    return _as_said(desk, exchange, reply)
 
 
 async def echo(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     """The line works and the gateway is awake; nobody else is asked."""
     return Answer(_fields(desk, exchange, desk.now_ms(), "", rc.APPROVED), code=rc.APPROVED)
+
+
+def _as_said(desk: Desk, exchange: Exchange, reply: SignOnReply | SignOffReply) -> Answer:
+    """The switch's word, and nothing more."""
+    fields = _fields(desk, exchange, reply.at_ms, reply.rrn, reply.response_code)
+    return Answer(fields, rrn=reply.rrn, code=reply.response_code)
 
 
 def _fields(desk: Desk, exchange: Exchange, at_ms: int, rrn: str, code: str) -> dict[int, Value]:

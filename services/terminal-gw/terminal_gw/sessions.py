@@ -11,12 +11,24 @@ from contracts.codec import decoder, encode_stored
 from security_module import WrappedKey
 
 
+class SignOnAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sign-on was answered: the same request is answered so again."""
+
+    request: str
+    """SHA-256 of its bytes from the MTI on, in hex."""
+    at_ms: int
+    rrn: str
+    keys: bytes
+    """Field 62: the session's keys under the terminal's master key."""
+
+
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """What a sign-on made. The keys are under the LMK."""
 
     pin: WrappedKey
     mac: WrappedKey
     batch: str
+    answer: SignOnAnswer | None = None
 
 
 class Bucket(Protocol):
