@@ -52,11 +52,13 @@ def nats_url(data_dir: Path, nats: str) -> str:
     return nats or stackfile.running(data_dir).nats_url
 
 
-def gateway_address(data_dir: Path, gateway: str) -> tuple[str, int]:
-    """Host and port of the gateway: given, or of the stack that runs on `data_dir`; raises CliError."""
+def gateway_address(data_dir: Path, gateway: str, *, tls: bool = False) -> tuple[str, int]:
+    """Host and port of the gateway, or of its TLS door: given, or of the stack that runs on `data_dir`; raises CliError."""
     if not gateway:
         stack = stackfile.running(data_dir)
-        return stack.gateway_host, stack.gateway_port
+        if tls and not stack.tls_port:
+            raise CliError(f"tls-ca: the stack on {data_dir} has no TLS door: start it with `lianji up --tls`")
+        return stack.gateway_host, stack.tls_port if tls else stack.gateway_port
     host, colon, port = gateway.rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise WrongUseError(f"gateway: {gateway!r} is not HOST:PORT; write it like 127.0.0.1:8583")

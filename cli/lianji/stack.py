@@ -19,6 +19,7 @@ from lianji.errors import CliError
 from lianji.ports import LOOPBACK, HeldPort
 from lianji.stackfile import ProcessInfo, StackFile
 from lianji.supervisor import Child
+from lianji.tls_door import TlsDoor
 from runtime.bus import Bus
 from runtime.provision import provision
 from world import World, built_in
@@ -49,11 +50,13 @@ _run_file = msgspec.json.Decoder(RunFile).decode
 class Stack:
     """One embedded stack over one data directory. The gateway's port is held while the stack lives; any, when none is given."""
 
-    def __init__(self, data_dir: Path, *, port: HeldPort | None = None) -> None:
+    def __init__(self, data_dir: Path, *, port: HeldPort | None = None, tls_port: HeldPort | None = None) -> None:
         self.data_dir = data_dir.resolve()
         self.world: World = built_in()
         self._port = port or HeldPort()
         self.gateway_host, self.gateway_port = LOOPBACK, self._port.number
+        self._tls = TlsDoor(self.data_dir, tls_port) if tls_port else None
+        self._tls_environment: dict[str, str] = {}
         self.broker = LocalBroker(self.data_dir / "broker")
         self.children: dict[str, Child] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -66,6 +69,7 @@ class Stack:
     async def start(self) -> None:
         """Returns when a swipe can be taken; raises CliError with what is missing and where to look."""
         self._take_lock()
+        self._tls_environment = self._tls.open() if self._tls else {}
         try:
             # A thread cannot be interrupted: a stop that comes now waits for it, or it would leave the broker behind.
             self._starting = asyncio.create_task(asyncio.to_thread(self.broker.start))
@@ -113,6 +117,7 @@ class Stack:
             "LIANJI_LISTEN_HOST": self.gateway_host,
             "LIANJI_LISTEN_PORT": str(self.gateway_port),
             "PYTHONUNBUFFERED": "1",
+            **(self._tls_environment if name == "terminal-gw" else {}),
         }
 
     def _run_path(self, name: str) -> Path:
@@ -166,15 +171,21 @@ class Stack:
             nats_url=self.broker.url,
             gateway_host=self.gateway_host,
             gateway_port=self.gateway_port,
+            tls_port=self._tls.port if self._tls else self._ports("terminal-gw").get("tls", 0),
+            tls_ca=str(self._tls.ca) if self._tls else "",
             processes=processes,
         )
 
-    def _health_url(self, name: str) -> str:
+    def _ports(self, name: str) -> dict[str, int]:
+        """What a service listens on; empty until it has started."""
         try:
-            ports = _run_file(self._run_path(name).read_bytes()).ports
+            return _run_file(self._run_path(name).read_bytes()).ports
         except (FileNotFoundError, msgspec.DecodeError):
-            return ""
-        return f"http://127.0.0.1:{ports['health']}/readyz"
+            return {}
+
+    def _health_url(self, name: str) -> str:
+        ports = self._ports(name)
+        return f"http://127.0.0.1:{ports['health']}/readyz" if ports else ""
 
     def write_stack_file(self) -> None:
         stackfile.write(self.info())
@@ -185,6 +196,8 @@ class Stack:
         """Drains from the terminals inwards; the broker goes last."""
         self._stopping = True
         self._port.release()
+        if self._tls:
+            self._tls.close()
         if self._lock is None:
             return  # it has not started: what runs on the data directory is another's
         if self._starting is not None:

@@ -24,6 +24,10 @@ class StackFile(msgspec.Struct, kw_only=True):
     nats_url: str
     gateway_host: str
     gateway_port: int
+    tls_port: int = 0
+    """0: the gateway has no TLS door."""
+    tls_ca: str = ""
+    """The CA that signs terminals' certificates, when it is the data directory's own."""
     processes: dict[str, ProcessInfo]
 
 

@@ -4,6 +4,7 @@ MODULES = (
     "up",
     "down",
     "world",
+    "certificate",
     "swipe",
     "close",
     "slip",

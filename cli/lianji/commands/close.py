@@ -12,7 +12,7 @@ from contracts import subjects
 from contracts.authorization import Totals
 from contracts.money import Money
 from contracts.questions import BatchQuestion, Refused, SettlementSlip
-from lianji import options, stackfile
+from lianji import options, stackfile, tls
 from lianji.commands.swipe import open_terminal
 from lianji.errors import CliError
 from runtime.bus import BusError
@@ -28,10 +28,13 @@ def register(app: typer.Typer) -> None:
         data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
         gateway: options.Gateway = "",
         nats: options.Nats = "",
+        tls_ca: tls.Ca = None,
+        tls_certificate: tls.Certificate = None,
+        tls_key: tls.PrivateKey = None,
         json: options.Json = False,
     ) -> None:
         """Close the terminal's batch: both sides compare totals. Exits 0 when they agree, 3 when not, 1 when there is no answer."""
-        result = options.run(_close(data_dir, gateway, terminal))
+        result = options.run(_close(data_dir, gateway, terminal, tls.line(tls_ca, tls_certificate, tls_key)))
         if json:
             print(msgspec.json.encode(_as_json(result, terminal)).decode())
         else:
@@ -48,9 +51,11 @@ def _nats(data_dir: Path) -> str:
     return stack.nats_url if stack else ""
 
 
-async def _close(data_dir: Path, gateway: str, terminal: str) -> CloseResult:
-    till = open_terminal(data_dir, gateway, terminal)
+async def _close(data_dir: Path, gateway: str, terminal: str, line: tls.Tls | None) -> CloseResult:
+    till = open_terminal(data_dir, gateway, terminal, line)
     try:
+        if till.stuck:  # whoever closes the batch wants it tried again
+            await till.recover()
         return await till.close_batch()
     finally:
         till.shut()

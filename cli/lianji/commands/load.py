@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 import world
-from lianji import checks, options
+from lianji import checks, options, tls
 from lianji.errors import CliError, WrongUseError
 from terminal_sim.load import LoadError, open_tills, run_load
 from terminal_sim.memory import MemoryFileError
@@ -48,6 +48,9 @@ def register(app: typer.Typer) -> None:
         duration: Annotated[float, typer.Option(help="Seconds.", callback=checks.between(0.1, LONGEST_S))] = 10.0,
         data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
         gateway: options.Gateway = "",
+        tls_ca: tls.Ca = None,
+        tls_certificate: tls.Certificate = None,
+        tls_key: tls.PrivateKey = None,
         json: options.Json = False,
     ) -> None:
         """Sell with many terminals, showing tx/s, latencies and outcomes; at the end every pending reversal is sent."""
@@ -56,21 +59,29 @@ def register(app: typer.Typer) -> None:
         count = terminals or concurrency or 64
         if concurrency is not None and concurrency > count:
             raise WrongUseError(f"concurrency: {concurrency} sales in flight need as many terminals, not {count}")
-        report = options.run(_load(data_dir, gateway, count, concurrency, rate, duration))
+        line = tls.line(tls_ca, tls_certificate, tls_key)
+        report = options.run(_load(data_dir, gateway, line, count, concurrency, rate, duration))
         print(msgspec.json.encode(report).decode() if json else _text(report))
         if report.tx == 0:
             raise CliError(f"no sale was answered: {report.last_refusal or 'the gateway does not answer'}")
 
 
 async def _load(
-    data_dir: Path, gateway: str, count: int, concurrency: int | None, rate: float | None, duration_s: float
+    data_dir: Path,
+    gateway: str,
+    line: tls.Tls | None,
+    count: int,
+    concurrency: int | None,
+    rate: float | None,
+    duration_s: float,
 ) -> LoadReport:
     everything = world.built_in()
     facts = [t for t in everything.terminals if t.tid.startswith(LOAD_TERMINALS)]
-    host, port = options.gateway_address(data_dir, gateway)
+    host, port = options.gateway_address(data_dir, gateway, tls=line is not None)
+    context = (lambda terminal: line.context(terminal.tid)) if line else None
     cards = [c for c in everything.cards if c.name.startswith(LOAD_CARDS)]
     try:
-        tills = open_tills(facts[:count], host=host, port=port, data_dir=data_dir)
+        tills = open_tills(facts[:count], host=host, port=port, data_dir=data_dir, tls=context)
     except MemoryFileError as error:
         raise CliError(str(error)) from None
     except OSError as error:

@@ -16,7 +16,7 @@ import typer
 import world
 from contracts.money import AmountError, Money, parse_amount
 from contracts.response_codes import describe
-from lianji import options
+from lianji import options, tls
 from lianji.errors import CliError, WrongUseError
 from terminal_sim.memory import MemoryFileError
 from terminal_sim.outcomes import ReversalOutcome
@@ -39,6 +39,9 @@ def register(app: typer.Typer) -> None:
         lose_answer: Annotated[
             bool, typer.Option("--lose-answer", help="Lose the answer on the line, as a bad connection would.")
         ] = False,
+        tls_ca: tls.Ca = None,
+        tls_certificate: tls.Certificate = None,
+        tls_key: tls.PrivateKey = None,
         json: options.Json = False,
     ) -> None:
         """Sell: swipe a card, key amount and PIN. Exits 0 approved, 3 declined, 1 no usable answer (a reversal is kept and goes first next time)."""
@@ -51,7 +54,8 @@ def register(app: typer.Typer) -> None:
             raise WrongUseError(str(error)) from None
         if pin and not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 12):
             raise WrongUseError("pin: 4 to 12 digits (ISO 9564)")
-        result, signed_on = options.run(_swipe(data_dir, gateway, terminal, facts, money.minor, pin, lose_answer))
+        line = tls.line(tls_ca, tls_certificate, tls_key)
+        result, signed_on = options.run(_swipe(data_dir, gateway, line, terminal, facts, money.minor, pin, lose_answer))
         if json:
             print(msgspec.json.encode(as_json(result, terminal, facts, money)).decode())
         else:
@@ -61,14 +65,15 @@ def register(app: typer.Typer) -> None:
         raise typer.Exit(exit_code(result))
 
 
-def open_terminal(data_dir: Path, gateway: str, number: str) -> Till:
+def open_terminal(data_dir: Path, gateway: str, number: str, line: tls.Tls | None = None) -> Till:
     """The terminal with its memory, on a line to the gateway; raises CliError."""
     facts = world.built_in().terminal(number)
     if facts is None:
         raise WrongUseError(f"terminal: there is no {number!r}; `lianji world` lists them")
-    host, port = options.gateway_address(data_dir, gateway)
+    context = line.context(number) if line else None
+    host, port = options.gateway_address(data_dir, gateway, tls=line is not None)
     try:
-        return open_till(facts, host=host, port=port, data_dir=data_dir)
+        return open_till(facts, host=host, port=port, data_dir=data_dir, tls=context)
     except MemoryFileError as error:
         raise CliError(str(error)) from None
     except OSError as error:
@@ -76,10 +81,17 @@ def open_terminal(data_dir: Path, gateway: str, number: str) -> Till:
 
 
 async def _swipe(
-    data_dir: Path, gateway: str, terminal: str, card: world.Card, amount_minor: int, pin: str, lose_answer: bool
+    data_dir: Path,
+    gateway: str,
+    line: tls.Tls | None,
+    terminal: str,
+    card: world.Card,
+    amount_minor: int,
+    pin: str,
+    lose_answer: bool,
 ) -> tuple[SwipeResult, str]:
     """What came of it, and the batch when the terminal had to sign on first."""
-    till = open_terminal(data_dir, gateway, terminal)
+    till = open_terminal(data_dir, gateway, terminal, line)
     try:
         with said_after(PATIENCE_S, "waiting for the answer …"):
             return await _sell(till, card, amount_minor, pin, lose_answer)
@@ -92,6 +104,9 @@ async def _sell(
 ) -> tuple[SwipeResult, str]:
     ahead: list[ReversalOutcome] = []
     before = till.terminal.record.session
+    if till.stuck:  # whoever swipes again wants it tried again
+        recovered = await till.recover()
+        ahead += [recovered] if isinstance(recovered, ReversalOutcome) else []
     refused = await till.make_ready(ahead)
     if refused is not None:
         return SwipeResult(refused=refused.reason, rc=refused.response_code), ""

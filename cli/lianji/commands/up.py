@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from lianji import checks, options, stackfile
+from lianji import checks, options, stackfile, tls_door
 from lianji.errors import CliError, InterruptedByUserError
 from lianji.ports import HeldPort, PortTakenError
 from lianji.stack import Stack
@@ -38,17 +38,25 @@ def register(app: typer.Typer) -> None:
                 callback=checks.whole_between(0, 65535),
             ),
         ] = 0,
+        tls: Annotated[
+            bool,
+            typer.Option(
+                "--tls",
+                help="A door for mutual TLS too, on port 8584 if it is free; `lianji certificate` issues terminals' certificates.",
+            ),
+        ] = False,
         json: Annotated[bool, typer.Option("--json", help="Print one JSON line when ready.")] = False,
     ) -> None:
         """Start broker and services as local processes; Ctrl-C drains and stops them."""
         checks.make_data_dir(data_dir)
-        asyncio.run(_up(data_dir, _hold(data_dir, port), json))
+        tls_port = _hold(data_dir, 0, usual=tls_door.DEFAULT_PORT) if tls else None
+        asyncio.run(_up(data_dir, _hold(data_dir, port), tls_port, json))
 
 
-def _hold(data_dir: Path, number: int) -> HeldPort:
+def _hold(data_dir: Path, number: int, *, usual: int = DEFAULT_PORT) -> HeldPort:
     """The port `number`; with 0 the usual one when it can be had, else any. Raises CliError when the one that was asked for cannot be had."""
     try:
-        return HeldPort(number or DEFAULT_PORT)
+        return HeldPort(number or usual)
     except PortTakenError as error:
         # The port may be that of a stack on this very directory: then its start says what is wrong.
         if number and stackfile.find(data_dir) is None:
@@ -56,12 +64,12 @@ def _hold(data_dir: Path, number: int) -> HeldPort:
     return HeldPort()
 
 
-async def _up(data_dir: Path, port: HeldPort, json: bool) -> None:
+async def _up(data_dir: Path, port: HeldPort, tls_port: HeldPort | None, json: bool) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    stack = Stack(data_dir, port=port)
+    stack = Stack(data_dir, port=port, tls_port=tls_port)
     sys.stderr.write(f"lianji: starting on {stack.data_dir} ({NOTICE})\n")
     starting = asyncio.create_task(stack.start())
     asked = asyncio.create_task(stopping.wait())
@@ -93,6 +101,7 @@ def ready_line(stack: Stack) -> str:
         "pid": info.pid,
         "nats": info.nats_url,
         "gateway": {"host": info.gateway_host, "port": info.gateway_port},
+        "tls": {"host": info.gateway_host, "port": info.tls_port, "ca": info.tls_ca} if info.tls_port else None,
         "pids": {name: process.pid for name, process in info.processes.items()},
         "health": {name: process.health_url for name, process in info.processes.items() if process.health_url},
         "logs": str(stack.data_dir / "logs"),
@@ -104,9 +113,12 @@ def ready_line(stack: Stack) -> str:
 def ready_text(stack: Stack) -> str:
     info = stack.info()
     option = "" if info.data_dir == str(Path(".lianji").resolve()) else f" --data-dir {info.data_dir}"
+    whose = f"mutual TLS; certificates: lianji certificate{option} 10000001" if info.tls_ca else "TLS"
+    secure = f"              {info.gateway_host}:{info.tls_port} ({whose})\n" if info.tls_port else ""
     return (
         f"Lianji is up.\n"
         f"  terminals   {info.gateway_host}:{info.gateway_port} (TCP, ISO 8583; docs/terminal-protocol.md)\n"
+        f"{secure}"
         f"  NATS        {info.nats_url} (subjects terminal.v1.<terminal>.request; if you have the nats CLI: `nats --server {info.nats_url} micro ls`)\n"
         f"  logs        {stack.data_dir / 'logs'}\n"
         f"  next        lianji swipe{option} --card debit-1 --amount 12.34 --pin 123456\n"

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol, cast
 
 import iso8583
-from iso8583 import FormatError
+from iso8583 import FormatError, Message
 from runtime import logs
 from terminal_gw.requests import Ingress
 
@@ -25,6 +25,8 @@ class Receiver(Protocol):
     """The pipeline, as a connection sees it."""
 
     async def receive(self, body: bytes, ingress: Ingress) -> Received: ...
+
+    async def handle(self, message: Message, body: bytes, ingress: Ingress) -> bytes | None: ...
 
 
 class House(Protocol):
@@ -126,7 +128,7 @@ class Connection(asyncio.Protocol):
 
     async def _answer(self, body: bytes) -> None:
         try:
-            received = await self._house.receiver.receive(body, Ingress("tcp", self._peer))
+            answer = await self._answer_to(body, Ingress("tcp", self._peer))
         except Exception as error:  # the edge: a bug costs this connection, its text goes to the log and nowhere else
             log.error("message could not be handled", peer=self._peer, error=type(error).__name__, exc_info=True)
             self._task = None
@@ -134,10 +136,13 @@ class Connection(asyncio.Protocol):
             if self._lost:
                 self._leave()
             return
-        self._conclude(None if received.answer is None else iso8583.frame(received.answer))
+        self._conclude(None if answer is None else iso8583.frame(answer))
 
-    def _conclude(self, answer: bytes | None, *, last: bool = False) -> None:
-        """The end of the request in flight: its answer's frame goes out; without one, or after the last, the connection is closed."""
+    async def _answer_to(self, body: bytes, ingress: Ingress) -> bytes | None:
+        return (await self._house.receiver.receive(body, ingress)).answer
+
+    def _conclude(self, answer: bytes | None) -> None:
+        """The end of the request in flight: its answer's frame goes out; without one, or when it was the last, the connection is closed."""
         self._task = None
         if self._lost:
             log.warning("the connection was lost before the answer", peer=self._peer)
@@ -145,7 +150,7 @@ class Connection(asyncio.Protocol):
             return
         if answer is not None and self._transport is not None:
             self._transport.write(answer)
-        if self._closing or answer is None or last:
+        if self._closing or answer is None:
             self.finish()
         else:
             self._start_timer()

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import iso8583
 from contracts.response_codes import NOT_PERMITTED_TO_TERMINAL
-from iso8583 import FormatError
+from iso8583 import FormatError, Message
 from terminal_gw.answers import repeated
 
 
@@ -30,13 +30,20 @@ def holder_of(certificate: dict[str, Any] | None) -> str:
     return str(names[0]) if len(names) == 1 else ""
 
 
-def not_the_holder(body: bytes, holder: str) -> NotTheHolder | None:
-    """A refusal when field 41 can be read and is not the holder's; None leaves the message, or what is wrong with it, to the pipeline.
+def spoken_by(body: bytes, holder: str) -> Message | NotTheHolder | None:
+    """The holder's message; or a refusal when field 41, as far as it could be read, is another's; None when it can only be refused as damaged."""
+    try:
+        message = iso8583.decode(body)
+        iso8583.reply_mti(message.mti)
+    except FormatError:
+        read = iso8583.salvage(body)
+        return None if read is None else _refusal(read, holder)
+    return _refusal(message, holder) or message
 
-    Without a MAC: one under the keys of the terminal in field 41 would be made for somebody who is not that terminal.
-    """
-    message = iso8583.salvage(body)
-    if message is None or 41 not in message.fields or message.text(41) == holder:
+
+def _refusal(message: Message, holder: str) -> NotTheHolder | None:
+    """Without a MAC: one under the keys of the terminal in field 41 would be made for somebody who is not that terminal."""
+    if 41 not in message.fields or message.text(41) == holder:
         return None
     fields = repeated(message)
     fields[39] = NOT_PERMITTED_TO_TERMINAL

@@ -12,11 +12,11 @@ import socket
 import ssl
 from typing import cast
 
-import iso8583
 from runtime import logs
 from terminal_gw.connection import Connection
-from terminal_gw.identity import holder_of, not_the_holder
+from terminal_gw.identity import NotTheHolder, holder_of, spoken_by
 from terminal_gw.listener import BACKLOG, Listener
+from terminal_gw.requests import Ingress
 from terminal_gw.tls import plain
 
 log = logs.get("secure")
@@ -151,20 +151,24 @@ class SecureConnection(Connection):
 
     # Frames
 
-    async def _answer(self, body: bytes) -> None:
-        other = not_the_holder(body, self._holder) if self._mutual else None
-        if other is None:
-            await super()._answer(body)
-            return
+    async def _answer_to(self, body: bytes, ingress: Ingress) -> bytes | None:
+        if not self._mutual:
+            return await super()._answer_to(body, ingress)
+        spoken = spoken_by(body, self._holder)
+        if spoken is None:
+            return await super()._answer_to(body, ingress)
+        if not isinstance(spoken, NotTheHolder):
+            return await self._house.receiver.handle(spoken, body, ingress)  # decoded once
         log.warning(
             "message of another terminal than the certificate's, the connection is closed",
             field="41",
             reason="is not the common name of the client's certificate",
             certificate=self._holder,
-            mti=other.mti,
-            terminal=other.terminal,
-            stan=other.stan,
-            response_code=other.response_code,
+            mti=spoken.mti,
+            terminal=spoken.terminal,
+            stan=spoken.stan,
+            response_code=spoken.response_code,
             peer=self._peer,
         )
-        self._conclude(iso8583.frame(other.answer), last=True)
+        self._closing = True  # once it has been answered
+        return spoken.answer

@@ -92,17 +92,18 @@ class Link:
         """How many of the next answers are lost on purpose: each arrives, is thrown away, and the line breaks."""
         self._line: _Line | None = None
 
-    async def connect(self) -> None:
-        """Makes sure there is a line; LinkError when the host cannot be reached."""
+    async def connect(self) -> bool:
+        """Makes sure there is a line; whether it is a new one. LinkError when the host cannot be reached."""
         if self._line is not None and self._line.transport is not None:
-            return
+            return False
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 _, self._line = await asyncio.get_running_loop().create_connection(
                     _Line, self.host, self.port, ssl=self.tls
                 )
         except OSError as error:  # TimeoutError and ssl.SSLError are among them
-            raise LinkError(f"{self.host}:{self.port} cannot be reached: {error or 'no answer'}") from error
+            raise LinkError(f"{self.host}:{self.port} cannot be reached: {_why(error)}") from error
+        return True
 
     async def connect_within(self, patience_s: float) -> None:
         """Tries again, with growing pauses, until there is a line; LinkError when the patience is used up."""
@@ -110,7 +111,8 @@ class Link:
         deadline, pause_s = loop.time() + patience_s, _FIRST_PAUSE_S
         while True:
             try:
-                return await self.connect()
+                await self.connect()
+                return
             except LinkError:
                 if loop.time() + pause_s > deadline:
                     raise
@@ -144,3 +146,12 @@ class Link:
         if self._line is not None:
             self._line.fail("the terminal closed the line")
             self._line = None
+
+
+def _why(error: OSError) -> str:
+    """What kept a line from being made, in words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not to be trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS: {(error.reason or 'unknown reason').replace('_', ' ').lower()}"
+    return str(error) or ("no answer" if isinstance(error, TimeoutError) else "it closed the line")

@@ -11,7 +11,7 @@ from pathlib import Path
 import world
 from contracts.authorization import Totals
 from contracts.pan import Track2
-from contracts.response_codes import APPROVED
+from contracts.response_codes import APPROVED, describe
 from terminal_sim.link import DEFAULT_TIMEOUT_S, Link, LinkError, LinkLostError
 from terminal_sim.memory import TerminalMemory
 from terminal_sim.outcomes import (
@@ -30,6 +30,8 @@ from terminal_sim.state import State
 from terminal_sim.terminal import REVERSAL_TRIES, Terminal
 from world import Card
 from world import Terminal as TerminalFacts
+
+_CERTIFICATE = " (over TLS: does the host take this terminal's certificate?)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,12 @@ class Till:
     def pending(self) -> bool:
         """Whether a reversal waits."""
         return self.terminal.record.pending is not None
+
+    @property
+    def stuck(self) -> bool:
+        """Whether its tries are used up, and `recover` has to begin anew."""
+        pending = self.terminal.record.pending
+        return pending is not None and pending.tries >= REVERSAL_TRIES
 
     @property
     def batch_full(self) -> bool:
@@ -229,7 +237,10 @@ class Till:
         outcome = await self.sign_on()
         if isinstance(outcome, Refused):
             return outcome
-        return None if outcome.signed_on else Refused(reason=outcome.reason, response_code=outcome.response_code)
+        if outcome.signed_on:
+            return None
+        doubt = _CERTIFICATE if self.link.tls and not outcome.response_code else ""
+        return Refused(reason=outcome.reason + doubt, response_code=outcome.response_code)
 
     async def _connected(self) -> Refused | None:
         """An operator and a line, so that what follows can be sent."""
@@ -238,10 +249,23 @@ class Till:
             if isinstance(outcome, Refused):
                 return outcome
         try:
-            await self.link.connect()
+            new = await self.link.connect()
         except LinkError as error:
             return Refused(reason=str(error))
-        return None
+        return await self._tried() if new and self.link.tls else None
+
+    async def _tried(self) -> Refused | None:
+        """Under TLS 1.3 the host looks at a terminal's certificate when the terminal's handshake is done: a line that stands may be refused.
+
+        So a new one is tried by an echo, before anything goes over it that would have to be reversed. A sign-on is a try itself.
+        """
+        if self.terminal.state is not State.SIGNED_ON:
+            return None
+        outcome = await self._run(self.terminal.echo())
+        code = outcome.response_code if isinstance(outcome, PlainOutcome) else ""
+        if code == APPROVED:
+            return None
+        return Refused(reason=f"echo: {describe(code) if code else f'no answer{_CERTIFICATE}'}", response_code=code)
 
     async def _run(self, step: Step) -> Outcome | None:
         """Does what the step says, and waits for what comes of it."""

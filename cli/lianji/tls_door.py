@@ -1,0 +1,54 @@
+"""The gateway's TLS door in an embedded stack: its port, its certificate, and whom it lets in."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lianji import certificates
+from lianji.errors import CliError
+from lianji.ports import LOOPBACK, HeldPort
+
+DEFAULT_PORT = 8584
+HOSTS = (LOOPBACK, "localhost")
+_GIVEN = "LIANJI_TLS_CERTIFICATE"
+
+
+class TlsDoor:
+    """Mutual TLS under the CA of the stack's data directory. The port is held while the stack lives."""
+
+    def __init__(self, data_dir: Path, port: HeldPort) -> None:
+        self._folder = data_dir / certificates.FOLDER
+        self._port = port
+        self.port = port.number
+        self.ca = self._folder / certificates.CA_FILE
+
+    def open(self) -> dict[str, str]:
+        """Makes the certificates; the environment of a gateway that uses them. Raises CliError when that cannot be."""
+        if os.environ.get(_GIVEN):
+            raise CliError(
+                f"tls: {_GIVEN} is set, and the gateway takes that certificate: leave out --tls, or unset it"
+            )
+        gateway = self._folder / certificates.GATEWAY_FILE
+        try:
+            certificates.write(gateway, authority(self._folder).gateway(HOSTS))
+        except OSError as error:
+            raise CliError(f"tls: {error.filename or gateway}: {error.strerror}") from None
+        return {
+            "LIANJI_TLS_PORT": str(self.port),
+            _GIVEN: str(gateway),
+            "LIANJI_TLS_KEY": "",
+            "LIANJI_TLS_CLIENT_CA": str(self.ca),
+        }
+
+    def close(self) -> None:
+        self._port.release()
+
+
+def authority(folder: Path) -> certificates.Authority:
+    """The CA of a folder; raises CliError when what lies there is none."""
+    try:
+        return certificates.Authority.of(folder)
+    except ValueError:
+        files = f"{folder / certificates.CA_FILE} and {certificates.CA_KEY_FILE}"
+        raise CliError(f"tls: {files} are not a CA's certificate and its key; remove both for a new one") from None
