@@ -123,8 +123,8 @@ def sale(stan: str = "000001", batch: str = "000001", amount_minor: int = 10_00)
         currency="156",
         entry_mode="021",
         card=CardData(pan=Pan(PAN)),
-        masked=MaskedCard(first6=PAN[:6], last4=PAN[-4:], length=16, digest="d"),
-        fingerprint=f"f{amount_minor}",
+        masked=MaskedCard(first6=PAN[:6], last4=PAN[-4:], length=16, digest="d" * 32),
+        fingerprint=f"{amount_minor:032x}",
     )
 
 

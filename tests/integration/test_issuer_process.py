@@ -112,26 +112,26 @@ async def reverse(bus: Bus, transaction: str) -> IssuerReverseReply:
 async def test_what_was_answered_stands_after_kill_9_and_after_a_drain(bus: Bus, processes: Processes) -> None:
     run = uuid.uuid4().hex[:8]
     first = processes.start()
-    approved = await authorize(bus, sale(f"{run}:1"))
+    approved = await authorize(bus, sale(f"{run}:000001:000001"))
     assert approved.response_code == "00"
-    assert await reverse(bus, f"{run}:2") == IssuerReverseReply(response_code="00")
+    assert await reverse(bus, f"{run}:000001:000002") == IssuerReverseReply(response_code="00")
     standby = processes.start()
     first.send_signal(signal.SIGKILL)
     first.wait()
-    assert await authorize(bus, sale(f"{run}:1")) == approved
-    assert (await authorize(bus, sale(f"{run}:2"))).response_code == "12"
+    assert await authorize(bus, sale(f"{run}:000001:000001")) == approved
+    assert (await authorize(bus, sale(f"{run}:000001:000002"))).response_code == "12"
     processes.start()
     standby.send_signal(signal.SIGTERM)
     assert standby.wait(30) == 0
-    assert await authorize(bus, sale(f"{run}:1")) == approved
-    second = await authorize(bus, sale(f"{run}:3"))
+    assert await authorize(bus, sale(f"{run}:000001:000001")) == approved
+    second = await authorize(bus, sale(f"{run}:000001:000003"))
     assert int(second.authorization_code, 36) == int(approved.authorization_code, 36) + 1
 
 
 async def test_many_at_once_are_each_answered_and_none_is_posted_twice(bus: Bus, processes: Processes) -> None:
     run = uuid.uuid4().hex[:8]
     processes.start()
-    bodies = [sale(f"{run}:{n % 40}") for n in range(120)]
+    bodies = [sale(f"{run}:000001:{n % 40:06d}") for n in range(120)]
     replies = await asyncio.gather(*(authorize(bus, body) for body in bodies))
     assert {reply.response_code for reply in replies} == {"00"}
     for n in range(40):

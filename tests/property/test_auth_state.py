@@ -26,7 +26,7 @@ REGISTER = Register(
     institutions=("bank", "other"),
     currency="156",
 )
-MASKED = MaskedCard(first6=PAN[:6], last4=PAN[-4:], length=16, digest="d")
+MASKED = MaskedCard(first6=PAN[:6], last4=PAN[-4:], length=16, digest="d" * 32)
 
 terminal = st.sampled_from(["T1", "T2"])
 number = st.integers(1, 6)
@@ -75,7 +75,7 @@ class Bench:
             entry_mode="021",
             card=CardData(pan=Pan(PAN)),
             masked=MASKED,
-            fingerprint=f"f{amount}",
+            fingerprint=f"{amount:032x}",
         )
         decision = authorize.decide(REGISTER, self.shard, 0, request, at_ms=self.now, trace="")
         if isinstance(decision, authorize.Forward | authorize.Decline):

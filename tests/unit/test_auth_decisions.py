@@ -51,8 +51,8 @@ def sale(
         "currency": "156",
         "entry_mode": "021",
         "card": CardData(pan=Pan(pan)),
-        "masked": MaskedCard(first6=pan[:6], last4=pan[-4:], length=16, digest="d"),
-        "fingerprint": f"f-{pan}-{more.get('amount_minor', 10_00)}",
+        "masked": MaskedCard(first6=pan[:6], last4=pan[-4:], length=16, digest="d" * 32),
+        "fingerprint": f"{hash((pan, more.get('amount_minor', 10_00))) % 2**128:032x}",
     }
     return AuthorizeRequest(**{**values, **more})  # type: ignore[arg-type]
 

@@ -11,6 +11,7 @@ from auth.domain.state import Shard
 from auth.machine import ShardMachine
 from contracts.authorization import AuthorizeReply, SettleReply, SettleRequest, Totals
 from contracts.codec import decoder
+from contracts.journal import Outcome, Record
 from contracts.states import State
 from runtime.log import Fenced, LogDamaged
 from runtime.memory_log import MemoryLog
@@ -130,6 +131,63 @@ async def test_a_bank_that_answers_nonsense_is_a_bank_that_did_not_answer() -> N
     assert reply.response_code == "00", "it was asked again, and knows the transaction"
     assert len(banks.asked) == 3
     await desk.close()
+
+
+async def test_a_bug_between_intent_and_outcome_leaves_nothing_open() -> None:
+    """The intent would stay open until the next owner came: its repetitions and the batch's close would wait for nobody."""
+
+    def broken(subject: str) -> bytes:
+        if subject.endswith("reverse"):
+            return approve(subject)
+        raise KeyError("a bug in the line to the bank")
+
+    desk, term = office(Banks(broken)), await take_office(MemoryLog())
+    await desk.open(term)
+    for _ in range(2):  # the gateway asks again
+        reply = authorized(await desk.on_authorize(request(sale())))
+        assert reply.response_code == "68"
+    assert settled(await asyncio.wait_for(desk.on_settle(request(EMPTY_CLOSE)), 5)).result == "1"
+    await until(lambda: term.state.transactions["T1:000001:000001"].state is State.REVERSED)
+    await desk.close()
+
+
+class BrokenMachine(ShardMachine):
+    """Fails where it is told to, as a bug would."""
+
+    fails_at = ""
+
+    def apply(self, state: Shard, record: Record) -> None:
+        super().apply(state, record)
+        if self.fails_at == "apply" and isinstance(record, Outcome):
+            raise ValueError("half moved")
+
+    def encode(self, record: Record) -> bytes:
+        if self.fails_at == "encode" and isinstance(record, Outcome):
+            raise TypeError("cannot be written")
+        return super().encode(record)
+
+
+@pytest.mark.parametrize("place", ["apply", "encode"])
+async def test_a_bug_in_the_machine_never_leaves_memory_ahead_of_the_log(place: str) -> None:
+    machine, store, desk = BrokenMachine(), MemoryLog(), office(Banks())
+    owner: Owner[Shard] = Owner(
+        store=store, machine=machine, office=desk, lease=Lease(), snapshots=NoSnapshots(), owner="a"
+    )
+    task = asyncio.create_task(owner.run())
+    await until(lambda: owner.term is not None)
+    term, machine.fails_at = owner.term, place
+    if place == "apply":
+        with pytest.raises(Fenced):
+            await desk.on_authorize(request(sale()))
+        machine.fails_at = ""
+        await until(lambda: owner.term not in (term, None))
+    else:
+        assert authorized(await desk.on_authorize(request(sale()))).response_code == "68"
+    assert owner.term is not None
+    await owner.term.flushed()
+    assert (await replay(store, ShardMachine(), NoSnapshots()))[0] == owner.term.state
+    await owner.drain()
+    await task
 
 
 async def test_reversals_go_on_after_nonsense() -> None:

@@ -214,7 +214,7 @@ async def line() -> tuple[Gateway, Terminal]:
 @pytest.fixture
 async def hasty_line() -> tuple[Gateway, Terminal]:
     """For what the switch never answers: the gateway soon stops asking."""
-    gateway, terminal = Gateway(answer_timeout_s=0.05), Terminal()
+    gateway, terminal = Gateway(answer_timeout_s=0.25), Terminal()
     await terminal.sign_on(gateway)
     return gateway, terminal
 
@@ -498,6 +498,23 @@ async def test_an_outcome_that_stays_unknown_is_never_answered(
         assert await gateway.send(message) is None
     assert len(gateway.switch.asked) > asked + 1
     assert "answered" not in [row["event"] for row in lines]
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense", msgspec.json.encode({"response_code": CARD.pan.clear()})])
+async def test_an_answer_of_the_switch_that_cannot_be_read_is_an_unknown_outcome(line: Line, body: bytes) -> None:
+    gateway, terminal = line
+
+    async def nonsense(*_: object, **__: object) -> bytes:
+        return body
+
+    gateway.switch.request = nonsense  # type: ignore[method-assign]
+    with structlog.testing.capture_logs() as lines:
+        assert await gateway.send(terminal.sale()) is None
+    assert [row["event"] for row in lines] == [
+        "an answer of the switch cannot be read",
+        "left unanswered: the outcome is unknown",
+    ]
+    assert CARD.pan.clear() not in str(lines)
 
 
 @pytest.mark.parametrize("build", [Terminal.sale, Terminal.reversal, Terminal.settlement])

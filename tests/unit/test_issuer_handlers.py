@@ -38,7 +38,7 @@ PIN = "493817"
 PAN = Pan("629101888000001" + luhn_check_digit("629101888000001"))
 OTHER = Pan("629101888000002" + luhn_check_digit("629101888000002"))
 EXPIRY, SERVICE = "3012", "101"
-TX = "10000001:000001:000001"
+TX, SECOND = "10000001:000001:000001", "10000001:000001:000002"
 
 module = SecurityModule(bytes(range(32)))
 keys = BankKeys(
@@ -283,7 +283,10 @@ async def test_scripted_silence_and_delay(
 
 async def test_closing_lets_go_of_what_a_script_holds() -> None:
     desk = Desk()
-    held = [asyncio.create_task(desk.authorize(amount_minor=a, transaction=str(a))) for a in (800_200, 800_300)]
+    held = [
+        asyncio.create_task(desk.authorize(amount_minor=a, transaction=f"10000001:000001:{a}"))
+        for a in (800_200, 800_300)
+    ]
     await until(lambda: len(desk.log.records()) == 1)
     desk.handlers.close()
     assert await asyncio.gather(*held) == [None, None]
@@ -322,7 +325,7 @@ async def test_nothing_of_the_card_is_in_logs_spans_or_ledger(monkeypatch: pytes
     desk = Desk()
     try:
         await desk.authorize()
-        await desk.authorize(transaction="t2", card=card(pin_block=module.encrypt_pin(keys.zone_pin, "112233", PAN)))
+        await desk.authorize(transaction=SECOND, card=card(pin_block=module.encrypt_pin(keys.zone_pin, "112233", PAN)))
         await desk.reverse()
         damaged = msgspec.json.decode(codec.encode(request())) | {"amount_minor": "many"}
         await desk.handlers.authorize(Request("s", msgspec.json.encode(damaged), None, 0))
@@ -331,7 +334,7 @@ async def test_nothing_of_the_card_is_in_logs_spans_or_ledger(monkeypatch: pytes
     lines = [msgspec.json.decode(line) for line in out.getvalue().splitlines()]
     assert [(line.get("transaction"), line.get("response_code")) for line in lines[:3]] == [
         (TX, "00"),
-        ("t2", "55"),
+        (SECOND, "55"),
         (TX, "00"),
     ]
     assert "amount_minor" in lines[3]["reason"]

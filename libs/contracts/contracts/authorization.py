@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts import bounds
 from contracts.kinds import Kind
 from contracts.pan import MaskedCard, Pan, Track2
 
@@ -12,7 +13,7 @@ class CardData(msgspec.Struct, frozen=True, kw_only=True):
     """What the reader and the PIN pad gave. Never in a stream, never at rest."""
 
     pan: Pan
-    expiry: str = ""
+    expiry: bounds.Expiry = ""
     """YYMM, or empty when the entry mode gives none."""
     track2: Track2 | None = None
     pin_block: bytes = b""
@@ -28,28 +29,28 @@ class AuthorizeRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A transaction that needs the issuer's word; subject `auth.v1.<shard>.authorize`."""
 
     kind: Kind
-    terminal: str
-    merchant: str
-    batch: str
-    stan: str
-    amount_minor: int
-    currency: str
-    entry_mode: str
+    terminal: bounds.Terminal
+    merchant: bounds.Merchant
+    batch: bounds.Batch
+    stan: bounds.Stan
+    amount_minor: bounds.Amount
+    currency: bounds.Currency
+    entry_mode: bounds.EntryMode
     """Field 22, 3 digits."""
     card: CardData
     masked: MaskedCard
-    fingerprint: str
+    fingerprint: bounds.Fingerprint
     """Keyed digest of amount, card and processing code: same identity with another fingerprint is answered 94."""
 
 
 class AuthorizeReply(msgspec.Struct, frozen=True, kw_only=True):
     """The switch's answer; identical, byte for byte, for every repetition of the request."""
 
-    response_code: str
-    rrn: str
+    response_code: bounds.Code
+    rrn: bounds.Rrn
     at_ms: int
     """Host time of the decision, Unix milliseconds UTC; the gateway prints it as fields 12, 13 and 15 in the merchant's zone."""
-    authorization_code: str = ""
+    authorization_code: bounds.AuthorizationCode = ""
     institution: str = ""
 
 
@@ -57,50 +58,50 @@ class ReverseRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A terminal's 0400; subject `auth.v1.<shard>.reverse`. Batch and STAN are the original's."""
 
     kind: Kind
-    terminal: str
-    merchant: str
-    batch: str
-    stan: str
-    amount_minor: int
-    currency: str
-    reason: str
+    terminal: bounds.Terminal
+    merchant: bounds.Merchant
+    batch: bounds.Batch
+    stan: bounds.Stan
+    amount_minor: bounds.Amount
+    currency: bounds.Currency
+    reason: bounds.Code
     """Field 39 of the 0400: 98 no answer, A0 reply MAC wrong, 96 terminal fault, 06 other."""
 
 
 class ReverseReply(msgspec.Struct, frozen=True, kw_only=True):
     """00 reversed (again, or for ever in advance), 12 nothing to reverse, 64 the amount is not the original's."""
 
-    response_code: str
-    rrn: str
+    response_code: bounds.Code
+    rrn: bounds.Rrn
     at_ms: int
 
 
 class SignOnRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Subject `auth.v1.<shard>.sign-on`; the gateway makes the keys, the switch gives the batch number."""
 
-    terminal: str
-    merchant: str
-    stan: str
-    operator: str
+    terminal: bounds.Terminal
+    merchant: bounds.Merchant
+    stan: bounds.Stan
+    operator: bounds.Operator
 
 
 class SignOnReply(msgspec.Struct, frozen=True, kw_only=True):
-    response_code: str
-    rrn: str
+    response_code: bounds.Code
+    rrn: bounds.Rrn
     at_ms: int
-    batch: str = ""
+    batch: bounds.Batch = ""
 
 
 class SignOffRequest(msgspec.Struct, frozen=True, kw_only=True):
-    terminal: str
-    merchant: str
-    stan: str
+    terminal: bounds.Terminal
+    merchant: bounds.Merchant
+    stan: bounds.Stan
 
 
 class SignOffReply(msgspec.Struct, frozen=True, kw_only=True):
-    response_code: str
+    response_code: bounds.Code
     at_ms: int
-    rrn: str = ""
+    rrn: bounds.Rrn = ""
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,13 +116,18 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 class SettleRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A terminal's 0500; subject `auth.v1.<shard>.settle`."""
 
-    terminal: str
-    merchant: str
-    batch: str
-    stan: str
-    operator: str
-    currency: str
+    terminal: bounds.Terminal
+    merchant: bounds.Merchant
+    batch: bounds.Batch
+    stan: bounds.Stan
+    operator: bounds.Operator
+    currency: bounds.Currency
     totals: Totals
+
+    def __post_init__(self) -> None:
+        # Here and not in Totals: the journal holds those too, and what it holds must be read whatever it says.
+        if not bounds.fit_field_48(*msgspec.structs.astuple(self.totals)):
+            raise ValueError("totals: a number that field 48 cannot carry")
 
 
 BALANCED, NOT_BALANCED, SETTLE_ERROR = "1", "2", "3"
@@ -131,8 +137,8 @@ BALANCED, NOT_BALANCED, SETTLE_ERROR = "1", "2", "3"
 class SettleReply(msgspec.Struct, frozen=True, kw_only=True):
     """`result` is the digit of field 48: 1 balanced (the batch is closed), 2 not balanced (it stays open), 3 error."""
 
-    result: str
-    rrn: str
+    result: bounds.Code
+    rrn: bounds.Rrn
     at_ms: int
     totals: Totals
     """What the host counted."""
@@ -141,29 +147,29 @@ class SettleReply(msgspec.Struct, frozen=True, kw_only=True):
 class IssuerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Subject `issuer.v1.<institution>.authorize`."""
 
-    transaction: str
-    rrn: str
+    transaction: bounds.TransactionId
+    rrn: bounds.Rrn
     kind: Kind
-    terminal: str
-    merchant: str
-    amount_minor: int
-    currency: str
-    entry_mode: str
+    terminal: bounds.Terminal
+    merchant: bounds.Merchant
+    amount_minor: bounds.Amount
+    currency: bounds.Currency
+    entry_mode: bounds.EntryMode
     card: CardData
 
 
 class IssuerReply(msgspec.Struct, frozen=True, kw_only=True):
-    response_code: str
-    authorization_code: str = ""
+    response_code: bounds.Code
+    authorization_code: bounds.AuthorizationCode = ""
 
 
 class IssuerReverseRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Subject `issuer.v1.<institution>.reverse`: whatever `transaction` did is undone, and if it is unknown it will be refused should it still come."""
 
-    transaction: str
-    reason: str
+    transaction: bounds.TransactionId
+    reason: bounds.Code
 
 
 class IssuerReverseReply(msgspec.Struct, frozen=True, kw_only=True):
-    response_code: str
+    response_code: bounds.Code
     """Always 00 once the ledger holds the reversal."""

@@ -18,6 +18,8 @@ def _encode(value: object) -> object:
 
 
 def _decode(kind: type, value: Any) -> Any:
+    if type(value) is not str:
+        raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
     if kind is Pan or kind is Track2:
         return kind(value)
     raise NotImplementedError(f"{kind.__name__} has no wire form")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts import bounds
+
 
 def luhn_valid(digits: str) -> bool:
     """ISO/IEC 7812-1 annex B: the check digit of a card number.
@@ -111,10 +113,10 @@ class Track2(Secret):
 class MaskedCard(msgspec.Struct, frozen=True, kw_only=True):
     """What may be stored of a card: both ends, and a keyed hash to find it again (HMAC-SHA256 under the data key, hex, 32 digits)."""
 
-    first6: str
-    last4: str
-    length: int
-    digest: str
+    first6: bounds.First6
+    last4: bounds.Last4
+    length: bounds.PanLength
+    digest: bounds.Digest
 
     def __str__(self) -> str:
         return self.first6 + "*" * (self.length - 10) + self.last4

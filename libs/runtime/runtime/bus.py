@@ -27,6 +27,8 @@ log = logs.get("bus")
 
 DEADLINE = "Lianji-Deadline"
 """Header: Unix milliseconds after which the caller no longer waits. Liveness only: nothing correct rests on clocks."""
+MILLISECONDS = 13
+"""Digits of them, until the year 2286."""
 ERROR = "Lianji-Error"
 """Header of an empty answer: the handler failed; the outcome is unknown."""
 TRACEPARENT = "traceparent"
@@ -106,7 +108,7 @@ class Serving:
             message.subject,
             message.data,
             parse_traceparent(headers.get(TRACEPARENT)),
-            int(deadline) if deadline.isdigit() else 0,
+            int(deadline) if len(deadline) <= MILLISECONDS and deadline.isascii() and deadline.isdigit() else 0,
         )
         if request.remaining_s() <= 0:
             log.warning("request refused: its deadline had passed", subject=self.subject)

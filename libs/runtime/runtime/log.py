@@ -98,7 +98,7 @@ def decode_group(payload: bytes, where: str = "group") -> Group:
     """The group in a message; raises LogDamaged that names `where`, never with the payload's content."""
     try:
         return _decode(payload)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise LogDamaged(f"{where}: cannot be read ({type(error).__name__})") from None
 
 

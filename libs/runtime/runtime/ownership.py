@@ -78,13 +78,20 @@ class Term(Generic[S]):
     def append(
         self, records: Sequence[Any], *, handed_over: asyncio.Future[None] | None = None
     ) -> asyncio.Future[Appended]:
-        """Applies `records` at once; the future is done when they are durable. Until then nobody may be told.
+        """Applies `records` at once; the future is done when they are durable. Until then nobody may be told. A record that cannot be
+        written is not applied, and one that cannot be applied ends the term.
 
         `handed_over` is done when their group has left for the broker, ahead of anything published after that.
         """
-        for record in records:
-            self._machine.apply(self.state, record)
-        return self.log.append([self._machine.encode(record) for record in records], handed_over=handed_over)
+        encoded = [self._machine.encode(record) for record in records]
+        try:
+            for record in records:
+                self._machine.apply(self.state, record)
+        except Exception as error:
+            # A bug. The state may be half moved, and would be ahead of the log for ever: it is thrown away and replayed.
+            self.log.end(Fenced(f"{self.log.store.name}: a record could not be applied ({type(error).__name__})"))
+            raise
+        return self.log.append(encoded, handed_over=handed_over)
 
     async def flushed(self) -> None:
         """Returns when all that the state knows is durable: to be awaited before answering from memory."""

@@ -16,6 +16,7 @@ import msgspec
 import nats.errors
 import nats.js.errors
 
+from contracts.reading import rule
 from runtime import logs
 from runtime.bus import Bus
 from runtime.log import LogDamaged, decode_group
@@ -158,4 +159,4 @@ class Follower:
                 ),
             )
         except msgspec.ValidationError as error:
-            raise ProjectionError(f"{self._stream}: sequence {sequence}: {error}") from None
+            raise ProjectionError(f"{self._stream}: sequence {sequence}: {rule(error)}") from None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+from auth import unreadable
 from auth.delivery import LONGEST_PAUSE_S, Delivery
 from auth.domain import authorize, reverse, settle, terminals
 from auth.domain.register import Register
@@ -22,9 +23,10 @@ from contracts.authorization import (
     SignOffRequest,
     SignOnRequest,
 )
-from contracts.codec import decoder, encode
+from contracts.codec import encode
 from contracts.identity import transaction_id
 from contracts.journal import Record
+from contracts.reading import reader
 from runtime import logs
 from runtime.bus import Bus, NoAnswer, NotDelivered, Request, Serving
 from runtime.log import Appended, LogError
@@ -33,11 +35,11 @@ from runtime.tracing import Span, Tracer
 
 log = logs.get("auth")
 
-_authorize = decoder(AuthorizeRequest).decode
-_reverse = decoder(ReverseRequest).decode
-_sign_on = decoder(SignOnRequest).decode
-_sign_off = decoder(SignOffRequest).decode
-_settle = decoder(SettleRequest).decode
+_authorize = reader(AuthorizeRequest)
+_reverse = reader(ReverseRequest)
+_sign_on = reader(SignOnRequest)
+_sign_off = reader(SignOffRequest)
+_settle = reader(SettleRequest)
 
 
 def _end(span: Span, future: asyncio.Future[Appended]) -> None:
@@ -104,8 +106,9 @@ class ShardOffice:
             "settle": self.on_settle,
         }
         for operation in subjects.AUTH_OPERATIONS:
-            subject = subjects.auth(self._number, operation)
-            self._servings.append(await self._bus.serve(subject, handlers[operation], concurrency=self._concurrency))
+            subject, handler = subjects.auth(self._number, operation), handlers[operation]
+            answering = unreadable.answering(operation, handler, self._now_ms)
+            self._servings.append(await self._bus.serve(subject, answering, concurrency=self._concurrency))
 
     async def close(self) -> None:
         over = self._term is None or self._term.over
@@ -192,7 +195,7 @@ class ShardOffice:
         future: asyncio.Future[AuthorizeReply] = asyncio.get_running_loop().create_future()
         self._running[decision.id] = future
         try:
-            reply = await self._forward(decision, message, span)
+            reply = await self._forwarded(decision, message, span)
         except BaseException as error:
             future.set_exception(NoAnswer(f"the first request failed ({type(error).__name__})"))
             future.exception()  # seen: there may be no repetition waiting for it
@@ -202,6 +205,32 @@ class ShardOffice:
             return reply
         finally:
             del self._running[decision.id]
+
+    async def _forwarded(self, decision: authorize.Forward, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
+        """`_forward`, and what is to be said when it fails by a bug: an intent that stayed open until the next owner comes would
+        hold up its repetitions and its batch's close. Nobody knows what the bank has done, so it is reversed."""
+        term = self._office_term
+        try:
+            return await self._forward(decision, message, span)
+        except LogError:
+            raise  # the term is over: the next owner finds the intent
+        except Exception as error:
+            log.error(
+                "a failure of ours, an open intent is reversed",
+                transaction=decision.id,
+                error=type(error).__name__,
+                trace_id=span.context.trace_id,
+                exc_info=True,
+            )
+            transaction = term.state.transactions.get(decision.id)
+            if transaction is None:
+                raise
+            record = authorize.no_word(transaction, at_ms=self._now_ms(), trace=span.context.traceparent)
+            if record is not None:
+                await self._append(span, "append reversing", [record])
+                self._notify()
+            await term.flushed()
+            return authorize.reply_of(transaction)
 
     async def _forward(self, decision: authorize.Forward, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
         term = self._office_term

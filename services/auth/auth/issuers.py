@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 
-import msgspec
-
 from contracts import subjects
 from contracts.authorization import (
     IssuerReply,
@@ -14,12 +12,13 @@ from contracts.authorization import (
     IssuerReverseReply,
     IssuerReverseRequest,
 )
-from contracts.codec import decoder, encode
+from contracts.codec import encode
+from contracts.reading import UnreadableError, reader
 from runtime.bus import Bus, NoAnswer, NotDelivered
 from runtime.tracing import Parent
 
-_reply = decoder(IssuerReply).decode
-_reverse_reply = decoder(IssuerReverseReply).decode
+_reply = reader(IssuerReply)
+_reverse_reply = reader(IssuerReverseReply)
 
 RETRY_S = 0.05
 
@@ -46,8 +45,8 @@ class Issuers:
                 return _reply(await self._bus.request(subject, body, timeout_s=max(left, 0.001), trace=trace))
             except NoAnswer as error:
                 unknown = error
-            except msgspec.MsgspecError as error:  # it has answered, and nobody knows what
-                unknown = NoAnswer(f"{subject}: an answer that cannot be read ({type(error).__name__})")
+            except UnreadableError as error:  # it has answered, and nobody knows what
+                unknown = NoAnswer(f"{subject}: an answer that cannot be read: {error}")
             except NotDelivered:
                 if give_up - time.monotonic() <= RETRY_S and unknown is None:
                     raise
@@ -61,5 +60,5 @@ class Issuers:
         answer = await self._bus.request(subjects.issuer(institution, "reverse"), body, timeout_s=5.0, trace=trace)
         try:
             return _reverse_reply(answer)
-        except msgspec.MsgspecError as error:
-            raise NoAnswer(f"{institution}: an answer that cannot be read ({type(error).__name__})") from None
+        except UnreadableError as error:
+            raise NoAnswer(f"{institution}: an answer that cannot be read: {error}") from None

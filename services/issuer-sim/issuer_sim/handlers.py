@@ -18,6 +18,7 @@ from contracts import response_codes as rc
 from contracts.authorization import IssuerReply, IssuerRequest, IssuerReverseReply, IssuerReverseRequest
 from contracts.ledger import LedgerRecord
 from contracts.pan import Pan
+from contracts.reading import UnreadableError, reader
 from issuer_sim.cards import CardOnFile
 from issuer_sim.checks import CardChecks, expired
 from issuer_sim.domain.accounts import State
@@ -31,8 +32,8 @@ from runtime.tracing import Span, Tracer
 
 log = logs.get("issuer")
 
-_authorize_decoder = codec.decoder(IssuerRequest)
-_reverse_decoder = codec.decoder(IssuerReverseRequest)
+_authorize = reader(IssuerRequest)
+_reverse = reader(IssuerReverseRequest)
 
 
 class Ledger(Protocol):
@@ -73,8 +74,8 @@ class Handlers:
         """IssuerRequest → IssuerReply."""
         with self._span("authorize at issuer", request) as span:
             try:
-                asked = _authorize_decoder.decode(request.body)
-            except msgspec.MsgspecError as error:
+                asked = _authorize(request.body)
+            except UnreadableError as error:
                 _unreadable(request, error, span)
                 return codec.encode(IssuerReply(response_code=rc.FORMAT_ERROR))
             span.set("transaction", asked.transaction)
@@ -89,8 +90,8 @@ class Handlers:
         """IssuerReverseRequest → IssuerReverseReply."""
         with self._span("reverse at issuer", request) as span:
             try:
-                asked = _reverse_decoder.decode(request.body)
-            except msgspec.MsgspecError as error:
+                asked = _reverse(request.body)
+            except UnreadableError as error:
                 _unreadable(request, error, span)
                 return codec.encode(IssuerReverseReply(response_code=rc.FORMAT_ERROR))
             span.set("transaction", asked.transaction)
@@ -172,7 +173,6 @@ class Handlers:
         )
 
 
-def _unreadable(request: Request, error: msgspec.MsgspecError, span: Span) -> None:
-    """msgspec names the field path and the expected type; card data fields are of no enumerated type, so no value is in it."""
+def _unreadable(request: Request, error: UnreadableError, span: Span) -> None:
     span.error(rc.FORMAT_ERROR)
     log.warning("request cannot be read", subject=request.subject, reason=str(error), trace_id=span.context.trace_id)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import msgspec
-
-from contracts.codec import decoder, encode
+from contracts.codec import encode
 from contracts.questions import ProjectionStatus, Refused, Slip, SlipQuestion
+from contracts.reading import UnreadableError, reader
 from receipts.domain.slip import Copy, render
 from receipts.store import SlipReader, StoredSlip
 from runtime.bus import Request
 
-_question = decoder(SlipQuestion)
+_question = reader(SlipQuestion)
 
 
 def _text(stored: StoredSlip, copy: Copy, *, reprint: bool) -> str:
@@ -32,8 +31,8 @@ class Handlers:
 
     async def slip(self, request: Request) -> bytes:
         try:
-            question = _question.decode(request.body)
-        except msgspec.DecodeError as error:
+            question = _question(request.body)
+        except UnreadableError as error:
             return encode(Refused(reason=str(error)))
         return encode(await asyncio.to_thread(self._slip, question))
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-import msgspec
-
-from contracts.codec import decoder, encode
+from contracts.codec import encode
 from contracts.money import CNY
 from contracts.questions import BatchQuestion, DaySummary, DaySummaryQuestion, ProjectionStatus, Refused, SettlementSlip
+from contracts.reading import UnreadableError, reader
 from runtime.bus import Request
 from settlement.domain.days import day_bounds_ms
 from settlement.domain.slip import settlement_slip
 from settlement.queries import LedgerReader
 from world import World
 
-_day_question = decoder(DaySummaryQuestion)
-_batch_question = decoder(BatchQuestion)
+_day_question = reader(DaySummaryQuestion)
+_batch_question = reader(BatchQuestion)
 
 
 class Handlers:
@@ -30,8 +29,8 @@ class Handlers:
 
     async def day_summary(self, request: Request) -> bytes:
         try:
-            question = _day_question.decode(request.body)
-        except msgspec.DecodeError as error:
+            question = _day_question(request.body)
+        except UnreadableError as error:
             return encode(Refused(reason=str(error)))
         return encode(await asyncio.to_thread(self._day_summary, question))
 
@@ -46,8 +45,8 @@ class Handlers:
 
     async def batch(self, request: Request) -> bytes:
         try:
-            question = _batch_question.decode(request.body)
-        except msgspec.DecodeError as error:
+            question = _batch_question(request.body)
+        except UnreadableError as error:
             return encode(Refused(reason=str(error)))
         return encode(await asyncio.to_thread(self._batch, question))
 

@@ -10,6 +10,7 @@ import msgspec
 
 from contracts import codec, subjects
 from contracts.identity import shard_of
+from contracts.reading import rule
 from runtime import logs
 from runtime.bus import NoAnswer, NotDelivered
 from runtime.tracing import Parent, Span, Tracer
@@ -65,7 +66,17 @@ class Switch:
                     "no answer from the switch", subject=subject, silence=answer.value, trace_id=span.context.trace_id
                 )
                 return answer
-            return answers.decode(answer)
+            try:
+                return answers.decode(answer)
+            except msgspec.MsgspecError as error:  # it has been worked on, and nobody knows what came of it
+                span.error(Silence.UNKNOWN.name)
+                log.error(
+                    "an answer of the switch cannot be read",
+                    subject=subject,
+                    reason=rule(error),
+                    trace_id=span.context.trace_id,
+                )
+                return Silence.UNKNOWN
 
     async def _deliver(self, subject: str, body: bytes, span: Span) -> bytes | Silence:
         """Tries within the deadline until somebody answers.
