@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 
@@ -244,5 +243,13 @@ class SecurityModule(HostSecurityModule):
     # Data
 
     def digest(self, key: WrappedKey, data: bytes) -> str:
-        """HMAC-SHA256 under a DATA key, the first 16 bytes as 32 hex digits: how a PAN is found again without being stored."""
-        return hmac.digest(self._keys.data(key), data, hashlib.sha256)[:16].hex()
+        """HMAC-SHA256, the first 16 bytes as 32 hex digits: how a PAN is found again without being opened."""
+        return self._keys.data(key).digest(data)
+
+    def seal(self, key: WrappedKey, data: bytes, associated: bytes) -> bytes:
+        """AES-256-GCM: nonce, ciphertext and tag, 28 bytes more than `data`. `associated` is not in it, and opens it again."""
+        return self._keys.data(key).seal(data, associated)
+
+    def unseal(self, key: WrappedKey, sealed: bytes, associated: bytes) -> bytes:
+        """What was sealed; SealedDataError when the key or `associated` is another, or a byte was changed."""
+        return self._keys.data(key).unseal(sealed, associated)
