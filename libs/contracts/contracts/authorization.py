@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from contracts.kinds import Kind
-from contracts.pan import MaskedCard, Pan, Track2
+from contracts.pan import MaskedCard, Pan, PinBlock, Track2
 
 
 class CardData(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class CardData(msgspec.Struct, frozen=True, kw_only=True):
     expiry: str = ""
     """YYMM, or empty when the entry mode gives none."""
     track2: Track2 | None = None
-    pin_block: bytes = b""
+    pin_block: PinBlock = PinBlock()
     """ISO 9564 format 0 under the zone key of `pin_zone`, 8 bytes; empty when no PIN was keyed."""
     pin_zone: str = ""
     """The institution under whose zone PIN key `pin_block` is encrypted."""
@@ -39,7 +39,9 @@ class AuthorizeRequest(msgspec.Struct, frozen=True, kw_only=True):
     card: CardData
     masked: MaskedCard
     fingerprint: str
-    """Keyed digest of amount, card and processing code: same identity with another fingerprint is answered 94."""
+    """Keyed digest of amount, card and processing code under the current data key, with its version in front (`2:4f1d…`)."""
+    other_fingerprints: tuple[str, ...] = ()
+    """The same under the other versions that can be used, so that a repetition is known whichever version the first request met."""
 
 
 class AuthorizeReply(msgspec.Struct, frozen=True, kw_only=True):

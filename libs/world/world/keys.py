@@ -80,7 +80,7 @@ def track2(card: Card) -> Track2:
 
 def track2_cvv(track: Track2) -> str:
     """The CVV on a track that `track2` laid out; empty or short when the track has none."""
-    return track.discretionary[:_CVV_DIGITS]
+    return track.discretionary()[:_CVV_DIGITS]
 
 
 def pvv(card: Card) -> str:

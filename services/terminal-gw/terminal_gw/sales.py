@@ -7,6 +7,7 @@ from contracts.authorization import AuthorizeReply, AuthorizeRequest, CardData, 
 from contracts.codec import decoder
 from contracts.kinds import KINDS, Kind
 from contracts.money import EXPONENTS
+from contracts.pan import PinBlock
 from iso8583 import Field60, Institutions44, Message, Texts63, Value
 from security_module import PinFormatError
 from terminal_gw.answers import Answer, Refusal, repeated
@@ -110,7 +111,9 @@ def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal
         except PinFormatError:
             span.error(rc.PIN_FORMAT_ERROR)
             return Refusal(rc.PIN_FORMAT_ERROR, "52", "does not hold a PIN for this card")
-    return CardData(pan=card.pan, expiry=card.expiry, track2=card.track2, pin_block=block, pin_zone=institution.id)
+    return CardData(
+        pan=card.pan, expiry=card.expiry, track2=card.track2, pin_block=PinBlock(block), pin_zone=institution.id
+    )
 
 
 def _authorize_request(desk: Desk, exchange: Exchange, kind: Kind, data: CardData) -> AuthorizeRequest:
