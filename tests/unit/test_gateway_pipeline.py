@@ -112,7 +112,7 @@ class Gateway:
         self, switch: FakeSwitch | None = None, bucket: FakeBucket | None = None, *, answer_timeout_s: float = 15.0
     ) -> None:
         self.switch, self.bucket = switch or FakeSwitch(), bucket or FakeBucket()
-        module, self.tracer = SecurityModule(world.lmk()), Tracer("terminal-gw", "test")
+        module, self.tracer = SecurityModule(world.lmk("acquirer")), Tracer("terminal-gw", "test")
         self.tracer.enabled = True
         self.desk = Desk(
             world=WORLD,
@@ -250,7 +250,7 @@ async def test_a_sale_asks_the_merchants_shard_and_answers_every_field(line: Lin
     assert asked.card.pan == CARD.pan
     assert asked.card.track2 == world.track2(CARD)
     assert asked.card.pin_zone == CARD.issuer
-    module = SecurityModule(world.lmk())
+    module = SecurityModule(world.lmk("issuer"))
     assert module.verify_pin(
         asked.card.pin_block,
         CARD.pan,

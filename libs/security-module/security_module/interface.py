@@ -32,8 +32,12 @@ class KeyManagement(Protocol):
         """4 bytes: of TDES the encrypted zero block's first, of AES its CMAC's."""
         ...
 
+    def verify_key(self, key: WrappedKey) -> None:
+        """KeyFormatError when the key is not under this module's LMK, or was changed since it was wrapped."""
+        ...
+
     def export_under(self, kek: WrappedKey, key: WrappedKey, *, width: int = 0) -> tuple[bytes, bytes]:
-        """(cryptogram under the TMK, check value): a session key on the terminal's line. KeyUsageError, KeyFormatError."""
+        """(cryptogram under the TMK, check value): a session key, or the next TMK, on the terminal's line. KeyUsageError, KeyFormatError."""
         ...
 
     def import_under(self, kek: WrappedKey, purpose: Purpose, cryptogram: bytes, check_value: bytes) -> WrappedKey:

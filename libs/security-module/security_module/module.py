@@ -56,13 +56,17 @@ class SecurityModule(HostSecurityModule):
         """4 bytes; part of what the LMK authenticates, but shown without opening the key."""
         return bytes.fromhex(key.check_value)
 
+    def verify_key(self, key: WrappedKey) -> None:
+        """KeyFormatError when the key is not under this LMK, or was changed since it was wrapped."""
+        self._keys.verify(key)
+
     def export_under(self, kek: WrappedKey, key: WrappedKey, *, width: int = 0) -> tuple[bytes, bytes]:
-        """A session key for the line: (cryptogram under the TMK, 3DES-ECB; 4-byte check value).
+        """A session key, or the next TMK, for the line: (cryptogram under the TMK, 3DES-ECB; 4-byte check value).
 
         A single-length MAK is followed by 8 zero bytes, as it travels in the double-length sign-on (003). `width` 8 or 16 sets
         the cryptogram's length instead: 8 for the single-length sign-on (001).
         """
-        clear = self._keys.des(key, Purpose.PIN, Purpose.MAC, Purpose.TRACK, Purpose.ZONE_PIN)
+        clear = self._keys.des(key, Purpose.PIN, Purpose.MAC, Purpose.TRACK, Purpose.ZONE_PIN, Purpose.TERMINAL_MASTER)
         if not key.exportable:
             raise KeyUsageError(f"{key.purpose.value} key: came as not exportable")
         sealed = self._keys.des(kek, Purpose.TERMINAL_MASTER).encrypt(clear.clear)

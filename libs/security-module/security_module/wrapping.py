@@ -123,6 +123,10 @@ class KeyStore:
             raise _wrong_purpose(wrapped, Purpose.DATA)
         return self._data.get(wrapped) or self._data.put(wrapped, DataKey(self._open(wrapped, Algorithm.TDES)))
 
+    def verify(self, wrapped: WrappedKey) -> None:
+        """KeyFormatError unless the key opens. It is not kept open: this is asked of many keys that may never be used."""
+        self._open(wrapped, wrapped.algorithm)
+
     def _open(self, wrapped: WrappedKey, algorithm: Algorithm) -> bytes:
         if wrapped.algorithm is not algorithm:
             raise KeyUsageError(f"{wrapped.purpose.value} key: {wrapped.algorithm.value}, used with {algorithm.value}")
