@@ -5,6 +5,7 @@ from __future__ import annotations
 from contracts import response_codes as rc
 from contracts.authorization import AuthorizeReply, AuthorizeRequest, CardData, ReverseReply, ReverseRequest
 from contracts.codec import decoder
+from contracts.identity import transaction_id
 from contracts.kinds import KINDS, Kind
 from contracts.money import EXPONENTS
 from contracts.pan import PinBlock
@@ -118,18 +119,22 @@ def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal
 
 def _authorize_request(desk: Desk, exchange: Exchange, kind: Kind, data: CardData) -> AuthorizeRequest:
     message, amount_minor = exchange.message, int(exchange.message.text(4))
+    tid, batch, stan = exchange.terminal.tid, exchange.sixty.batch, message.text(11)
+    cards = desk.keyring.cards
+    fingerprints = cards.fingerprints(amount_minor, data.pan, message.text(3))
     return AuthorizeRequest(
         kind=kind,
-        terminal=exchange.terminal.tid,
+        terminal=tid,
         merchant=exchange.terminal.merchant,
-        batch=exchange.sixty.batch,
-        stan=message.text(11),
+        batch=batch,
+        stan=stan,
         amount_minor=amount_minor,
         currency=message.text(49),
         entry_mode=message.text(22),
         card=data,
-        masked=desk.keyring.masked(data.pan),
-        fingerprint=desk.keyring.fingerprint(amount_minor, data.pan, message.text(3)),
+        masked=cards.stored(data.pan, transaction_id(tid, batch, stan)),
+        fingerprint=fingerprints.current,
+        other_fingerprints=fingerprints.others,
     )
 
 
