@@ -12,7 +12,7 @@ from security_module import MacAlgorithm, Purpose, SecurityModule
 
 @cache
 def module() -> SecurityModule:
-    return SecurityModule(world.lmk())
+    return SecurityModule(world.lmk("acquirer"))
 
 
 PIN_KEY = module().import_clear(Purpose.PIN, bytes.fromhex("0123456789ABCDEFFEDCBA9876543210"))

@@ -64,7 +64,7 @@ async def processes(broker: str, bus: Bus, tmp_path: Path) -> AsyncIterator[Proc
 def sale(transaction: str, amount_minor: int = 1_00) -> bytes:
     card = world.built_in().card("credit-2")
     assert card is not None
-    module = SecurityModule(world.lmk())
+    module = SecurityModule(world.lmk("issuer"))
     zone = module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(BANK))
     data = CardData(
         pan=card.pan,

@@ -232,7 +232,7 @@ class TerminalAndHost(RuleBasedStateMachine):
         assert read_memory(path) == self.terminal.record
         text = path.read_text()
         assert CARD.pan.clear() not in text
-        assert TRACK.discretionary not in text
+        assert TRACK.discretionary() not in text
 
     @invariant()
     def all_answers_to_one_identity_are_alike(self) -> None:

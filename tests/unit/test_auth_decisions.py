@@ -104,6 +104,32 @@ def close(
     return decision
 
 
+REPETITIONS = [
+    # stored                asked                              what becomes of the second request
+    ("1:a", "1:a", (), authorize.InFlight),
+    ("1:a", "2:x", ("1:a",), authorize.InFlight),
+    ("2:x", "1:a", ("2:x",), authorize.InFlight),
+    ("1:a", "3:z", ("2:x", "1:a"), authorize.InFlight),
+    ("1:a", "1:b", (), authorize.Refuse),
+    ("1:a", "2:x", ("1:b",), authorize.Refuse),
+    ("2:x", "1:x", ("2:y",), authorize.Refuse),  # the same digits under another version are nothing alike
+    ("1:a", "2:x", (), authorize.Incomparable),
+    ("1:a", "1x:a", (), authorize.Incomparable),
+    ("2:x", "1:x", (), authorize.Incomparable),
+    ("a", "1:a", (), authorize.Incomparable),  # a record older than versions
+]
+
+
+@pytest.mark.parametrize(("stored", "asked", "others", "expected"), REPETITIONS)
+def test_like_is_compared_with_like(stored: str, asked: str, others: tuple[str, ...], expected: type) -> None:
+    shard = Shard()
+    assert isinstance(decide(shard, sale(fingerprint=stored)), authorize.Forward)
+    again = decide(shard, sale(fingerprint=asked, other_fingerprints=others))
+    assert type(again) is expected
+    if isinstance(again, authorize.Refuse):
+        assert again.reply.response_code == "94"
+
+
 # Each row breaks its own rule and every rule below it: the code that wins is the first one's.
 PRECEDENCE = [
     ("97", {"terminal": "T9", "merchant": "M2", "batch": "000009", "pan": BAD_LUHN, "amount_minor": 0}),

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from auth.domain.state import Shard
 from auth.machine import ShardMachine
@@ -13,6 +14,7 @@ from contracts.authorization import AuthorizeReply, SettleReply, SettleRequest, 
 from contracts.codec import decoder
 from contracts.journal import Outcome, Record
 from contracts.states import State
+from runtime.bus import NoAnswer
 from runtime.log import Fenced, LogDamaged
 from runtime.memory_log import MemoryLog
 from runtime.ownership import Owner, replay
@@ -254,3 +256,16 @@ async def test_damage_met_while_writing_is_not_served_again() -> None:
         await asyncio.wait_for(owner.term.prove(), 5)
     await asyncio.wait_for(task, 5)
     assert "it ends at 1" in await owner.ready()
+
+
+async def test_a_repetition_that_cannot_be_compared_is_told_nothing() -> None:
+    """A 94 would deny an approval that stands; so the terminal hears nothing, and reverses."""
+    desk = office(Banks())
+    await desk.open(await take_office(MemoryLog()))
+    approved = sale()
+    assert authorized(await desk.on_authorize(request(replace(approved, fingerprint="1:f")))).response_code == "00"
+    with pytest.raises(NoAnswer):
+        await desk.on_authorize(request(replace(approved, fingerprint="2:f")))
+    known = replace(approved, fingerprint="2:f", other_fingerprints=("1:f",))
+    assert authorized(await desk.on_authorize(request(known))).response_code == "00"
+    await desk.close()

@@ -26,6 +26,7 @@ from contracts.authorization import (
     Totals,
 )
 from contracts.identity import shard_of
+from contracts.pan import sealed_with
 from iso8583 import Field60, Keys62, Message, Totals48, Value
 from runtime.bus import NoAnswer, NotDelivered, Request
 from runtime.tracing import Parent, Span, TraceContext, Tracer
@@ -112,7 +113,7 @@ class Gateway:
         self, switch: FakeSwitch | None = None, bucket: FakeBucket | None = None, *, answer_timeout_s: float = 15.0
     ) -> None:
         self.switch, self.bucket = switch or FakeSwitch(), bucket or FakeBucket()
-        module, self.tracer = SecurityModule(world.lmk()), Tracer("terminal-gw", "test")
+        module, self.tracer = SecurityModule(world.lmk("acquirer")), Tracer("terminal-gw", "test")
         self.tracer.enabled = True
         self.desk = Desk(
             world=WORLD,
@@ -250,7 +251,7 @@ async def test_a_sale_asks_the_merchants_shard_and_answers_every_field(line: Lin
     assert asked.card.pan == CARD.pan
     assert asked.card.track2 == world.track2(CARD)
     assert asked.card.pin_zone == CARD.issuer
-    module = SecurityModule(world.lmk())
+    module = SecurityModule(world.lmk("issuer"))
     assert module.verify_pin(
         asked.card.pin_block,
         CARD.pan,
@@ -259,6 +260,11 @@ async def test_a_sale_asks_the_merchants_shard_and_answers_every_field(line: Lin
         pvv=world.pvv(CARD),
     )
     assert str(asked.masked) == str(CARD.pan)
+    data_key, id_ = module.import_clear(Purpose.DATA, world.data_key()), f"{terminal.tid}:000007:000042"
+    assert asked.masked.key_version == 1
+    assert asked.masked.digest == module.digest(data_key, CARD.pan.clear().encode())
+    assert module.unseal(data_key, asked.masked.sealed, sealed_with(id_)) == CARD.pan.clear().encode()
+    assert (asked.fingerprint[:2], asked.other_fingerprints) == ("1:", ())
     institution = WORLD.institution(CARD.issuer)
     assert institution is not None
     assert {number: value for number, value in reply.fields.items() if number != 64} == {
@@ -520,12 +526,24 @@ async def test_an_answer_of_the_switch_that_cannot_be_read_is_an_unknown_outcome
 @pytest.mark.parametrize("build", [Terminal.sale, Terminal.reversal, Terminal.settlement])
 async def test_an_answer_after_no_answer_is_the_answer(line: Line, build: Callable[[Terminal], Message]) -> None:
     gateway, terminal = line
-    message, asked = build(terminal), len(gateway.switch.asked)
-    expected = await gateway.send(message)
+    message = build(terminal)
+    expected, asked = await gateway.send(message), len(gateway.switch.asked)
     gateway.switch.trouble = [NoAnswer("fenced"), NotDelivered("starting"), NoAnswer("lost")]
     assert await gateway.send(message) == expected is not None
-    assert len(gateway.switch.asked) == asked + 5
-    assert len(set(gateway.switch.asked[asked:])) == 1  # each time the same question
+    assert len(gateway.switch.asked) == asked + 4
+    assert len(set(gateway.switch.asked[asked:])) == 1  # each time the same question, byte for byte
+
+
+async def test_a_repetition_differs_in_the_sealed_number_only(line: Line) -> None:
+    """No two sealed values are alike, so that nobody can tell from them who bought twice."""
+    gateway, terminal = line
+    await gateway.send(terminal.sale())
+    first: AuthorizeRequest = gateway.switch.last(AuthorizeRequest)
+    await gateway.send(terminal.sale())
+    second: AuthorizeRequest = gateway.switch.last(AuthorizeRequest)
+    assert first.masked.sealed != second.masked.sealed
+    same = msgspec.structs.replace(second.masked, sealed=first.masked.sealed)
+    assert msgspec.structs.replace(second, masked=same) == first
 
 
 async def test_what_nobody_got_is_tried_again_and_in_the_end_96(line: Line, hasty_line: Line) -> None:

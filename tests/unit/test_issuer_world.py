@@ -21,7 +21,7 @@ BANKS = [i.id for i in WORLD.institutions]
 
 @pytest.mark.parametrize("bank", BANKS)
 def test_every_card_of_the_world_is_good_at_its_bank(bank: str) -> None:
-    module = SecurityModule(world.lmk())
+    module = SecurityModule(world.lmk("issuer"))
     checks = CardChecks(bank, module, bank_keys(module, bank))
     zone = module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(bank))
     cards = WORLD.cards_of(bank)

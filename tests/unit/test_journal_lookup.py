@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import random
 
-import msgspec
 import pytest
 
 from contracts.authorization import Totals
-from contracts.codec import encode_stored
 from contracts.identity import format_rrn
 from contracts.journal import BatchClosed, EpochStarted, Outcome, Record, Reversing, SignedOn, Tombstone
 from contracts.kinds import Kind
 from contracts.states import State
 from lianji.errors import CliError
 from lianji.journal import find, history
-from runtime.log import Group, digest
 from runtime.memory_log import MemoryLog
-
-
-def log_of(*groups: list[Record]) -> MemoryLog:
-    log = MemoryLog("journal.v1.0")
-    for number, records in enumerate(groups, 1):
-        raws = [msgspec.Raw(encode_stored(record)) for record in records]
-        prev = digest(log.groups[-1]) if log.groups else ""
-        log.groups.append(msgspec.json.encode(Group(log=log.name, epoch=1, number=number, prev=prev, records=raws)))
-    return log
+from tests.support_journal import log_of
 
 
 def signed_on(number: int) -> SignedOn:

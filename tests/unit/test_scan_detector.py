@@ -8,6 +8,7 @@ import json
 import random
 import uuid
 
+import msgspec
 import pytest
 
 import world
@@ -217,3 +218,44 @@ def test_a_place_is_masked() -> None:
         DETECTOR.mask(f"slips.facts card={PAN} rrn=010000000042")
         == "slips.facts card=629101******0012 rrn=010000000042"
     )
+
+
+def record(**fields: str | bytes) -> bytes:
+    """A journal's intent, as far as it matters here; bytes are written as the journal writes them."""
+    card = {"first6": PAN[:6], "last4": PAN[-4:], "length": 16, "digest": "0123456789abcdef" * 2, "key_version": 2}
+    return msgspec.json.encode({"type": "intent", "card": card | fields, "fingerprint": "2:" + "9" * 32})
+
+
+MODULE = SecurityModule(bytes(32))
+DATA_KEY = MODULE.import_clear(Purpose.DATA, bytes(range(32)))
+NONCE, TAG = bytes.fromhex("c04fd3e5a6b7f8e9dacbbcad"), bytes.fromhex("e1f2a3b4c5d6e7f8a9bacbdcedfe8f90")
+
+
+def test_a_sealed_card_is_none() -> None:
+    assert found(record(sealed=MODULE.seal(DATA_KEY, PAN.encode(), b"pan of 1"))) == []
+
+
+UNSEALED: dict[str, tuple[bytes, list[tuple[str, str]]]] = {
+    "a number beside it": (record(sealed=NONCE + TAG * 2, note=f"card {STRANGER}"), TEXT),
+    "a number in its place": (record(sealed=STRANGER), TEXT),
+    "a number in its place, as bytes": (record(sealed=STRANGER.encode()), [("pan", "base64")]),
+    "a number in its place, packed": (record(sealed=packed(PAN)), [("pan", "base64")]),
+    "a number behind a nonce": (record(sealed=NONCE + PAN.encode() + TAG), [("pan", "base64")]),
+    "a number packed behind a nonce": (record(sealed=NONCE + packed(PAN) + TAG), [("pan", "base64")]),
+    "a number behind a nonce, in hex": (record(sealed=(NONCE + packed(PAN) + TAG).hex()), TEXT),
+    "a track in its place": (record(sealed=TRACK.encode()), [("track2", "base64")]),
+    "a number for a digest": (record(digest=STRANGER), TEXT),
+}
+
+
+@pytest.mark.parametrize("name", UNSEALED)
+def test_what_is_not_sealed_is_found_where_sealed_numbers_stand(name: str) -> None:
+    data, expected = UNSEALED[name]
+    assert found(data) == expected
+
+
+def test_sealed_cards_are_not_taken_for_card_data_by_chance() -> None:
+    """20,000 records. By reckoning it is 3 in 10**11: ADR 0014."""
+    dice = random.Random(14)  # noqa: S311 - to be the same every time
+    for _ in range(20):
+        assert found(b"\n".join(record(sealed=dice.randbytes(44)) for _ in range(1000))) == []

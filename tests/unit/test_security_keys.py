@@ -43,8 +43,11 @@ def test_each_other_operation_names_the_key_it_wants(hsm: SecurityModule) -> Non
         hsm.cvv(wrong, PAN, "3012", "101")
     with pytest.raises(KeyUsageError, match="pvk"):
         hsm.pvv(wrong, PAN, "1234")
+    for data_operation in (lambda: hsm.digest(wrong, b"x"), lambda: hsm.seal(wrong, b"x", b"")):
+        with pytest.raises(KeyUsageError, match="data"):
+            data_operation()
     with pytest.raises(KeyUsageError, match="data"):
-        hsm.digest(wrong, b"x")
+        hsm.unseal(wrong, bytes(28), b"")
     with pytest.raises(KeyUsageError, match="terminal-master"):
         hsm.export_under(wrong, wrong)
     with pytest.raises(KeyUsageError, match="pin or mac"):
@@ -129,7 +132,9 @@ def test_errors_hold_no_card_data(hsm: SecurityModule) -> None:
 def test_nothing_prints_a_key(hsm: SecurityModule) -> None:
     clear = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
     key = hsm.import_clear(Purpose.MAC, clear)
-    for text in (repr(hsm), repr(key), repr(vars(hsm))):
+    data = hsm.import_clear(Purpose.DATA, clear)
+    hsm.digest(data, b"opened and kept")
+    for text in (repr(hsm), repr(key), repr(data), repr(vars(hsm)), repr(vars(vars(hsm)["_keys"]))):
         assert "0123456789abcdef" not in text.lower()
     assert NOTICE in repr(hsm)
 

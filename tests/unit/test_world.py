@@ -5,7 +5,7 @@ import pytest
 import world
 from contracts.identity import shard_of
 from contracts.pan import Pan, luhn_valid
-from security_module import Purpose, SecurityModule
+from security_module import Algorithm, Purpose, SecurityModule
 
 W = world.built_in()
 
@@ -45,16 +45,19 @@ def test_keys_differ_and_have_odd_parity() -> None:
     keys += [f(i.id) for i in W.institutions for f in (world.zone_pin_key, world.cvk, world.pvk)]
     assert len(set(keys)) == len(keys)
     assert all(len(k) == 16 and all(b.bit_count() % 2 for b in k) for k in keys)
-    local = {world.terminal_local_key(t) for t in tids} | {world.lmk(), world.data_key()}
-    assert len(local) == len(tids) + 2
+    others = [world.terminal_local_key(t) for t in tids]
+    others += [world.lmk("acquirer"), world.lmk("issuer"), world.data_key()]
+    others += [world.transport_key(i.id) for i in W.institutions]
+    others += [world.base_key(cipher) for cipher in Algorithm]
+    assert len(set(others)) == len(others)
 
 
 def test_another_seed_gives_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     card = W.card("debit-1")
     assert card is not None
-    before = world.lmk(), world.terminal_master_key("10000001"), world.track2(card)
+    before = world.lmk("acquirer"), world.terminal_master_key("10000001"), world.track2(card)
     monkeypatch.setenv("LIANJI_WORLD_SEED", "another")
-    assert world.lmk() != before[0]
+    assert world.lmk("acquirer") != before[0]
     assert world.terminal_master_key("10000001") != before[1]
     assert world.track2(card).pan == before[2].pan
 

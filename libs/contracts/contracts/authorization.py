@@ -6,7 +6,7 @@ import msgspec
 
 from contracts import bounds
 from contracts.kinds import Kind
-from contracts.pan import MaskedCard, Pan, Track2
+from contracts.pan import MaskedCard, Pan, PinBlock, Track2
 
 
 class CardData(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,7 +16,7 @@ class CardData(msgspec.Struct, frozen=True, kw_only=True):
     expiry: bounds.Expiry = ""
     """YYMM, or empty when the entry mode gives none."""
     track2: Track2 | None = None
-    pin_block: bytes = b""
+    pin_block: PinBlock = PinBlock()
     """ISO 9564 format 0 under the zone key of `pin_zone`, 8 bytes; empty when no PIN was keyed."""
     pin_zone: str = ""
     """The institution under whose zone PIN key `pin_block` is encrypted."""
@@ -40,7 +40,9 @@ class AuthorizeRequest(msgspec.Struct, frozen=True, kw_only=True):
     card: CardData
     masked: MaskedCard
     fingerprint: bounds.Fingerprint
-    """Keyed digest of amount, card and processing code: same identity with another fingerprint is answered 94."""
+    """Keyed digest of amount, card and processing code under the current data key, with its version in front (`2:4f1d…`)."""
+    other_fingerprints: tuple[bounds.Fingerprint, ...] = ()
+    """The same under the other versions that can be used, so that a repetition is known whichever version the first request met."""
 
 
 class AuthorizeReply(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,6 +41,10 @@ Last4 = Annotated[str, Meta(max_length=4)]
 PanLength = Annotated[int, Meta(ge=0, le=19)]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
 """A keyed digest in hex."""
+KeyVersion = Annotated[int, Meta(ge=0, le=999_999)]
+"""The number of a version of a key."""
+SealedPan = Annotated[bytes, Meta(max_length=47)]
+"""Nonce (12), a card number of at most 19 digits, tag (16)."""
 Fingerprint = Annotated[str, Meta(pattern=r"^([0-9]{1,6}:)?[0-9a-f]{32}$")]
 """The same, with or without the version of its key in front."""
 TransactionId = Annotated[str, Meta(pattern=r"^[^:]{1,8}:[0-9]{6}:[0-9]{6}$")]

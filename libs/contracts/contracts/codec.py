@@ -1,19 +1,30 @@
-"""msgspec encoders and decoders for the contracts, made once. Card data types cross NATS in clear and nowhere else."""
+"""msgspec encoders and decoders for the contracts, made once. Card data types cross NATS in clear and nowhere else.
+
+`encode` is for messages on core NATS. Of two of them, which carry a card to the switch and to its issuer, it writes the card in clear;
+in any other it has no form for card data, and neither has `encode_stored`, which is for everything that is kept.
+"""
 
 from __future__ import annotations
 
+import base64
 from typing import Any, TypeVar
 
 import msgspec
 
-from contracts.pan import Pan, Secret, Track2
+from contracts.authorization import AuthorizeRequest, IssuerRequest
+from contracts.pan import Pan, PinBlock, Secret, Track2
 
 T = TypeVar("T")
 
+CARD_CARRIERS = frozenset({AuthorizeRequest, IssuerRequest})
+"""The messages that are written with the card in clear. Their subjects are captured by no stream."""
 
-def _encode(value: object) -> object:
+
+def _in_clear(value: object) -> object:
     if isinstance(value, Secret):
         return value.clear()
+    if type(value) is PinBlock:
+        return bytes(value)
     raise NotImplementedError(f"{type(value).__name__} has no wire form")
 
 
@@ -22,16 +33,20 @@ def _decode(kind: type, value: Any) -> Any:
         raise TypeError(f"Expected `str`, got `{type(value).__name__}`")
     if kind is Pan or kind is Track2:
         return kind(value)
+    if kind is PinBlock:
+        return PinBlock(base64.b64decode(value, validate=True))
     raise NotImplementedError(f"{kind.__name__} has no wire form")
 
 
-encoder = msgspec.json.Encoder(enc_hook=_encode)
-encode = encoder.encode
-"""A contract struct as JSON bytes."""
+_encode_with_card = msgspec.json.Encoder(enc_hook=_in_clear).encode
 
-storage_encoder = msgspec.json.Encoder()
-encode_stored = storage_encoder.encode
-"""A journal or ledger record as JSON bytes. It has no wire form for card data: a record that holds some cannot be written."""
+encode_stored = msgspec.json.Encoder().encode
+"""A record, or a value of a bucket, as JSON bytes. It has no form for card data: TypeError, and nothing is written."""
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """A message on core NATS as JSON bytes; TypeError when it holds card data and is not one of CARD_CARRIERS."""
+    return _encode_with_card(message) if type(message) in CARD_CARRIERS else encode_stored(message)
 
 
 def decoder(kind: type[T]) -> msgspec.json.Decoder[T]:

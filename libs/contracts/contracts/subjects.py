@@ -78,6 +78,18 @@ def ledger_stream(institution: str) -> str:
 LEASES = "LEASES"
 SNAPSHOTS = "SNAPSHOTS"
 TERMINAL_SESSIONS = "TERMINAL_SESSIONS"
+KEYS_ACQUIRER = "KEYS_ACQUIRER"
+
+
+def keys_issuer(institution: str) -> str:
+    """The bucket of a bank's key rings."""
+    return f"KEYS_ISSUER_{token(institution)}"
+
+
+# Key rings: that some were written (a hint, nothing rests on it), and the question who holds which versions, which each holder answers.
+KEYS_CHANGED = "keys.v1.changed"
+KEYS_HELD = "keys.v1.held"
+
 
 # Questions to the projections.
 RECEIPTS_SLIP = "receipts.v1.slip"

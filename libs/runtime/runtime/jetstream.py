@@ -11,7 +11,7 @@ import nats.errors
 import nats.js.errors
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, DeliverPolicy
-from nats.js.kv import KeyValue
+from nats.js.kv import KV_OP, KeyValue
 
 from runtime.bus import Bus, NoAnswer, NotDelivered
 from runtime.log import AppendUnknown, LogDamaged, WrongSequence
@@ -149,10 +149,13 @@ class Lease:
 
 
 class Bucket:
-    """A durable map of small values."""
+    """A durable map of small values. Each call raises NoAnswer when nobody can say."""
 
-    def __init__(self, bucket: KeyValue) -> None:
+    def __init__(self, bucket: KeyValue, js: JetStreamContext, name: str) -> None:
         self._bucket = bucket
+        self._js = js
+        self._stream = f"KV_{name}"
+        self._prefix = f"$KV.{name}."
 
     async def get(self, key: str) -> bytes | None:
         """The last value put, None when there is none; raises NoAnswer when nobody can say."""
@@ -176,10 +179,61 @@ class Bucket:
         except (nats.js.errors.APIError, nats.errors.Error, TimeoutError) as error:
             raise NoAnswer(f"bucket: {type(error).__name__}") from None
 
+    async def get_entry(self, key: str) -> tuple[bytes, int] | None:
+        """The last value put and its revision, None when there is none."""
+        try:
+            entry = await self._bucket.get(key)
+        except nats.js.errors.KeyNotFoundError:
+            return None
+        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError) as error:
+            raise NoAnswer(f"bucket: {type(error).__name__}") from None
+        return entry.value or b"", entry.revision or 0
+
+    async def update(self, key: str, value: bytes, revision: int) -> int | None:
+        """Puts the value if `revision` is still the key's (0: there is none). Its revision, once it is durable; None: another has written."""
+        try:
+            return await self._bucket.update(key, value, last=revision)
+        except nats.js.errors.KeyWrongLastSequenceError:
+            return None
+        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError) as error:
+            raise NoAnswer(f"bucket: {type(error).__name__}") from None
+
+    async def changes(self, after: int) -> tuple[list[tuple[str, bytes, int]], int]:
+        """The values put behind revision `after`, as (key, value, revision), and the revision up to which that is all.
+
+        One question when there is nothing new. Read as a log is, by an ordered consumer, not by a watch: watches were deaf after a
+        broker's restart. Of a key that was put several times only the last value is there; deleted keys are not shown.
+        """
+        found: list[tuple[str, bytes, int]] = []
+        try:
+            last = (await self._js.stream_info(self._stream)).state.last_seq
+            if last <= after:
+                return found, last
+            config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1)
+            subscription = await self._js.subscribe(
+                self._prefix + ">", stream=self._stream, ordered_consumer=True, config=config
+            )
+            try:
+                while True:
+                    message = await subscription.next_msg(timeout=READ_TIMEOUT_S)
+                    metadata = message.metadata
+                    if not (message.headers and KV_OP in message.headers):
+                        found.append((message.subject[len(self._prefix) :], message.data, metadata.sequence.stream))
+                    if not metadata.num_pending:
+                        return found, metadata.sequence.stream
+            finally:
+                with contextlib.suppress(
+                    nats.errors.Error
+                ):  # the connection may be closed, and the subscription with it
+                    await subscription.unsubscribe()
+        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError) as error:
+            raise NoAnswer(f"bucket: {type(error).__name__}") from None
+
 
 async def open_bucket(bus: Bus, name: str) -> Bucket:
     """A bucket that provisioning has made; waits for it up to a minute."""
-    return Bucket(await _key_value(bus, name))
+    js = bus.client.jetstream(timeout=READ_TIMEOUT_S)
+    return Bucket(await _key_value(bus, name), js, name)
 
 
 async def open_lease(bus: Bus, bucket: str, key: str, owner: str) -> Lease:

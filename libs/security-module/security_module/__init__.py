@@ -7,6 +7,7 @@ key_block, key_block_header       TR-31; key_usage says a purpose in its words
 pin_block, pin_block_aes          ISO 9564 formats 0 and 3, format 4
 mac                               CUP-ECB, X9.9, X9.19, AES-CMAC
 card_values                       CVV, PVV
+data_key                          digests of card data, sealing
 emv_data, cryptogram              ARQC, ARPC
 interface                         HostSecurityModule: what any security module does here
 module                            SecurityModule: that, in software
@@ -20,11 +21,13 @@ from security_module.errors import (
     KeyFormatError,
     KeyUsageError,
     PinFormatError,
+    SealedDataError,
     SecurityModuleError,
     SerialNumberError,
 )
 from security_module.interface import (
     CardChecks,
+    DataProtection,
     HostSecurityModule,
     Key,
     KeyManagement,
@@ -42,6 +45,7 @@ __all__ = [
     "CardChecks",
     "CardDataError",
     "CryptogramVersion",
+    "DataProtection",
     "Direction",
     "DukptKey",
     "HostSecurityModule",
@@ -56,6 +60,7 @@ __all__ = [
     "PinFormatError",
     "PinOperations",
     "Purpose",
+    "SealedDataError",
     "SecurityModule",
     "SecurityModuleError",
     "SerialNumberError",

@@ -1,4 +1,4 @@
-"""What the security module refuses. No message holds a key, a PIN, a PAN or a block.
+"""What the security module refuses. No message holds a key, a PIN, a PAN, a block or what was sealed.
 
 SecurityModuleError
 ├── KeyUsageError      a key was used for something else than its purpose
@@ -6,6 +6,7 @@ SecurityModuleError
 ├── KeyCheckError      a key arrived and its check value, or its block's MAC, is another key's
 ├── SerialNumberError  a DUKPT key serial number that no terminal sends
 ├── PinFormatError     the block does not hold a PIN for this PAN
+├── SealedDataError    sealed data that this key does not open
 └── CardDataError      PAN, expiry, service code, PVKI or chip data cannot be computed with
 """
 
@@ -32,6 +33,10 @@ class SerialNumberError(SecurityModuleError):
 
 class PinFormatError(SecurityModuleError):
     """The PIN block, opened, is not of its ISO 9564 format for this PAN: another key, another card, or garbage (response code 99)."""
+
+
+class SealedDataError(SecurityModuleError):
+    """Sealed under another key, or with other associated data, or changed since: GCM cannot say which."""
 
 
 class CardDataError(SecurityModuleError):

@@ -1,9 +1,9 @@
 """What the rest of the project may ask of a security module, whichever it is: this software one, or one behind a network.
 
 Every operation takes wrapped keys, or DUKPT keys by their name, and gives cryptograms, digits to be checked, or yes and no: never a
-clear key and never a clear PIN. Errors are the tree of `errors`. The operations are grouped as services need them; `HostSecurityModule` is
-all of them. Importing a clear key and making a card's cryptogram are not here: a host has no use for them (`SecurityModule` has them, for
-the test world).
+clear key and never a clear PIN. (What a DATA key sealed, `unseal` gives back: that is data, of the service that asks.) Errors are the
+tree of `errors`. The operations are grouped as services need them; `HostSecurityModule` is all of them. Importing a clear key and making
+a card's cryptogram are not here: a host has no use for them (`SecurityModule` has them, for the test world).
 """
 
 from __future__ import annotations
@@ -32,8 +32,12 @@ class KeyManagement(Protocol):
         """4 bytes: of TDES the encrypted zero block's first, of AES its CMAC's."""
         ...
 
+    def verify_key(self, key: WrappedKey) -> None:
+        """KeyFormatError when the key is not under this module's LMK, or was changed since it was wrapped."""
+        ...
+
     def export_under(self, kek: WrappedKey, key: WrappedKey, *, width: int = 0) -> tuple[bytes, bytes]:
-        """(cryptogram under the TMK, check value): a session key on the terminal's line. KeyUsageError, KeyFormatError."""
+        """(cryptogram under the TMK, check value): a session key, or the next TMK, on the terminal's line. KeyUsageError, KeyFormatError."""
         ...
 
     def import_under(self, kek: WrappedKey, purpose: Purpose, cryptogram: bytes, check_value: bytes) -> WrappedKey:
@@ -93,7 +97,7 @@ class PinOperations(Protocol):
 
 
 class MessageAuthentication(Protocol):
-    """Field 64, and digests by which stored card data is found again."""
+    """Field 64."""
 
     def mac(self, key: Key, data: bytes, algorithm: MacAlgorithm = MacAlgorithm.CUP_ECB) -> bytes:
         """8 bytes over the MAB."""
@@ -103,8 +107,20 @@ class MessageAuthentication(Protocol):
         """Whether the MAC is right, in constant time."""
         ...
 
+
+class DataProtection(Protocol):
+    """Card data that is kept: what a payment HSM does with its commands for HMACs and for data blocks under keys of that use."""
+
     def digest(self, key: WrappedKey, data: bytes) -> str:
-        """HMAC-SHA256 under a DATA key, 32 hex digits."""
+        """A keyed hash of `data` under a DATA key, 32 hex digits."""
+        ...
+
+    def seal(self, key: WrappedKey, data: bytes, associated: bytes) -> bytes:
+        """`data` encrypted under a DATA key and authenticated together with `associated`; no two results are alike."""
+        ...
+
+    def unseal(self, key: WrappedKey, sealed: bytes, associated: bytes) -> bytes:
+        """What was sealed. SealedDataError when the key or `associated` is another, or anything was changed."""
         ...
 
 
@@ -149,5 +165,5 @@ class CardChecks(Protocol):
         ...
 
 
-class HostSecurityModule(KeyManagement, PinOperations, MessageAuthentication, CardChecks, Protocol):
+class HostSecurityModule(KeyManagement, PinOperations, MessageAuthentication, CardChecks, DataProtection, Protocol):
     """All of it. Used from one thread at a time; calls return when the answer is there."""

@@ -27,7 +27,7 @@ class Purpose(StrEnum):
     PVK = "pvk"
     """Makes and checks the PVV of an issuer's cards."""
     DATA = "data"
-    """Keys the digests of card data (HMAC-SHA256)."""
+    """Digests of card data, by which it is found again, and sealed card data (`data_key`)."""
     KEY_BLOCK = "key-block"
     """KBPK: protects keys on their way to and from another party (TR-31)."""
     BASE_DERIVATION = "base-derivation"
@@ -56,7 +56,7 @@ class WrappedKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     length: int
     """Bytes of the clear key."""
     algorithm: Algorithm = Algorithm.TDES
-    """Left out where it is TDES, as in keys wrapped before there were others. Says nothing of a DATA key, which keys HMAC."""
+    """Left out where it is TDES, as in keys wrapped before there were others. Says nothing of a DATA key, from which others derive."""
     exportable: bool = True
     """Whether the key may leave again under another key. Left out where it may."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 
@@ -57,13 +56,17 @@ class SecurityModule(HostSecurityModule):
         """4 bytes; part of what the LMK authenticates, but shown without opening the key."""
         return bytes.fromhex(key.check_value)
 
+    def verify_key(self, key: WrappedKey) -> None:
+        """KeyFormatError when the key is not under this LMK, or was changed since it was wrapped."""
+        self._keys.verify(key)
+
     def export_under(self, kek: WrappedKey, key: WrappedKey, *, width: int = 0) -> tuple[bytes, bytes]:
-        """A session key for the line: (cryptogram under the TMK, 3DES-ECB; 4-byte check value).
+        """A session key, or the next TMK, for the line: (cryptogram under the TMK, 3DES-ECB; 4-byte check value).
 
         A single-length MAK is followed by 8 zero bytes, as it travels in the double-length sign-on (003). `width` 8 or 16 sets
         the cryptogram's length instead: 8 for the single-length sign-on (001).
         """
-        clear = self._keys.des(key, Purpose.PIN, Purpose.MAC, Purpose.TRACK, Purpose.ZONE_PIN)
+        clear = self._keys.des(key, Purpose.PIN, Purpose.MAC, Purpose.TRACK, Purpose.ZONE_PIN, Purpose.TERMINAL_MASTER)
         if not key.exportable:
             raise KeyUsageError(f"{key.purpose.value} key: came as not exportable")
         sealed = self._keys.des(kek, Purpose.TERMINAL_MASTER).encrypt(clear.clear)
@@ -244,5 +247,13 @@ class SecurityModule(HostSecurityModule):
     # Data
 
     def digest(self, key: WrappedKey, data: bytes) -> str:
-        """HMAC-SHA256 under a DATA key, the first 16 bytes as 32 hex digits: how a PAN is found again without being stored."""
-        return hmac.digest(self._keys.data(key), data, hashlib.sha256)[:16].hex()
+        """HMAC-SHA256, the first 16 bytes as 32 hex digits: how a PAN is found again without being opened."""
+        return self._keys.data(key).digest(data)
+
+    def seal(self, key: WrappedKey, data: bytes, associated: bytes) -> bytes:
+        """AES-256-GCM: nonce, ciphertext and tag, 28 bytes more than `data`. `associated` is not in it, and opens it again."""
+        return self._keys.data(key).seal(data, associated)
+
+    def unseal(self, key: WrappedKey, sealed: bytes, associated: bytes) -> bytes:
+        """What was sealed; SealedDataError when the key or `associated` is another, or a byte was changed."""
+        return self._keys.data(key).unseal(sealed, associated)

@@ -11,6 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from security_module.aes import AES_LENGTHS, AesKey
+from security_module.data_key import DataKey
 from security_module.des import DesKey
 from security_module.errors import KeyFormatError, KeyUsageError
 from security_module.keys import Algorithm, Purpose, WrappedKey
@@ -75,7 +76,7 @@ class KeyStore:
         self._lmk = AESGCM(lmk)
         self._des: Bounded[WrappedKey, DesKey] = Bounded(limit)
         self._aes: Bounded[WrappedKey, AesKey] = Bounded(limit)
-        self._data: Bounded[WrappedKey, bytes] = Bounded(limit)
+        self._data: Bounded[WrappedKey, DataKey] = Bounded(limit)
 
     def __repr__(self) -> str:
         return "KeyStore(****)"
@@ -116,11 +117,15 @@ class KeyStore:
         """The opened key, whichever its cipher; KeyUsageError unless its purpose is one of `purposes`."""
         return self.aes(wrapped, *purposes) if wrapped.algorithm is Algorithm.AES else self.des(wrapped, *purposes)
 
-    def data(self, wrapped: WrappedKey) -> bytes:
+    def data(self, wrapped: WrappedKey) -> DataKey:
         """The opened DATA key; KeyUsageError for a key of another purpose."""
         if wrapped.purpose is not Purpose.DATA:
             raise _wrong_purpose(wrapped, Purpose.DATA)
-        return self._data.get(wrapped) or self._data.put(wrapped, self._open(wrapped, Algorithm.TDES))
+        return self._data.get(wrapped) or self._data.put(wrapped, DataKey(self._open(wrapped, Algorithm.TDES)))
+
+    def verify(self, wrapped: WrappedKey) -> None:
+        """KeyFormatError unless the key opens. It is not kept open: this is asked of many keys that may never be used."""
+        self._open(wrapped, wrapped.algorithm)
 
     def _open(self, wrapped: WrappedKey, algorithm: Algorithm) -> bytes:
         if wrapped.algorithm is not algorithm:

@@ -13,6 +13,7 @@ from functools import cache
 from world.banks import cards, institutions, stop_list
 from world.keys import (
     NOTICE,
+    base_key,
     cvk,
     data_key,
     lmk,
@@ -22,6 +23,7 @@ from world.keys import (
     terminal_master_key,
     track2,
     track2_cvv,
+    transport_key,
     zone_pin_key,
 )
 from world.model import (
@@ -56,6 +58,7 @@ __all__ = [
     "StopEntry",
     "Terminal",
     "World",
+    "base_key",
     "built_in",
     "cvk",
     "data_key",
@@ -66,6 +69,7 @@ __all__ = [
     "terminal_master_key",
     "track2",
     "track2_cvv",
+    "transport_key",
     "zone_pin_key",
 ]
 

@@ -10,14 +10,18 @@ import hashlib
 import hmac
 import os
 from functools import lru_cache
+from typing import Literal
 
 from contracts.pan import Track2
-from security_module import Purpose, SecurityModule, odd_parity
+from security_module import Algorithm, Purpose, SecurityModule, odd_parity
 from world.model import Card
 
 NOTICE = "test world: every key and card is public"
 PUBLIC_SEED = "lianji public test world 1"
 SEED_VARIABLE = "LIANJI_WORLD_SEED"
+
+Party = Literal["acquirer", "issuer"]
+"""Who has security modules, and a local master key, of its own."""
 
 _CVV_DIGITS = 3
 _DISCRETIONARY = 13
@@ -29,9 +33,9 @@ def _derive(name: str, length: int) -> bytes:
     return hmac.digest(seed.encode(), name.encode(), hashlib.sha256)[:length]
 
 
-def lmk() -> bytes:
-    """The local master key of the services' security modules, AES, 32 bytes."""
-    return _derive("lmk", 32)
+def lmk(party: Party) -> bytes:
+    """The local master key of a party's security modules, AES, 32 bytes."""
+    return _derive(f"lmk:{party}", 32)
 
 
 def terminal_master_key(tid: str) -> bytes:
@@ -47,6 +51,17 @@ def terminal_local_key(tid: str) -> bytes:
 def zone_pin_key(institution: str) -> bytes:
     """ZPK between the gateway and an institution, double length."""
     return odd_parity(_derive(f"zone-pin:{institution}", 16))
+
+
+def transport_key(institution: str) -> bytes:
+    """KBPK between the acquirer and an institution, AES, 32 bytes: what keys travel under (TR-31)."""
+    return _derive(f"transport:{institution}", 32)
+
+
+def base_key(cipher: Algorithm) -> bytes:
+    """BDK of the DUKPT terminals of one cipher, 16 bytes."""
+    key = _derive(f"base:{cipher.value}", 16)
+    return odd_parity(key) if cipher is Algorithm.TDES else key
 
 
 def cvk(institution: str) -> bytes:
@@ -72,7 +87,7 @@ def _personalisation(local: bytes) -> SecurityModule:
 
 def track2(card: Card) -> Track2:
     """The card's track 2, 37 characters. The discretionary data is the CVV (3 digits), then zeros."""
-    hsm = _personalisation(lmk())
+    hsm = _personalisation(lmk("issuer"))
     key = hsm.import_clear(Purpose.CVK, cvk(card.issuer))
     cvv = hsm.cvv(key, card.pan, card.expiry, card.service_code)
     return Track2(f"{card.pan.clear()}D{card.expiry}{card.service_code}{cvv.ljust(_DISCRETIONARY, '0')}")
@@ -80,10 +95,10 @@ def track2(card: Card) -> Track2:
 
 def track2_cvv(track: Track2) -> str:
     """The CVV on a track that `track2` laid out; empty or short when the track has none."""
-    return track.discretionary[:_CVV_DIGITS]
+    return track.discretionary()[:_CVV_DIGITS]
 
 
 def pvv(card: Card) -> str:
     """The PVV (PVKI 1) that the issuer keeps instead of the card's PIN."""
-    hsm = _personalisation(lmk())
+    hsm = _personalisation(lmk("issuer"))
     return hsm.pvv(hsm.import_clear(Purpose.PVK, pvk(card.issuer)), card.pan, card.pin)

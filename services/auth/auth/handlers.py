@@ -182,6 +182,13 @@ class ShardOffice:
             case authorize.Repeat(reply):
                 await term.flushed()
                 return reply
+            case authorize.Incomparable(id_, version):
+                log.error(
+                    "a repetition cannot be compared: the gateway lacks a data key", transaction=id_, version=version
+                )
+                raise NoAnswer(
+                    f"{id_}: known under version {version or '0'} of the data key, which the request does not say"
+                )
             case authorize.InFlight(id_):
                 return await asyncio.shield(self._running[id_])
             case authorize.Decline(id_, records):

@@ -21,7 +21,7 @@ async def wire(service: Service[Settings]) -> None:
     settings = service.settings
     test_world = world.built_in()
     institutions = chosen_institutions(settings.institutions, (i.id for i in test_world.institutions))
-    module = SecurityModule(world.lmk())
+    module = SecurityModule(world.lmk("issuer"))
     log.info("security module", notice=NOTICE, institutions=list(institutions), scripted=settings.scripted)
     for institution in institutions:
         cards = test_world.cards_of(institution)

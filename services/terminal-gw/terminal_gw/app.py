@@ -29,7 +29,7 @@ async def wire(service: Service[Settings]) -> None:
     settings = service.settings
     tls = server_context(settings)
     test_world = world.built_in()
-    module = SecurityModule(world.lmk())
+    module = SecurityModule(world.lmk("acquirer"))
     log.info("security module", notice=NOTICE, world=world.NOTICE)
     desk = Desk(
         world=test_world,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import world
-from contracts.pan import MaskedCard, Pan
+from key_store import KeyRing, names
 from security_module import Purpose, SecurityModule, WrappedKey
+from terminal_gw.card_store import CardStore
 from world import World
 
 
@@ -13,7 +14,8 @@ class Keyring:
 
     def __init__(self, module: SecurityModule, test_world: World) -> None:
         self._module = module
-        self._data = module.import_clear(Purpose.DATA, world.data_key())
+        data = module.import_clear(Purpose.DATA, world.data_key())
+        self.cards = CardStore(module, KeyRing.first(names.DATA, data, at_ms=0))
         self._zones = {
             institution.id: module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(institution.id))
             for institution in test_world.institutions
@@ -31,17 +33,3 @@ class Keyring:
 
     def zone_pin(self, institution: str) -> WrappedKey:
         return self._zones[institution]
-
-    def masked(self, pan: Pan) -> MaskedCard:
-        """What may be stored of a card."""
-        clear = pan.clear()
-        return MaskedCard(
-            first6=pan.first6,
-            last4=pan.last4,
-            length=len(clear),
-            digest=self._module.digest(self._data, clear.encode()),
-        )
-
-    def fingerprint(self, amount_minor: int, pan: Pan, processing_code: str) -> str:
-        """Tells a repetition from another transaction under the same identity."""
-        return self._module.digest(self._data, f"{amount_minor}|{pan.clear()}|{processing_code}".encode())

@@ -5,8 +5,10 @@ from __future__ import annotations
 from contracts import response_codes as rc
 from contracts.authorization import AuthorizeReply, AuthorizeRequest, CardData, ReverseReply, ReverseRequest
 from contracts.codec import decoder
+from contracts.identity import transaction_id
 from contracts.kinds import KINDS, Kind
 from contracts.money import EXPONENTS
+from contracts.pan import PinBlock
 from iso8583 import Field60, Institutions44, Message, Texts63, Value
 from security_module import PinFormatError
 from terminal_gw.answers import Answer, Refusal, repeated
@@ -110,23 +112,29 @@ def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal
         except PinFormatError:
             span.error(rc.PIN_FORMAT_ERROR)
             return Refusal(rc.PIN_FORMAT_ERROR, "52", "does not hold a PIN for this card")
-    return CardData(pan=card.pan, expiry=card.expiry, track2=card.track2, pin_block=block, pin_zone=institution.id)
+    return CardData(
+        pan=card.pan, expiry=card.expiry, track2=card.track2, pin_block=PinBlock(block), pin_zone=institution.id
+    )
 
 
 def _authorize_request(desk: Desk, exchange: Exchange, kind: Kind, data: CardData) -> AuthorizeRequest:
     message, amount_minor = exchange.message, int(exchange.message.text(4))
+    tid, batch, stan = exchange.terminal.tid, exchange.sixty.batch, message.text(11)
+    cards = desk.keyring.cards
+    fingerprints = cards.fingerprints(amount_minor, data.pan, message.text(3))
     return AuthorizeRequest(
         kind=kind,
-        terminal=exchange.terminal.tid,
+        terminal=tid,
         merchant=exchange.terminal.merchant,
-        batch=exchange.sixty.batch,
-        stan=message.text(11),
+        batch=batch,
+        stan=stan,
         amount_minor=amount_minor,
         currency=message.text(49),
         entry_mode=message.text(22),
         card=data,
-        masked=desk.keyring.masked(data.pan),
-        fingerprint=desk.keyring.fingerprint(amount_minor, data.pan, message.text(3)),
+        masked=cards.stored(data.pan, transaction_id(tid, batch, stan)),
+        fingerprint=fingerprints.current,
+        other_fingerprints=fingerprints.others,
     )
 
 

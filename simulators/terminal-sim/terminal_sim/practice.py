@@ -62,7 +62,7 @@ class PracticeHost:
     closed: dict[tuple[str, str], str] = field(default_factory=dict)
     """(terminal, batch) → the result that its close was answered with."""
     _terminals: dict[str, _Terminal] = field(default_factory=dict)
-    _module: SecurityModule = field(default_factory=lambda: SecurityModule(world.lmk()))
+    _module: SecurityModule = field(default_factory=lambda: SecurityModule(world.lmk("acquirer")))
 
     def answer(self, body: bytes) -> bytes:
         """The answer's body; FormatError for what is no message."""

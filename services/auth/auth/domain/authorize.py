@@ -29,6 +29,17 @@ class Repeat(NamedTuple):
     reply: AuthorizeReply
 
 
+class Incomparable(NamedTuple):
+    """Known, and nobody can say whether this is a repetition: its fingerprint is under a data key that the gateway did not use.
+
+    A 94 could deny an approval, and the stored answer could be another card's: nothing is said, and the terminal reverses (ADR 0009).
+    """
+
+    id: str
+    version: str
+    """Of the data key; empty for a record that is older than versions."""
+
+
 class InFlight(NamedTuple):
     """The same request is being worked on: its answer will be this one's."""
 
@@ -51,7 +62,7 @@ class Forward(NamedTuple):
     records: tuple[Record, ...]
 
 
-Decision = Refuse | Repeat | InFlight | Decline | Forward
+Decision = Refuse | Repeat | Incomparable | InFlight | Decline | Forward
 
 
 def decide(
@@ -94,11 +105,20 @@ def decide(
 def _repeat(known: Transaction, request: AuthorizeRequest, at_ms: int) -> Decision:
     if not known.fingerprint:  # a tombstone: the reversal was here first
         return Repeat(AuthorizeReply(response_code=rc.INVALID_RELATED_TRANSACTION, rrn=known.rrn, at_ms=known.at_ms))
-    if known.fingerprint != request.fingerprint:
+    asked = (request.fingerprint, *request.other_fingerprints)
+    if known.fingerprint not in asked:
+        version = _key_version(known.fingerprint)
+        if version not in map(_key_version, asked):
+            return Incomparable(known.id, version)
         return Refuse(AuthorizeReply(response_code=rc.DUPLICATE, rrn=NO_RRN, at_ms=at_ms))
     if known.state is State.INTENT:
         return InFlight(known.id)
     return Repeat(reply_of(known))
+
+
+def _key_version(fingerprint: str) -> str:
+    """The data key's version that made it."""
+    return fingerprint.rpartition(":")[0]
 
 
 def _unregistered(register: Register, shard: Shard, request: AuthorizeRequest) -> str:
