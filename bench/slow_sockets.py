@@ -18,11 +18,9 @@ from collections import Counter
 from pathlib import Path
 from statistics import median
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench.certificate import self_signed
 from bench.figures import Figures
 from bench.stack import BenchError, Stack, temporary_directory
 
@@ -35,12 +33,6 @@ FRAME_BEGINS = b"\x0f\xff\x60"
 HELLO_BEGINS = bytes.fromhex("16030102000100")
 KINDS = ("partial frame", "partial handshake", "idle")
 SHOWN = {"p50_us": "p50 µs", "p99_us": "p99 µs", "tx_s": "tx/s", "cpu_us_per_tx": "CPU µs per tx"}
-
-
-class RunFile(msgspec.Struct):
-    """What the gateway writes about itself, as far as it matters here."""
-
-    ports: dict[str, int]
 
 
 class SlowSockets(threading.Thread):
@@ -171,12 +163,8 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         allow_files(arguments.sockets)
-        with temporary_directory() as name:
-            certificate = self_signed(Path(name))
-            data_dir = Path(name) / "stack"
-            with Stack(data_dir, environment={"LIANJI_TLS_CERTIFICATE": str(certificate)}) as stack:
-                ports = msgspec.json.decode((data_dir / "run" / "terminal-gw.json").read_bytes(), type=RunFile).ports
-                runs = measure(stack, ports, arguments)
+        with temporary_directory() as name, Stack(Path(name) / "stack", tls=True) as stack:
+            runs = measure(stack, {"listen": stack.port, "tls": stack.tls_port}, arguments)
     except BenchError as error:
         sys.stderr.write(f"bench: {error}\n")
         return 1

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -26,11 +24,19 @@ class BenchError(Exception):
     """The bench cannot do its work; the message says which command failed and how."""
 
 
+class Door(msgspec.Struct):
+    """Where the gateway takes terminals."""
+
+    port: int
+
+
 class Ready(msgspec.Struct):
     """The line that `lianji up --json` prints, as far as it matters here."""
 
     event: str
     pids: dict[str, int]
+    gateway: Door
+    tls: Door | None = None
 
 
 class LoadReport(msgspec.Struct):
@@ -77,17 +83,21 @@ class Sampler(threading.Thread):
 class Stack:
     """An embedded stack over a temporary data directory. A context manager; `measure` is one load run on it."""
 
-    def __init__(self, data_dir: Path, *, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, data_dir: Path, *, tls: bool = False) -> None:
         self._data_dir = data_dir
-        self._environment = {**os.environ, **(environment or {})}
+        self._tls = tls
+        self.port = self.tls_port = 0
+        """The gateway's, once it is up."""
         self._up: subprocess.Popen[bytes] | None = None
         self._pids: dict[str, int] = {}
 
     def __enter__(self) -> Stack:
-        command = lianji("up", "--json", "--data-dir", str(self._data_dir))
-        self._up = subprocess.Popen(command, stdout=subprocess.PIPE, env=self._environment)
+        command = lianji("up", "--json", "--data-dir", str(self._data_dir), *(["--tls"] if self._tls else []))
+        self._up = subprocess.Popen(command, stdout=subprocess.PIPE)
         try:
-            named = self._ready(_pipe(self._up.stdout)).pids
+            ready = self._ready(_pipe(self._up.stdout))
+            self.port, self.tls_port = ready.gateway.port, ready.tls.port if ready.tls else 0
+            named = ready.pids
             # `up` is a process of the path too; counted once, whether or not it names itself.
             self._pids = named if self._up.pid in named.values() else {"supervisor": self._up.pid} | named
         except BaseException:

@@ -19,7 +19,7 @@ COMMAND = """
 import json, os, signal, sys, time
 if sys.argv[1] == "up":
     print('{"event": "starting"}', flush=True)
-    print(json.dumps({"event": "ready", "pids": {"nats": os.getppid()}, "more": 1}), flush=True)
+    print(json.dumps({"event": "ready", "pids": {"nats": os.getppid()}, "gateway": {"port": 8583}, "more": 1}), flush=True)
     signal.pause()
 duration = float(sys.argv[sys.argv.index("--duration") + 1])
 end = time.monotonic() + duration
