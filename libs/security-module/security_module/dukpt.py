@@ -48,6 +48,16 @@ def counter_of(ksn: bytes, *, length: int, bits: int, most: int) -> int:
     return counter
 
 
+def counter_after(counter: int, *, bits: int, most: int) -> int:
+    """The next counter that a terminal uses: the smallest above `counter` with at most `most` ones; SerialNumberError when none is left."""
+    following = counter + 1
+    while following.bit_count() > most:
+        following += following & -following  # all up to there have these ones, and more
+    if following >> bits:
+        raise SerialNumberError("ksn: every transaction counter is used up; the terminal needs a new initial key")
+    return following
+
+
 def check_length(ksn: bytes, length: int) -> None:
     """SerialNumberError unless the KSN has `length` bytes."""
     if len(ksn) != length:

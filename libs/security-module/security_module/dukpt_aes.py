@@ -7,8 +7,8 @@ from security_module.dukpt import Use, bits_of, check_length, counter_of
 from security_module.keys import Algorithm
 
 KSN_BYTES = 12
-_COUNTER_BITS = 32
-_MOST_ONES = 16
+COUNTER_BITS = 32
+MOST_ONES = 16
 _DERIVATION = 0x8000
 _INITIAL = 0x8001
 _USAGES = {Use.PIN: 0x1000, Use.MAC_REQUEST: 0x2000, Use.MAC_RESPONSE: 0x2001}
@@ -39,7 +39,7 @@ def initial_key(base: AesKey, ksn: bytes) -> bytes:
 def transaction_key(initial: bytes, ksn: bytes) -> bytes:
     """The intermediate derivation key of this KSN's counter: one step for each of the counter's ones, the highest first (6.3.3.2)."""
     reached = 0
-    for bit in bits_of(counter_of(ksn, length=KSN_BYTES, bits=_COUNTER_BITS, most=_MOST_ONES)):
+    for bit in bits_of(counter_of(ksn, length=KSN_BYTES, bits=COUNTER_BITS, most=MOST_ONES)):
         reached |= bit
         initial = _derived(initial, _DERIVATION, Algorithm.AES, len(initial), ksn[4:8] + reached.to_bytes(4, "big"))
     return initial

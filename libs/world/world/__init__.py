@@ -2,6 +2,7 @@
 
 model     what there is, and how it is looked up
 keys      every key, derived from a seed
+dukpt     base keys, serial numbers and initial keys of terminals that derive their own
 shops     merchants and terminals
 banks     institutions, cards, the stop list
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 from functools import cache
 
 from world.banks import cards, institutions, stop_list
+from world.dukpt import base_derivation_key, initial_key, initial_serial_number
 from world.keys import (
     NOTICE,
     cvk,
@@ -33,12 +35,13 @@ from world.model import (
     SUSPENDED,
     Card,
     Institution,
+    KeyScheme,
     Merchant,
     StopEntry,
     Terminal,
     World,
 )
-from world.shops import merchants, terminals
+from world.shops import LOAD_FIRST, merchants, terminals
 
 __all__ = [
     "ACQUIRER",
@@ -46,19 +49,24 @@ __all__ = [
     "CLOSED",
     "CREDIT",
     "DEBIT",
+    "LOAD_FIRST",
     "LOST",
     "NOTICE",
     "SHARDS",
     "SUSPENDED",
     "Card",
     "Institution",
+    "KeyScheme",
     "Merchant",
     "StopEntry",
     "Terminal",
     "World",
+    "base_derivation_key",
     "built_in",
     "cvk",
     "data_key",
+    "initial_key",
+    "initial_serial_number",
     "lmk",
     "pvk",
     "pvv",
