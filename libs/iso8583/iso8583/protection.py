@@ -1,8 +1,8 @@
 """What fields 53 and 59 say of how a message is protected (terminal-protocol, Field formats and Security).
 
-    59            LLLVAR, BER-TLV (ISO/IEC 8825-1), the tags in this order (ours)
-    ├── DF01      key serial number: 10 bytes of TDES DUKPT, 12 of AES DUKPT
-    └── DF02      PIN block of 16 bytes, format 4; absent where there is none, or where field 52 has it
+59        LLLVAR, BER-TLV (ISO/IEC 8825-1), the tags in this order (ours)
+├── DF01      key serial number: 10 bytes of TDES DUKPT, 12 of AES DUKPT
+└── DF02      PIN block of 16 bytes, format 4; absent where there is none, or where field 52 has it
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 model     what there is, and how it is looked up
 keys      every key, derived from a seed
-dukpt     base keys, serial numbers and initial keys of terminals that derive their own
+dukpt     serial numbers and initial keys of terminals that derive their own
 shops     merchants and terminals
 banks     institutions, cards, the stop list
 """
@@ -12,9 +12,10 @@ from __future__ import annotations
 from functools import cache
 
 from world.banks import cards, institutions, stop_list
-from world.dukpt import base_derivation_key, initial_key, initial_serial_number
+from world.dukpt import initial_key, initial_serial_number
 from world.keys import (
     NOTICE,
+    base_key,
     cvk,
     data_key,
     lmk,
@@ -24,6 +25,7 @@ from world.keys import (
     terminal_master_key,
     track2,
     track2_cvv,
+    zone_pin_algorithm,
     zone_pin_key,
 )
 from world.model import (
@@ -61,7 +63,7 @@ __all__ = [
     "StopEntry",
     "Terminal",
     "World",
-    "base_derivation_key",
+    "base_key",
     "built_in",
     "cvk",
     "data_key",
@@ -74,6 +76,7 @@ __all__ = [
     "terminal_master_key",
     "track2",
     "track2_cvv",
+    "zone_pin_algorithm",
     "zone_pin_key",
 ]
 

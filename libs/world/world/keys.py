@@ -12,7 +12,7 @@ import os
 from functools import lru_cache
 
 from contracts.pan import Track2
-from security_module import Algorithm, Purpose, SecurityModule, odd_parity
+from security_module import Algorithm, PinFormat, Purpose, SecurityModule, odd_parity
 from world.banks import institutions
 from world.model import Card
 
@@ -25,49 +25,59 @@ _DISCRETIONARY = 13
 """Track 2 holds 37 characters (ISO/IEC 7813): PAN 16, separator, expiry 4, service code 3, and these."""
 
 
-_AES_ZONES = frozenset(i.id for i in institutions() if i.zone_algorithm is Algorithm.AES)
+_AES_ZONES = frozenset(i.id for i in institutions() if i.pin_format is PinFormat.ISO_4)
 
 
-def derive(name: str, length: int) -> bytes:
-    """The key of this name, `length` bytes."""
+def _derive(name: str, length: int) -> bytes:
     seed = os.environ.get(SEED_VARIABLE) or PUBLIC_SEED
     return hmac.digest(seed.encode(), name.encode(), hashlib.sha256)[:length]
 
 
 def lmk() -> bytes:
     """The local master key of the services' security modules, AES, 32 bytes."""
-    return derive("lmk", 32)
+    return _derive("lmk", 32)
 
 
 def terminal_master_key(tid: str) -> bytes:
     """TMK, double length, one per terminal."""
-    return odd_parity(derive(f"terminal-master:{tid}", 16))
+    return odd_parity(_derive(f"terminal-master:{tid}", 16))
 
 
 def terminal_local_key(tid: str) -> bytes:
     """What a simulated terminal keeps its own keys under, AES, 32 bytes."""
-    return derive(f"terminal-local:{tid}", 32)
+    return _derive(f"terminal-local:{tid}", 32)
 
 
 def zone_pin_key(institution: str) -> bytes:
-    """ZPK between the gateway and an institution, 16 bytes of its zone algorithm."""
-    key = derive(f"zone-pin:{institution}", 16)
+    """ZPK between the gateway and an institution, 16 bytes."""
+    key = _derive(f"zone-pin:{institution}", 16)
     return key if institution in _AES_ZONES else odd_parity(key)
+
+
+def zone_pin_algorithm(institution: str) -> Algorithm:
+    """The cipher of an institution's ZPK, which its PIN format asks for."""
+    return Algorithm.AES if institution in _AES_ZONES else Algorithm.TDES
+
+
+def base_key(cipher: Algorithm) -> bytes:
+    """BDK of the DUKPT terminals of one cipher, 16 bytes."""
+    key = _derive(f"base:{cipher.value}", 16)
+    return odd_parity(key) if cipher is Algorithm.TDES else key
 
 
 def cvk(institution: str) -> bytes:
     """CVK of an institution, double length."""
-    return odd_parity(derive(f"cvk:{institution}", 16))
+    return odd_parity(_derive(f"cvk:{institution}", 16))
 
 
 def pvk(institution: str) -> bytes:
     """PVK of an institution, double length."""
-    return odd_parity(derive(f"pvk:{institution}", 16))
+    return odd_parity(_derive(f"pvk:{institution}", 16))
 
 
 def data_key() -> bytes:
     """Keys the digests of card data, 32 bytes."""
-    return derive("data", 32)
+    return _derive("data", 32)
 
 
 @lru_cache(maxsize=4)

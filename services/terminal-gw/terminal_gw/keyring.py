@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import world
 from contracts.pan import MaskedCard, Pan
-from security_module import Purpose, SecurityModule, WrappedKey
-from world import World
+from security_module import Algorithm, Purpose, SecurityModule, WrappedKey
+from world import KeyScheme, World
 
 
 class Keyring:
-    """Terminal master keys, institutions' zone PIN keys and the data key."""
+    """Terminal master keys, base keys, institutions' zone PIN keys and the data key."""
 
     def __init__(self, module: SecurityModule, test_world: World) -> None:
         self._module = module
         self._data = module.import_clear(Purpose.DATA, world.data_key())
         self._zones = {
-            institution.id: module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(institution.id))
+            institution.id: module.import_clear(
+                Purpose.ZONE_PIN, world.zone_pin_key(institution.id), world.zone_pin_algorithm(institution.id)
+            )
             for institution in test_world.institutions
+        }
+        self._bases = {
+            scheme: module.import_clear(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher)
+            for scheme, cipher in ((KeyScheme.DUKPT_TDES, Algorithm.TDES), (KeyScheme.DUKPT_AES, Algorithm.AES))
         }
         self._masters: dict[str, WrappedKey] = {}
 
@@ -31,6 +37,10 @@ class Keyring:
 
     def zone_pin(self, institution: str) -> WrappedKey:
         return self._zones[institution]
+
+    def base(self, scheme: KeyScheme) -> WrappedKey:
+        """The base key of a DUKPT scheme."""
+        return self._bases[scheme]
 
     def masked(self, pan: Pan) -> MaskedCard:
         """What may be stored of a card."""

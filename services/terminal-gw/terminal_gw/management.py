@@ -12,6 +12,7 @@ from terminal_gw.domain.host_time import host_time
 from terminal_gw.requests import Desk, Exchange, from_silence
 from terminal_gw.sessions import Session
 from terminal_gw.switch import Silence
+from world import KeyScheme
 
 SINGLE, DOUBLE = "001", "003"
 """60.3 of a sign-on: single-length keys, double-length keys."""
@@ -21,9 +22,10 @@ _sign_off_replies = decoder(SignOffReply)
 
 
 async def sign_on(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
-    """New session keys under the terminal's master key, and the batch number that the switch gives."""
+    """The batch number that the switch gives, and for a terminal with session keys new ones under its master key."""
     message, terminal = exchange.message, exchange.terminal
-    if exchange.sixty.network_code == SINGLE and terminal.mac_algorithm is MacAlgorithm.X9_19:
+    downloads = terminal.scheme is KeyScheme.SESSION
+    if downloads and exchange.sixty.network_code == SINGLE and terminal.mac_algorithm is MacAlgorithm.X9_19:
         return Refusal(rc.FUNCTION_NOT_SUPPORTED, "60.3", "an X9.19 terminal needs double-length keys")
     request = SignOnRequest(
         terminal=terminal.tid, merchant=terminal.merchant, stan=message.text(11), operator=message.text(63)[:3].strip()
@@ -34,6 +36,7 @@ async def sign_on(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     fields = _fields(desk, exchange, reply.at_ms, reply.rrn, reply.response_code)
     if reply.response_code == rc.APPROVED:
         fields[60] = short60(exchange.sixty._replace(batch=reply.batch))
+    if reply.response_code == rc.APPROVED and downloads:
         # The keys are durable before the terminal has them, or a gateway that restarts now could not read its next message.
         fields[62] = await _new_keys(desk, exchange, reply.batch)
     return Answer(fields, rrn=reply.rrn, code=reply.response_code)
@@ -58,7 +61,7 @@ async def sign_off(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     reply = await desk.switch.ask("sign-off", terminal.merchant, request, _sign_off_replies, exchange.span)
     if isinstance(reply, Silence):
         return from_silence(reply)
-    if reply.response_code == rc.APPROVED:
+    if reply.response_code == rc.APPROVED and terminal.scheme is KeyScheme.SESSION:
         await desk.sessions.forget(terminal.tid)
     return Answer(
         _fields(desk, exchange, reply.at_ms, reply.rrn, reply.response_code), rrn=reply.rrn, code=reply.response_code
