@@ -64,10 +64,15 @@ def check_length(ksn: bytes, length: int) -> None:
         raise SerialNumberError(f"ksn: {len(ksn)} bytes, {length} are wanted")
 
 
-def bits_of(counter: int) -> list[int]:
-    """The ones of a counter, the highest first.
+def lineage(ksn: bytes, counter: int) -> list[bytes]:
+    """The KSN and those whose keys its key derives from, one after the other: each has one more of the counter's lowest ones cleared.
 
-    >>> bits_of(0b1011)
-    [8, 2, 1]
+    >>> [one.hex() for one in lineage(bytes.fromhex("AA0B"), 0x0B)]
+    ['aa0b', 'aa0a', 'aa08']
     """
-    return [1 << n for n in reversed(range(counter.bit_length())) if counter >> n & 1]
+    number, line = int.from_bytes(ksn, "big"), []
+    while counter:
+        line.append(number.to_bytes(len(ksn), "big"))
+        lowest = counter & -counter
+        number, counter = number - lowest, counter - lowest
+    return line

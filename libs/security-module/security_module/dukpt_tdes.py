@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from security_module.des import DesKey
-from security_module.dukpt import Use, bits_of, check_length, counter_of
+from security_module.des import DesKey, encrypted_once
+from security_module.dukpt import Use, check_length, counter_of, lineage
 
 KSN_BYTES = 10
 COUNTER_BITS = 21
@@ -35,23 +35,19 @@ def initial_key(base: DesKey, ksn: bytes) -> bytes:
 
 def _half(key: bytes, register: int) -> bytes:
     right = int.from_bytes(key[8:], "big")
-    out = DesKey(key[:8]).encrypt((register ^ right).to_bytes(8, "big"))
+    out = encrypted_once(key[:8], (register ^ right).to_bytes(8, "big"))
     return (int.from_bytes(out, "big") ^ right).to_bytes(8, "big")
 
 
-def _next(key: bytes, register: int) -> bytes:
-    """The non-reversible key generation process (A.2): one step further from the initial key."""
+def ancestry(ksn: bytes) -> list[bytes]:
+    """The KSN and those that its key derives from, up to the initial key's (A.3); SerialNumberError for one that no terminal uses."""
+    return lineage(ksn, counter_of(ksn, length=KSN_BYTES, bits=COUNTER_BITS, most=MOST_ONES))
+
+
+def step(key: bytes, ksn: bytes) -> bytes:
+    """The key of this KSN from the one before it in its ancestry: the non-reversible key generation process (A.2)."""
+    register = int.from_bytes(ksn[2:], "big")
     return _half(_mixed(key, _MASK), register) + _half(key, register)
-
-
-def transaction_key(initial: bytes, ksn: bytes) -> bytes:
-    """The key of this KSN's counter: one step for each of the counter's ones, the highest first (A.3)."""
-    counter = counter_of(ksn, length=KSN_BYTES, bits=COUNTER_BITS, most=MOST_ONES)
-    register = int.from_bytes(ksn[2:], "big") >> COUNTER_BITS << COUNTER_BITS
-    for bit in bits_of(counter):
-        register |= bit
-        initial = _next(initial, register)
-    return initial
 
 
 def working_key(transaction: bytes, use: Use) -> bytes:
