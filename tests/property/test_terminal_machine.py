@@ -1,7 +1,7 @@
 """The terminal and its memory against a host that loses, repeats and garbles answers, with the terminal's power cut at any point.
 
 What must hold: what the terminal calls approved and not reversed is what the host holds as approved, but for the one transaction
-whose reversal is pending; and the file always adds up to what the terminal knows.
+whose reversal is pending; the file always adds up to what the terminal knows; and no two messages are under one DUKPT serial number.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class TerminalAndHost(RuleBasedStateMachine):
         self.folder = tempfile.mkdtemp()
         self.host = PracticeHost(limit_minor=5000)
         self.former = b""
+        self.serials: dict[bytes, bytes] = {}
         self.memory: TerminalMemory | None = None
         self.power_up()
 
@@ -97,6 +98,8 @@ class TerminalAndHost(RuleBasedStateMachine):
         self.memory.append(step.save)
         if not step.send:
             return step.outcome
+        serial = iso8583.decode(step.send).data(59)
+        assert self.serials.setdefault(serial, step.send) == step.send or not serial, "a serial number was used twice"
         if fault is Fault.CUT_BEFORE_SENDING:
             return self.power_up()
         arrives = fault not in (Fault.REQUEST_LOST, Fault.FORMER_ANSWER_INSTEAD, Fault.FORGED_APPROVAL)
