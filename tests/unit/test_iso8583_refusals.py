@@ -6,6 +6,7 @@ import pytest
 
 import iso8583
 from iso8583 import Field53, Field59, Field60, FormatError, Institutions44, Keys62, Message, Texts63, Totals48
+from iso8583.fields import FIELDS, Shown
 from iso8583.subfields import DownloadedKey
 
 PAN = "6291010000000000014"
@@ -138,6 +139,7 @@ def test_a_message_shows_neither_card_nor_pin_block_nor_key() -> None:
         assert "keys'" not in shown
         assert "block of" not in shown
         assert "ff4821" not in shown.lower()
+    assert {n for n, field in FIELDS.items() if field.shown is Shown.NEVER} == {14, 35, 36, 48, 52, 55, 59, 62, 64}
         assert "10000001" in shown
 
 
