@@ -8,10 +8,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import iso8583
+import world
 from contracts.pan import Pan, luhn_check_digit
 from fuzz.keys import PIN_KEY, module, sign
-from iso8583 import Message, Totals48, Value
+from iso8583 import Field59, Message, Totals48, Value
 from iso8583.profile import FINANCIAL, MANAGEMENT, Rule
+from security_module import PinFormat, next_serial_number
+from world import Terminal
 
 _PARTIAL = "629101990000777"
 PAN = _PARTIAL + luhn_check_digit(_PARTIAL)
@@ -52,6 +55,21 @@ _OTHERS: tuple[tuple[str, dict[int, Value]], ...] = (
 )
 _OTHER_MTIS = ("0320", "0800", "0810", "0200")
 
+PIN_BLOCKS = {
+    "10000009": "DB69695405FF809C",
+    "10000010": "061AA47A635EFCD87FAE34C2316E84CC",
+    "10000012": "ECA3F21C6884BAB9",
+    "10000014": "7D593A12CB872915",
+}
+"""PIN 271828 at terminals with DUKPT, each under its first counter. Written down, for formats 3 and 4 have a random part."""
+DERIVING = tuple(t for t in world.built_in().terminals if t.tid in PIN_BLOCKS)
+_SERIALS = (
+    *(Field59(next_serial_number(world.initial_serial_number(t))).pack() for t in DERIVING),
+    *(Field59(world.initial_serial_number(t)).pack() for t in DERIVING[:2]),
+    Field59(world.initial_serial_number(DERIVING[0])[:-3] + b"\x1f\xff\xff").pack(),
+    Field59(b"\x11" * 12, bytes(16)).pack(),
+)
+"""The first number of each, one whose counter is 0, one that is skipped, nobody's."""
 
 TELLING: dict[int, tuple[Value, ...]] = {
     2: (PAN, PAN[:12], PAN + "000", "4000000000000002"),
@@ -61,11 +79,12 @@ TELLING: dict[int, tuple[Value, ...]] = {
     25: ("00", "06", "64", "66"),
     35: (f"{PAN}D35121010000000000000", f"{PAN[:12]}D3512101", "D" * 37, f"{PAN}=3512101".replace("=", "D") + "D" * 13),
     39: ("00", "98", "A0", "96", "06", "30"),
-    41: tuple(f"1000000{n}" for n in range(10)),
+    41: tuple(f"100000{n:02d}" for n in range(15)),
     42: (MERCHANT, "0" * 15, " " * 15),
     48: (SAMPLES[48], Totals48(foreign_debit_minor=1).pack(), "9" * 62, "0" * 61),
     49: ("156", "840", "000"),
-    53: ("2600000000000000", "1600000000000000"),
+    53: tuple(f"{digits}0000000000000" for digits in ("260", "160", "360", "440", "200", "230", "261", "960")),
+    59: _SERIALS,
     60: tuple(
         f"{kind}000007{code}"
         for kind in ("00", "01", "10", "22")
@@ -100,6 +119,7 @@ def bodies() -> list[Seed]:
             _signed("0200", {**_needed(sale, "0200"), **telling, 2: PAN, 14: "3512", 22: "012"}, without=(35,)),
         )
     )
+    made += [_derived_sale(terminal) for terminal in DERIVING]
     made += [Seed(name, _signed(mti, fields)) for mti, (name, fields) in zip(_OTHER_MTIS, _OTHERS, strict=True)]
     return made
 
@@ -111,7 +131,7 @@ def seeds() -> list[Seed]:
         (number, value if isinstance(value, bytes) else value.encode())
         for seed in bare
         for number, value in iso8583.decode(seed.data).fields.items()
-        if number in (44, 48, 60, 61, 62, 63)
+        if number in (44, 48, 53, 59, 60, 61, 62, 63)
     }
     return [
         *bare,
@@ -119,6 +139,25 @@ def seeds() -> list[Seed]:
         Seed("frames", b"".join(iso8583.frame(seed.data) for seed in bare[:4])),
         *(Seed(f"field {number}", data) for number, data in sorted(inside)),
     ]
+
+
+def _derived_sale(terminal: Terminal) -> Seed:
+    """A sale with PIN at a terminal that derives its keys."""
+    ksn = next_serial_number(world.initial_serial_number(terminal))
+    block = bytes.fromhex(PIN_BLOCKS[terminal.tid])
+    digit, long = terminal.pin_format.value[-1], terminal.pin_format is PinFormat.ISO_4
+    fields = _needed(FINANCIAL["0200", "000000", "00", "22"], "0200") | {
+        3: "000000",
+        22: "021",
+        25: "00",
+        26: "12",
+        41: terminal.tid,
+        42: terminal.merchant,
+        53: "44".ljust(16, "0") if long else f"{digit.replace('0', '2')}6".ljust(16, "0"),
+        59: Field59(ksn, block if long else b"").pack(),
+        60: "2200000700050",
+    }
+    return Seed(f"sale at {terminal.tid}", _signed("0200", fields | ({} if long else {52: block})))
 
 
 def _needed(rule: Rule, mti: str) -> dict[int, Value]:

@@ -1,4 +1,4 @@
-"""The one session that fuzzed terminals have: keys that never change, so that an input means the same in every run."""
+"""The keys that fuzzed terminals have: a session's that never change, so that an input means the same in every run, and the world's base keys."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from functools import cache
 
 import iso8583
 import world
-from iso8583 import FormatError
-from security_module import MacAlgorithm, Purpose, SecurityModule
+from iso8583 import Field59, FormatError, Message
+from security_module import Algorithm, DukptKey, Key, Purpose, SecurityModule, SecurityModuleError, WrappedKey
+from world import KeyScheme, Terminal
 
 
 @cache
@@ -19,10 +20,28 @@ PIN_KEY = module().import_clear(Purpose.PIN, bytes.fromhex("0123456789ABCDEFFEDC
 MAC_KEY = module().import_clear(Purpose.MAC, bytes.fromhex("23456789ABCDEF01DCFEBA9876543210"))
 
 
-def sign(body: bytes, algorithm: MacAlgorithm = MacAlgorithm.CUP_ECB) -> bytes:
-    """The body with the MAC that the gateway will accept; as it is when it has no field 64."""
-    try:
-        block = iso8583.mac_block(body)
-    except FormatError:
+@cache
+def base(scheme: KeyScheme) -> WrappedKey:
+    """The base key of a DUKPT scheme."""
+    cipher = Algorithm.AES if scheme is KeyScheme.DUKPT_AES else Algorithm.TDES
+    return module().import_clear(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher)
+
+
+def sign(body: bytes) -> bytes:
+    """The body with the MAC that the gateway will accept; as it is when it has no field 64, or nothing that such a MAC could be under."""
+    message = iso8583.salvage(body)
+    terminal = world.built_in().terminal(message.text(41)) if message is not None else None
+    if message is None or terminal is None:
         return body
-    return body[: -iso8583.MAC_SIZE] + module().mac(MAC_KEY, block, algorithm)
+    try:
+        block, key = iso8583.mac_block(body), mac_key(terminal, message)
+        return body[: -iso8583.MAC_SIZE] + module().mac(key, block, terminal.mac_algorithm)
+    except (FormatError, SecurityModuleError):
+        return body
+
+
+def mac_key(terminal: Terminal, message: Message) -> Key:
+    """The session's, or the one that the message's serial number names; FormatError when it names none."""
+    if terminal.scheme is KeyScheme.SESSION:
+        return MAC_KEY
+    return DukptKey(base=base(terminal.scheme), ksn=Field59.parse(message.data(59)).ksn)

@@ -10,6 +10,8 @@ import iso8583
 from fuzz.promises import require, says_what_is_read, well_said
 from iso8583 import (
     FIELDS,
+    Field53,
+    Field59,
     Field60,
     FormatError,
     FrameReader,
@@ -25,7 +27,7 @@ from iso8583.compiled import DECODERS, ENCODERS
 
 T = TypeVar("T")
 _NUMBERS = tuple(FIELDS)
-_EXACT: tuple[Any, ...] = (Field60, Totals48, Original61)
+_EXACT: tuple[Any, ...] = (Field53, Field60, Totals48, Original61)
 """What they pack is what they parsed, to the digit."""
 _FILLED: tuple[Any, ...] = (Institutions44, Texts63)
 """These lose their filling, so what they pack parses to the same."""
@@ -124,6 +126,8 @@ def subfields(data: bytes) -> None:
         attempt(iso8583.reply_mti, text)
     keys = attempt(Keys62.parse, data)
     require(keys is None or keys.pack() == data, "keys are written as they were read")
+    serial = attempt(Field59.parse, data)
+    require(serial is None or serial.pack() == data, "tags are written as they were read")
 
 
 def json_form(data: bytes) -> None:
@@ -155,5 +159,14 @@ def profile(data: bytes) -> None:
     refusal = message.text(39) not in ("", "00")
     missing = () if rule is None or refusal else set(rule.mandatory) - set(message.fields)
     require(not missing, "what passes the profile lacks nothing")
-    for number, kind in ((44, Institutions44), (48, Totals48), (60, Field60), (61, Original61), (63, Texts63)):
+    if 59 in message.fields and rule is not None and not refusal:
+        require(attempt(Field59.parse, message.data(59)) is not None, "a field 59 that passes the profile can be read")
+    for number, kind in (
+        (44, Institutions44),
+        (48, Totals48),
+        (53, Field53),
+        (60, Field60),
+        (61, Original61),
+        (63, Texts63),
+    ):
         attempt(kind.parse, message.text(number))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import iso8583
-from iso8583 import Field60, Header, Keys62, Message
+from iso8583 import Field53, Field59, Field60, Header, Keys62, Message
 
 MAC_MESSAGE = bytes.fromhex(
     "007F600003000060321032007202003020048000C08015000000000000001234000002030099303030303030303139353237313831383232313738373531353600192600000100060000000000435F01123238343431323334353637383930313233345F03063136303033365F04063230303832365C0230314233413039324145"
@@ -100,6 +100,35 @@ def test_the_tpdu_of_an_answer_is_swapped() -> None:
 
 
 @pytest.mark.parametrize(
+    ("ksn", "block", "wire"),
+    [
+        ("FF482110000009000001", "", "DF01 0A FF482110000009000001"),
+        ("482100011000001000000001", "", "DF01 0C 482100011000001000000001"),
+        (
+            "482100011000001000000001",
+            "A912150391AB65A67E52883D81CE2D15",
+            "DF01 0C 482100011000001000000001 DF02 10 A912150391AB65A67E52883D81CE2D15",
+        ),
+    ],
+)
+def test_field_59_on_the_wire(ksn: str, block: str, wire: str) -> None:
+    data = bytes.fromhex(wire)
+    field = Field59(bytes.fromhex(ksn), bytes.fromhex(block))
+    assert field.pack() == data
+    assert Field59.parse(data) == field
+    body = iso8583.encode(Message("0200", {59: data}))
+    assert body[21:].hex().upper() == f"{len(data):04d}{wire.replace(' ', '')}"
+    assert iso8583.decode(body).data(59) == data
+
+
+def test_field_53_on_the_wire() -> None:
+    for digits in ("26", "36", "44", "20", "16", "23"):
+        field = Field53.parse(digits.ljust(16, "0"))
+        assert (field, field.pack()) == (Field53(digits[0], digits[1]), digits.ljust(16, "0"))
+    assert Field53.parse("2610000000000000").tracks == "1"
+
+
+@pytest.mark.parametrize(
     ("number", "value", "wire"),
     [
         (22, "021", "0210"),
@@ -111,6 +140,7 @@ def test_the_tpdu_of_an_answer_is_swapped() -> None:
         (32, "48210000", "08" + "48210000"),
         (44, "AB", "02" + "4142"),
         (55, b"\x9f\x26", "0002" + "9F26"),
+        (59, bytes.fromhex("DF010AFF482110000009000001"), "0013" + "DF010AFF482110000009000001"),
     ],
 )
 def test_alignment_and_lengths_of_single_fields(number: int, value: str | bytes, wire: str) -> None:

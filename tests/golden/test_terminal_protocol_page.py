@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import re
+from functools import reduce
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import iso8583
 import world
-from iso8583 import FIELDS, Field, Field60, Keys62, Totals48
-from security_module import Purpose, SecurityModule
+from contracts.pan import Pan
+from iso8583 import FIELDS, Field, Field59, Field60, Keys62, Totals48
+from security_module import (
+    Algorithm,
+    Direction,
+    DukptKey,
+    MacAlgorithm,
+    PinFormat,
+    Purpose,
+    SecurityModule,
+    dukpt_aes,
+    dukpt_tdes,
+    next_serial_number,
+)
+from security_module.dukpt import Use
 
-PAGE = (Path(__file__).parents[2] / "docs" / "terminal-protocol.md").read_text()
+PAGE, _, DUKPT_CHAPTER = (Path(__file__).parents[2] / "docs" / "terminal-protocol.md").read_text().partition("## 14.")
 HEX = re.compile(r"[0-9A-F]+")
 TERMINAL = "10000001"
 MODULE = SecurityModule(bytes(32))
+ZONE = MODULE.generate(Purpose.ZONE_PIN)
 
 
 def _frame(block: str) -> bytes:
@@ -27,14 +43,18 @@ def _frame(block: str) -> bytes:
     return bytes.fromhex(digits)
 
 
-def _named(name: str) -> bytes:
-    found = re.search(rf"{name} `([0-9A-F]+)`", PAGE)
+def _named(name: str, text: str = PAGE) -> bytes:
+    found = re.search(rf"{name} `([0-9A-F]+)`", text)
     assert found, name
     return bytes.fromhex(found[1])
 
 
-BLOCKS = [_frame(block) for block in re.findall(r"```text\n(.*?)```", PAGE, re.S)]
-FRAMES = [block for block in BLOCKS if int.from_bytes(block[:2], "big") == len(block) - 2]
+def _frames(text: str) -> list[bytes]:
+    blocks = [_frame(block) for block in re.findall(r"```text\n(.*?)```", text, re.S)]
+    return [block for block in blocks if int.from_bytes(block[:2], "big") == len(block) - 2]
+
+
+FRAMES = _frames(PAGE)
 MESSAGES = {message.mti: message for message in map(iso8583.decode, (frame[2:] for frame in FRAMES))}
 
 
@@ -83,3 +103,112 @@ def test_the_pages_field_table_is_the_codes() -> None:
 def _notation(field: Field) -> str:
     """As the page writes it: the least length too, where it is more than 1."""
     return field.notation.replace("..", f" {field.minimum}..") if field.minimum > 1 else field.notation
+
+
+# Chapter 14
+
+TDES_PART, _, AES_PART = DUKPT_CHAPTER.partition("### The keys of an AES terminal")
+PARTS = [("10000009", TDES_PART, dukpt_tdes, Algorithm.TDES), ("10000010", AES_PART, dukpt_aes, Algorithm.AES)]
+SCHEMES = pytest.mark.parametrize(("tid", "part", "rules", "cipher"), PARTS, ids=["TDES", "AES"])
+
+
+def _row(name: str, part: str) -> bytes:
+    return _named(rf"\| {re.escape(name)} \|", part)
+
+
+def _terminal(tid: str) -> world.Terminal:
+    terminal = world.built_in().terminal(tid)
+    assert terminal is not None
+    return terminal
+
+
+@SCHEMES
+def test_the_keys_of_chapter_14_are_the_ones_that_derive(
+    tid: str, part: str, rules: ModuleType, cipher: Algorithm
+) -> None:
+    terminal = _terminal(tid)
+    initial, zero = world.initial_key(terminal), world.initial_serial_number(terminal)
+    assert _row("initial key", part) == initial
+
+    def key(counter: int) -> bytes:
+        ksn = (int.from_bytes(zero, "big") + counter).to_bytes(len(zero), "big")
+        made: bytes = reduce(rules.step, reversed(rules.ancestry(ksn)), initial)
+        return made
+
+    def working(use: Use, algorithm: Algorithm = cipher) -> bytes:
+        first = next_serial_number(zero)
+        if cipher is Algorithm.TDES:
+            return dukpt_tdes.working_key(key(1), use)
+        return dukpt_aes.working_key(key(1), first, use, algorithm)
+
+    written = {name: _row(name, part) for name in ROWS[cipher]}
+    assert written == {
+        name: key(made) if isinstance(made, int) else working(*made) for name, made in ROWS[cipher].items()
+    }
+
+
+ROWS: dict[Algorithm, dict[str, int | tuple[Use] | tuple[Use, Algorithm]]] = {
+    Algorithm.TDES: {
+        "transaction key, counter 1": 1,
+        "counter 2": 2,
+        "counter 3 (one step from counter 2)": 3,
+        "counter 1, PIN key": (Use.PIN,),
+        "counter 1, MAC key of the request": (Use.MAC_REQUEST,),
+        "counter 1, MAC key of the answer": (Use.MAC_RESPONSE,),
+    },
+    Algorithm.AES: {
+        "K, counter 1": 1,
+        "K, counter 3": 3,
+        "counter 1, PIN key": (Use.PIN,),
+        "counter 1, MAC key of the request": (Use.MAC_REQUEST,),
+        "counter 1, MAC key of the answer": (Use.MAC_RESPONSE,),
+        "counter 1, PIN key for 3DES": (Use.PIN, Algorithm.TDES),
+        "counter 1, MAC key of the request for 3DES": (Use.MAC_REQUEST, Algorithm.TDES),
+    },
+}
+
+
+@SCHEMES
+def test_the_sale_of_chapter_14_is_the_terminals(tid: str, part: str, rules: ModuleType, cipher: Algorithm) -> None:
+    terminal, card = _terminal(tid), world.built_in().card("debit-1")
+    assert card is not None
+    frames = _frames(part)
+    sale, answer = (iso8583.decode(frame[2:]) for frame in frames)
+    for frame, message in zip(frames, (sale, answer), strict=True):
+        assert iso8583.frame(iso8583.encode(message)) == frame
+        iso8583.check_profile(message)
+    assert (sale.mti, sale.text(41), answer.mti, answer.text(39)) == ("0200", tid, "0210", "00")
+    field = Field59.parse(sale.data(59))
+    assert field.ksn == next_serial_number(world.initial_serial_number(terminal))
+    initial = MODULE.import_clear(Purpose.DUKPT_INITIAL, world.initial_key(terminal), cipher)
+    for message, direction in ((sale, Direction.REQUEST), (answer, Direction.RESPONSE)):
+        key = DukptKey(base=initial, ksn=field.ksn, direction=direction)
+        block = iso8583.mac_block(iso8583.encode(message))
+        assert MODULE.verify_mac(key, block, message.data(64), terminal.mac_algorithm)
+    written = re.findall(r"MAC `([0-9A-F]{16})`", part)
+    assert written == [message.data(64).hex().upper() for message in (sale, answer)]
+    pin = MODULE.translate_pin(
+        sale.data(52) or field.pin_block,
+        card.pan,
+        from_key=DukptKey(base=initial, ksn=field.ksn),
+        to_key=ZONE,
+        from_format=terminal.pin_format,
+    )
+    assert pin == MODULE.encrypt_pin(ZONE, card.pin, card.pan)
+
+
+def test_the_vectors_of_chapters_6_and_7() -> None:
+    chapter = PAGE.partition("**AES-CMAC**")[2]
+    key, data, mac = re.findall(r"`([0-9A-F]{16,})`", chapter)[:3]
+    made = MODULE.mac(
+        MODULE.import_clear(Purpose.MAC, bytes.fromhex(key), Algorithm.AES), bytes.fromhex(data), MacAlgorithm.AES_CMAC
+    )
+    assert made.hex().upper() == mac
+    chapter = PAGE.partition("**Format 4**")[2].partition("Vector, PIN 1234")[2]
+    key, block = re.findall(r"`([0-9A-F]{32})`", chapter)[:2]
+    pin_key = MODULE.import_clear(Purpose.PIN, bytes.fromhex(key), Algorithm.AES)
+    pan = Pan("4111111111111111")
+    translated = MODULE.translate_pin(
+        bytes.fromhex(block), pan, from_key=pin_key, to_key=ZONE, from_format=PinFormat.ISO_4
+    )
+    assert translated == MODULE.encrypt_pin(ZONE, "1234", pan)

@@ -21,7 +21,7 @@ from contracts.kinds import Kind
 from contracts.money import CNY
 from runtime.bus import Bus, BusError, NotDelivered
 from runtime.provision import Declaration, LogDeclaration, provision
-from security_module import Purpose, SecurityModule
+from security_module import PinFormat, Purpose, SecurityModule
 
 pytestmark = [pytest.mark.broker, pytest.mark.processes]
 
@@ -65,13 +65,14 @@ def sale(transaction: str, amount_minor: int = 1_00) -> bytes:
     card = world.built_in().card("credit-2")
     assert card is not None
     module = SecurityModule(world.lmk("issuer"))
-    zone = module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(BANK))
+    zone = module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(BANK), world.zone_pin_algorithm(BANK))
     data = CardData(
         pan=card.pan,
         expiry=card.expiry,
         track2=world.track2(card),
-        pin_block=module.encrypt_pin(zone, card.pin, card.pan),
+        pin_block=module.encrypt_pin(zone, card.pin, card.pan, PinFormat.ISO_4),
         pin_zone=BANK,
+        pin_format=PinFormat.ISO_4,
     )
     return codec.encode(
         IssuerRequest(

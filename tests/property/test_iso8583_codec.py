@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import iso8583
-from iso8583 import FIELDS, Field60, FormatError, Header, Keys62, Message, Original61, Totals48
+from iso8583 import FIELDS, Field53, Field59, Field60, FormatError, Header, Keys62, Message, Original61, Totals48
 from iso8583.fields import Field, Format, Length
 
 T = TypeVar("T")
@@ -114,7 +114,7 @@ def test_totals_survive_field_48(totals: Totals48) -> None:
 
 @given(st.text(string.digits, max_size=30), st.text(max_size=30), st.binary(max_size=80))
 def test_subfields_raise_only_format_errors_and_write_back_what_they_read(number: str, text: str, data: bytes) -> None:
-    kinds: tuple[Any, ...] = (Field60, Original61, Totals48)
+    kinds: tuple[Any, ...] = (Field53, Field60, Original61, Totals48)
     for kind in kinds:
         for value in (number, text):
             parsed = _only_format_errors(kind.parse, value)
@@ -122,6 +122,23 @@ def test_subfields_raise_only_format_errors_and_write_back_what_they_read(number
                 assert parsed.pack() == value
     keys = _only_format_errors(Keys62.parse, data)
     assert keys is None or keys.pack() == data
+    serial = _only_format_errors(Field59.parse, data)
+    assert serial is None or serial.pack() == data
+
+
+@given(st.sampled_from([10, 12]), st.booleans(), st.data())
+def test_serial_number_and_block_survive_field_59_and_every_cut_is_refused(
+    length: int, long: bool, data: st.DataObject
+) -> None:
+    block = data.draw(st.binary(min_size=16, max_size=16)) if long else b""
+    field = Field59(data.draw(st.binary(min_size=length, max_size=length)), block)
+    packed = field.pack()
+    assert Field59.parse(packed) == field
+    cut = data.draw(st.integers(0, len(packed) - 1))
+    if not (long and cut == length + 3):  # there the block's tag begins: what is before it is whole
+        with pytest.raises(FormatError) as caught:
+            Field59.parse(packed[:cut])
+        assert caught.value.field.startswith("59")
 
 
 def _only_format_errors(function: Callable[[T], R], argument: T) -> R | None:

@@ -1,7 +1,7 @@
 """The terminal and its memory against a host that loses, repeats and garbles answers, with the terminal's power cut at any point.
 
 What must hold: what the terminal calls approved and not reversed is what the host holds as approved, but for the one transaction
-whose reversal is pending; and the file always adds up to what the terminal knows.
+whose reversal is pending; the file always adds up to what the terminal knows; and no two messages are under one DUKPT serial number.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import world
 from terminal_sim.memory import TerminalMemory, memory_path, read_memory
 from terminal_sim.outcomes import CloseOutcome, Outcome, Refused, ReversalOutcome, SaleOutcome, Step
 from terminal_sim.practice import PracticeHost
-from terminal_sim.seal import Seal
+from terminal_sim.schemes import seal_of
 from terminal_sim.state import State
 from terminal_sim.terminal import REVERSAL_TRIES, Terminal
 
@@ -58,7 +58,7 @@ def forged(request_body: bytes, code: str) -> bytes:
 
 
 class TerminalAndHost(RuleBasedStateMachine):
-    @initialize(number=st.sampled_from(["10000001", "10000005", "10000006"]))
+    @initialize(number=st.sampled_from(["10000001", "10000005", "10000006", "10000009", "10000010"]))
     def switch_on(self, number: str) -> None:
         facts = world.built_in().terminal(number)
         assert facts is not None
@@ -66,6 +66,7 @@ class TerminalAndHost(RuleBasedStateMachine):
         self.folder = tempfile.mkdtemp()
         self.host = PracticeHost(limit_minor=5000)
         self.former = b""
+        self.serials: dict[bytes, bytes] = {}
         self.memory: TerminalMemory | None = None
         self.power_up()
 
@@ -88,8 +89,7 @@ class TerminalAndHost(RuleBasedStateMachine):
             self.memory.close()
         self.memory = TerminalMemory.open(self.folder, self.facts.tid)
         tid, mid = self.facts.tid, self.facts.merchant
-        seal = Seal(world.terminal_local_key(tid), world.terminal_master_key(tid), self.facts.mac_algorithm)
-        self.terminal = Terminal(tid=tid, mid=mid, record=self.memory.record, seal=seal)
+        self.terminal = Terminal(tid=tid, mid=mid, record=self.memory.record, seal=seal_of(self.facts))
         self.terminal.log_in("01", "0000")
 
     def run(self, step: Step, fault: Fault = Fault.NONE, flip: int = 0) -> Outcome | None:
@@ -98,6 +98,8 @@ class TerminalAndHost(RuleBasedStateMachine):
         self.memory.append(step.save)
         if not step.send:
             return step.outcome
+        serial = iso8583.decode(step.send).data(59)
+        assert self.serials.setdefault(serial, step.send) == step.send or not serial, "a serial number was used twice"
         if fault is Fault.CUT_BEFORE_SENDING:
             return self.power_up()
         arrives = fault not in (Fault.REQUEST_LOST, Fault.FORMER_ANSWER_INSTEAD, Fault.FORGED_APPROVAL)

@@ -161,7 +161,7 @@ def handler_of(desk: ShardOffice, operation: str) -> unreadable.Handler:
 @pytest.mark.parametrize("operation", BANK)
 async def test_a_bank(operation: str, out: io.BytesIO) -> None:
     message, reply = BANK[operation]
-    store, module, cards = MemoryLog(), SecurityModule(world.lmk()), WORLD.cards_of(CARD.issuer)
+    store, module, cards = MemoryLog(), SecurityModule(world.lmk("issuer")), WORLD.cards_of(CARD.issuer)
     machine = LedgerMachine(openings(cards))
     term = Term(machine, machine.new_state(), GroupLog(store, 1, Position(), now_ns=lambda: 0))
     bank = Bank(

@@ -30,7 +30,7 @@ from contracts.pan import sealed_with
 from iso8583 import Field60, Keys62, Message, Totals48, Value
 from runtime.bus import NoAnswer, NotDelivered, Request
 from runtime.tracing import Parent, Span, TraceContext, Tracer
-from security_module import MacAlgorithm, Purpose, SecurityModule, WrappedKey
+from security_module import Purpose, SecurityModule, WrappedKey
 from terminal_gw.answers import Sealer
 from terminal_gw.handlers import NatsIngress
 from terminal_gw.keyring import Keyring
@@ -687,8 +687,3 @@ async def test_an_unknown_outcome_is_not_answered_over_nats_either(hasty_line: L
     gateway, terminal = hasty_line
     gateway.switch.trouble = [NoAnswer("lost")] * MANY
     assert await NatsIngress(gateway.pipeline).handle(_request(terminal.tid, iso8583.to_json(terminal.sale()))) is None
-
-
-def test_the_worlds_terminals_cover_every_mac_algorithm_that_a_sign_on_has_keys_for() -> None:
-    downloaded = set(MacAlgorithm) - {MacAlgorithm.AES_CMAC}  # a sign-on carries TDES keys
-    assert {terminal.mac_algorithm for terminal in WORLD.terminals} == downloaded

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 import iso8583
-from iso8583 import Field60, FormatError, Institutions44, Keys62, Message, Texts63, Totals48
+from iso8583 import Field53, Field59, Field60, FormatError, Institutions44, Keys62, Message, Texts63, Totals48
+from iso8583.fields import FIELDS, Shown
 from iso8583.subfields import DownloadedKey
 
 PAN = "6291010000000000014"
@@ -29,6 +30,8 @@ SALE = Message(
     },
 )
 ENVELOPE = "6000010000" + "603100000000"
+SERIAL = Field59(bytes(10)).pack()
+SERIAL_AND_BLOCK = Field59(bytes(12), bytes(16)).pack()
 
 
 def _wire(mti: str, *numbers: int, content: str = "") -> bytes:
@@ -61,6 +64,9 @@ def _wire(mti: str, *numbers: int, content: str = "") -> bytes:
         (_wire("0200", 41, content="30" * 7 + "0A"), "41"),
         (_wire("0200", 41, content="30" * 7 + "E9"), "41"),
         (_wire("0200", 52, content="00" * 7), "52"),
+        (_wire("0200", 59, content="0000"), "59"),
+        (_wire("0200", 59, content="0256" + "00" * 256), "59"),
+        (_wire("0200", 59, content="0013" + "DF010A" + "00" * 9), "59"),
         (_wire("0200", 60, content="0000"), "60"),
         (_wire("0200", 60, content="0A01"), "60"),
         (_wire("0200", 64, content="00" * 9), "body"),
@@ -88,6 +94,8 @@ def test_decoding_refuses_and_names_the_field(body: bytes, field: str) -> None:
         (52, b"1234567"),
         (52, "12345678"),
         (60, ""),
+        (59, b""),
+        (59, "DF010A"),
         (62, b""),
         (62, b"0" * 1000),
     ],
@@ -119,7 +127,8 @@ def test_no_error_holds_what_was_received() -> None:
 
 
 def test_a_message_shows_neither_card_nor_pin_block_nor_key() -> None:
-    message = Message("0200", {**SALE.fields, 2: PAN, 14: "3012", 55: b"secret", 62: b"keys"})
+    serial = Field59(bytes.fromhex("FF482110000009000001"), b"block of PIN 123").pack()
+    message = Message("0200", {**SALE.fields, 2: PAN, 14: "3012", 55: b"secret", 59: serial, 62: b"keys"})
     for shown in (repr(message), str(message), iso8583.masked_dump(message)):
         assert "629101*********0014" in shown
         assert PAN not in shown
@@ -128,7 +137,10 @@ def test_a_message_shows_neither_card_nor_pin_block_nor_key() -> None:
         assert "0123456789abcdef" not in shown.lower()
         assert "secret" not in shown
         assert "keys'" not in shown
+        assert "block of" not in shown
+        assert "ff4821" not in shown.lower()
         assert "10000001" in shown
+    assert {n for n, field in FIELDS.items() if field.shown is Shown.NEVER} == {14, 35, 36, 48, 52, 55, 59, 62, 64}
 
 
 def test_salvage_keeps_what_stands_before_the_fault() -> None:
@@ -177,6 +189,7 @@ def test_replies() -> None:
         (b'{"mti":"0200","fields":{"5":"1"}}', "json"),
         (b'{"mti":"0200","fields":{"3":"1","03":"1"}}', "json"),
         (b'{"mti":"0200","fields":{"52":"xy"}}', "52"),
+        (b'{"mti":"0200","fields":{"59":"DF0"}}', "59"),
         (b'{"mti":"0200","fields":{},"tpdu":"6"}', "tpdu"),
         (b'{"mti":"0200","fields":{},"header":"60"}', "header"),
         (b'{"mti":"0200","fields":{"3":"\xff"}}', "json"),
@@ -204,16 +217,76 @@ def test_the_profile_names_the_first_missing_field() -> None:
         ({35: None}, "2"),
         ({53: None}, "53"),
         ({52: None}, "52"),
+        ({52: None, 59: SERIAL}, "52"),
+        ({59: SERIAL_AND_BLOCK}, "59.DF02"),
+        ({52: None, 53: None, 59: SERIAL_AND_BLOCK}, "53"),
+        ({22: "022", 52: None, 59: SERIAL_AND_BLOCK}, "52"),
+        ({59: b"\xdf\x02\x10" + bytes(16)}, "59.DF01"),
         ({22: "022"}, "52"),
         ({60: "2200001"}, "60.2"),
         ({60: "220000010"}, "60.3"),
         ({60: "22000001000500000000"}, "60"),
     ],
 )
-def test_the_profile_names_contradictions(change: dict[int, str | None], field: str) -> None:
+def test_the_profile_names_contradictions(change: dict[int, str | bytes | None], field: str) -> None:
     fields = {number: value for number, value in {**SALE.fields, **change}.items() if value is not None}
     with pytest.raises(FormatError) as caught:
         iso8583.check_profile(Message("0200", fields))
+    assert caught.value.field == field
+
+
+def test_a_pin_block_stands_in_field_52_or_in_field_59() -> None:
+    iso8583.check_profile(Message("0200", {**SALE.fields, 59: SERIAL}))
+    without = {number: value for number, value in SALE.fields.items() if number != 52}
+    iso8583.check_profile(Message("0200", {**without, 53: "4400000000000000", 59: SERIAL_AND_BLOCK}))
+    reversal = {n: SALE.fields[n] for n in (3, 4, 11, 22, 25, 41, 42, 49, 60, 64)} | {39: "98", 59: SERIAL}
+    iso8583.check_profile(Message("0400", reversal))
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "reason"),
+    [
+        ("", "59.DF01", "is missing"),
+        ("DF", "59", "a tag other"),
+        ("9F02", "59", "a tag other"),
+        ("DF03" + "01" + "00", "59", "a tag other"),
+        ("5A" + "08" + "00" * 8, "59", "a tag other"),
+        ("DF01", "59.DF01", "ends before its length"),
+        ("DF01" + "81" + "0A" + "00" * 10, "59.DF01", "not of one byte"),
+        ("DF01" + "00", "59.DF01", "0 is not 10 or 12"),
+        ("DF01" + "0B" + "00" * 11, "59.DF01", "11 is not 10 or 12"),
+        ("DF01" + "0A" + "00" * 9, "59.DF01", "ends inside it"),
+        ("DF01" + "0A" + "00" * 11, "59", "a tag other"),
+        ("DF01" + "0A" + "00" * 10 + "DF02", "59.DF02", "ends before its length"),
+        ("DF01" + "0A" + "00" * 10 + "DF02" + "08" + "00" * 8, "59.DF02", "8 is not 16"),
+        ("DF01" + "0A" + "00" * 10 + "DF02" + "10" + "00" * 15, "59.DF02", "ends inside it"),
+        ("DF02" + "10" + "00" * 16, "59.DF01", "is missing"),
+        ("DF02" + "10" + "00" * 16 + "DF01" + "0A" + "00" * 10, "59.DF01", "behind a higher tag"),
+        (("DF01" + "0A" + "00" * 10) * 2, "59.DF01", "is there twice"),
+    ],
+)
+def test_what_is_wrong_in_field_59_is_named_by_its_tag(data: str, field: str, reason: str) -> None:
+    with pytest.raises(FormatError, match=reason) as caught:
+        Field59.parse(bytes.fromhex(data))
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("", "53"),
+        ("260000000000000", "53"),
+        ("0600000000000000", "53.1"),
+        ("5600000000000000", "53.1"),
+        ("2100000000000000", "53.2"),
+        ("2620000000000000", "53.3"),
+        ("2600000000000001", "53"),
+        ("٢600000000000000", "53.1"),
+    ],
+)
+def test_what_is_wrong_in_field_53_is_named(text: str, field: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        Field53.parse(text)
     assert caught.value.field == field
 
 
@@ -241,3 +314,6 @@ def test_subfields() -> None:
     with pytest.raises(FormatError):
         Keys62(DownloadedKey(b"8" * 8, b"4444"), DownloadedKey(b"8" * 16, b"4444")).pack()
     assert Field60("22", "000001", "000").pack() == "22000001000"
+    for wrong in (Field59(bytes(11)), Field59(b""), Field59(bytes(10), bytes(8))):
+        with pytest.raises(FormatError):
+            wrong.pack()

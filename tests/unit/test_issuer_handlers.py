@@ -30,7 +30,7 @@ from runtime.log import Fenced, GroupLog, Position, decode_group
 from runtime.memory_log import MemoryLog, Trap
 from runtime.ownership import Term
 from runtime.tracing import Span, Tracer
-from security_module import Purpose, SecurityModule
+from security_module import PinFormat, Purpose, SecurityModule
 
 BANK = "huaxing"
 NOW_MS = 1_767_196_800_000  # 2026-01-01 in UTC+8
@@ -164,6 +164,15 @@ WRONG_CVV = f"{(int(module.cvv(keys.cvk, PAN, EXPIRY, SERVICE)) + 1) % 1000:03d}
         ({"card": card(pin_block=module.encrypt_pin(module.generate(Purpose.ZONE_PIN), PIN, PAN))}, "99"),
         ({"card": card(pin_zone="nanhai")}, "99"),
         ({"card": card(pin_block=b"short")}, "99"),
+        ({"card": card(pin_format="iso-3")}, "99"),
+        (
+            {"card": card(pin_block=module.encrypt_pin(keys.zone_pin, PIN, PAN, PinFormat.ISO_3), pin_format="iso-3")},
+            "00",
+        ),
+        ({"card": card(pin_format="iso-4")}, "99"),  # not under a TDES key
+        ({"card": card(pin_block=bytes(16), pin_format="iso-4")}, "99"),
+        ({"card": card(pin_format="iso-1")}, "99"),
+        ({"card": card(pin_format="")}, "99"),
         ({"amount_minor": 2_000_001}, "51"),
         ({"amount_minor": 800_005}, "05"),
     ],

@@ -16,19 +16,26 @@ from runtime.settings import SettingsError, load
 from security_module import Purpose, SecurityModule
 
 WORLD = world.built_in()
-BANKS = [i.id for i in WORLD.institutions]
+FORMATS = {i.id: i.pin_format for i in WORLD.institutions}
+BANKS = list(FORMATS)
 
 
 @pytest.mark.parametrize("bank", BANKS)
 def test_every_card_of_the_world_is_good_at_its_bank(bank: str) -> None:
     module = SecurityModule(world.lmk("issuer"))
     checks = CardChecks(bank, module, bank_keys(module, bank))
-    zone = module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(bank))
-    cards = WORLD.cards_of(bank)
+    zone = module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(bank), world.zone_pin_algorithm(bank))
+    cards, pin_format = WORLD.cards_of(bank), FORMATS[bank]
     file = card_file(cards, world.pvv)
     for card in cards:
-        block = module.encrypt_pin(zone, card.pin, card.pan)
-        data = CardData(pan=card.pan, expiry=card.expiry, track2=world.track2(card), pin_block=block, pin_zone=bank)
+        data = CardData(
+            pan=card.pan,
+            expiry=card.expiry,
+            track2=world.track2(card),
+            pin_block=module.encrypt_pin(zone, card.pin, card.pan, pin_format),
+            pin_zone=bank,
+            pin_format=pin_format,
+        )
         assert checks.card_ok(data, "021"), card.name
         assert checks.pin(data, file[card.pan]) is Pin.RIGHT, card.name
 

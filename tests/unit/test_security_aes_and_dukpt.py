@@ -17,7 +17,7 @@ from security_module import (
     SerialNumberError,
     WrappedKey,
 )
-from security_module.dukpt import bits_of
+from security_module.dukpt import lineage
 
 PAN = Pan("6291010000000001")
 AES_PURPOSES = [
@@ -148,8 +148,10 @@ class TestDukpt:
         macs = {hsm.mac(DukptKey(base=base, ksn=ksn), b"data") for ksn in serials}
         assert len(macs) == len(serials)
 
-    def test_the_ones_of_a_counter(self) -> None:
-        assert bits_of(0x1001) == [0x1000, 1]
+    def test_a_key_derives_from_those_of_the_counters_with_fewer_ones(self) -> None:
+        assert lineage(bytes.fromhex("FF1005"), 0x1005) == [
+            bytes.fromhex(one) for one in ("FF1005", "FF1004", "FF1000")
+        ]
 
 
 def test_the_software_module_is_a_host_security_module(hsm: SecurityModule) -> None:

@@ -19,7 +19,7 @@ from terminal_sim.outcomes import (
 )
 from terminal_sim.practice import Held, PracticeHost
 from terminal_sim.record import BATCH_LIMIT, Sent, apply, new_record
-from terminal_sim.seal import Seal
+from terminal_sim.schemes import seal_of
 from terminal_sim.state import TRANSITIONS, IllegalMoveError, State, advance
 from terminal_sim.terminal import REVERSAL_TRIES, Terminal
 
@@ -32,12 +32,16 @@ def host() -> PracticeHost:
     return PracticeHost(limit_minor=5000)
 
 
-@pytest.fixture(params=["10000001", "10000005", "10000006"], ids=["CUP-ECB", "X9.19", "X9.9"])
+WITH_SESSION_KEYS = {"10000001": "CUP-ECB", "10000005": "X9.19", "10000006": "X9.9", "10000011": "format 3"}
+DERIVING = {"10000009": "TDES DUKPT", "10000010": "AES DUKPT", "10000012": "TDES DUKPT, format 3"}
+EVERY = WITH_SESSION_KEYS | DERIVING
+
+
+@pytest.fixture(params=list(EVERY), ids=list(EVERY.values()))
 def terminal(request: pytest.FixtureRequest) -> Terminal:
     facts = world.built_in().terminal(request.param)
     assert facts is not None
-    seal = Seal(world.terminal_local_key(facts.tid), world.terminal_master_key(facts.tid), facts.mac_algorithm)
-    return Terminal(tid=facts.tid, mid=facts.merchant, record=new_record(facts.tid), seal=seal)
+    return Terminal(tid=facts.tid, mid=facts.merchant, record=new_record(facts.tid), seal=seal_of(facts))
 
 
 @pytest.fixture
@@ -110,6 +114,7 @@ def test_sign_on_asks_with_operator_and_key_length(terminal: Terminal, keys: str
     assert 64 not in message.fields
 
 
+@pytest.mark.parametrize("terminal", WITH_SESSION_KEYS, indirect=True)
 def test_wrong_keys_give_no_session(terminal: Terminal, host: PracticeHost) -> None:
     terminal.log_in("01", "0000")
     answer = iso8583.decode(host.answer(terminal.sign_on().send))
@@ -134,11 +139,22 @@ def test_a_refused_sign_on_says_why(terminal: Terminal, host: PracticeHost) -> N
 # Sale
 
 
-def test_a_sale_on_the_wire(signed_on: Terminal) -> None:
+@pytest.mark.parametrize(
+    ("terminal", "block", "control"),
+    [
+        ("10000001", {52}, "2600000000000000"),
+        ("10000011", {52}, "3600000000000000"),
+        ("10000009", {52, 59}, "2600000000000000"),
+        ("10000010", {59}, "4400000000000000"),
+        ("10000012", {52, 59}, "3600000000000000"),
+    ],
+    indirect=["terminal"],
+)
+def test_a_sale_on_the_wire(signed_on: Terminal, block: set[int], control: str) -> None:
     message = iso8583.decode(sell(signed_on).send)
     assert message.mti == "0200"
-    assert sorted(message.fields) == [3, 4, 11, 22, 25, 26, 35, 41, 42, 49, 52, 53, 60, 64]
-    expected = {3: "000000", 4: "000000001234", 22: "021", 25: "00", 26: "12", 49: "156", 53: "2600000000000000"}
+    assert set(message.fields) == {3, 4, 11, 22, 25, 26, 35, 41, 42, 49, 53, 60, 64, *block}
+    expected = {3: "000000", 4: "000000001234", 22: "021", 25: "00", 26: "12", 49: "156", 53: control}
     assert {n: message.fields[n] for n in expected} == expected
     assert message.text(35) == TRACK.clear()
     assert message.text(60).startswith("22000001")
@@ -160,9 +176,10 @@ def test_what_cannot_be_sold_is_refused_before_anything_is_saved(signed_on: Term
 
 def test_the_reversal_is_saved_before_the_request_is_sent(signed_on: Terminal) -> None:
     step = sell(signed_on)
-    (saved,) = step.save
-    assert isinstance(saved, Sent)
-    after_a_crash = apply(new_record(signed_on.tid), saved)
+    assert isinstance(step.save[-1], Sent)
+    after_a_crash = new_record(signed_on.tid)
+    for entry in step.save:
+        apply(after_a_crash, entry)
     assert after_a_crash.pending is not None
     assert (after_a_crash.pending.stan, after_a_crash.pending.reason) == (iso8583.decode(step.send).text(11), "98")
 
@@ -198,13 +215,9 @@ def test_an_answer_that_cannot_be_trusted_is_reversed(
 def test_an_approval_of_another_amount_is_reversed(signed_on: Terminal, host: PracticeHost) -> None:
     step = sell(signed_on, 100)
     request = iso8583.decode(step.send)
-    request.fields[4] = "000000000001"
-    session = signed_on.record.session
-    assert session is not None
-    facts = world.built_in().terminal(signed_on.tid)
-    assert facts is not None
-    seal = Seal(world.terminal_local_key(facts.tid), world.terminal_master_key(facts.tid), facts.mac_algorithm)
-    outcome = signed_on.receive(host.answer(seal.sealed(session, request)), now_ms=1).outcome
+    answer = iso8583.decode(host.answer(step.send))
+    answer.fields[4] = "000000000001"
+    outcome = signed_on.receive(host.seal(request, answer), now_ms=1).outcome
     assert isinstance(outcome, SaleOutcome)
     assert (outcome.pending, outcome.approved) == (True, False)
     assert signed_on.record.pending is not None
@@ -219,6 +232,7 @@ def test_somebody_elses_answer_is_waited_past(signed_on: Terminal, host: Practic
     assert signed_on.receive(answer, now_ms=1) == Step()  # nothing is in flight any more
 
 
+@pytest.mark.parametrize("terminal", WITH_SESSION_KEYS, indirect=True)
 def test_a_host_without_keys_makes_it_sign_on_again(signed_on: Terminal, host: PracticeHost) -> None:
     host.forget_keys()
     outcome = sold(signed_on, host)
@@ -236,34 +250,31 @@ def test_a_reversal_repeats_the_original_without_the_card(signed_on: Terminal, h
     reversal = iso8583.decode(signed_on.reverse().send)
     same = (3, 4, 11, 22, 25, 41, 42, 49, 60)
     assert {n: reversal.fields[n] for n in same} == {n: original.fields[n] for n in same}
-    assert set(reversal.fields) == {*same, 39, 64}
+    assert set(reversal.fields) == {*same, 39, 64} | ({59} if signed_on.tid in DERIVING else set())
+    assert 59 not in reversal.fields or reversal.data(59) != original.data(59)
 
 
 @pytest.mark.parametrize("code", ["00", "12", "25"])
-def test_these_answers_end_a_reversal(signed_on: Terminal, code: str) -> None:
-    outcome = _reversed_with(signed_on, code)
+def test_these_answers_end_a_reversal(signed_on: Terminal, host: PracticeHost, code: str) -> None:
+    outcome = _reversed_with(signed_on, host, code)
     assert outcome.ended
     assert signed_on.record.pending is None
     assert all(t.reversed for t in signed_on.record.transactions.values())
 
 
 @pytest.mark.parametrize("code", ["96", "64", "30"])
-def test_these_do_not(signed_on: Terminal, code: str) -> None:
-    assert not _reversed_with(signed_on, code).ended
+def test_these_do_not(signed_on: Terminal, host: PracticeHost, code: str) -> None:
+    assert not _reversed_with(signed_on, host, code).ended
     assert signed_on.record.pending is not None
 
 
-def _reversed_with(terminal: Terminal, code: str) -> ReversalOutcome:
+def _reversed_with(terminal: Terminal, host: PracticeHost, code: str) -> ReversalOutcome:
     """The reversal of a lost sale, answered with `code` and a right MAC."""
     sell(terminal)
     terminal.lose()
     request = iso8583.decode(terminal.reverse().send)
-    session, facts = terminal.record.session, world.built_in().terminal(terminal.tid)
-    assert session is not None
-    assert facts is not None
-    seal = Seal(world.terminal_local_key(facts.tid), world.terminal_master_key(facts.tid), facts.mac_algorithm)
     answer = Message("0410", {**request.fields, 39: code})
-    outcome = terminal.receive(seal.sealed(session, answer), now_ms=1).outcome
+    outcome = terminal.receive(host.seal(request, answer), now_ms=1).outcome
     assert isinstance(outcome, ReversalOutcome)
     return outcome
 

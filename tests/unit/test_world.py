@@ -5,9 +5,11 @@ import pytest
 import world
 from contracts.identity import shard_of
 from contracts.pan import Pan, luhn_valid
-from security_module import Algorithm, Purpose, SecurityModule
+from security_module import Algorithm, PinFormat, Purpose, SecurityModule, terminal_of
+from world import KeyScheme
 
 W = world.built_in()
+DERIVING = (KeyScheme.DUKPT_TDES, KeyScheme.DUKPT_AES)
 
 
 def test_every_pan_is_luhn_valid_unique_and_within_its_institutions_bins() -> None:
@@ -42,23 +44,56 @@ def test_numbers_have_the_form_of_their_fields() -> None:
 def test_keys_differ_and_have_odd_parity() -> None:
     tids = [t.tid for t in W.terminals]
     keys = [world.terminal_master_key(t) for t in tids]
-    keys += [f(i.id) for i in W.institutions for f in (world.zone_pin_key, world.cvk, world.pvk)]
-    assert len(set(keys)) == len(keys)
+    keys += [f(i.id) for i in W.institutions for f in (world.cvk, world.pvk)]
+    keys += [world.zone_pin_key(i.id) for i in W.institutions if i.pin_format is not PinFormat.ISO_4]
+    keys.append(world.base_key(Algorithm.TDES))
     assert all(len(k) == 16 and all(b.bit_count() % 2 for b in k) for k in keys)
+    keys += [world.zone_pin_key(i.id) for i in W.institutions if i.pin_format is PinFormat.ISO_4]
+    keys += [world.base_key(Algorithm.AES), *(world.initial_key(t) for t in W.terminals if t.scheme in DERIVING)]
+    assert all(len(k) == 16 for k in keys)
+    assert len(set(keys)) == len(keys)
     others = [world.terminal_local_key(t) for t in tids]
     others += [world.lmk("acquirer"), world.lmk("issuer"), world.data_key()]
     others += [world.transport_key(i.id) for i in W.institutions]
-    others += [world.base_key(cipher) for cipher in Algorithm]
     assert len(set(others)) == len(others)
+
+
+def test_a_serial_number_holds_the_terminals_number_and_its_key_is_what_a_host_derives() -> None:
+    """As docs/terminal-protocol.md says it is made, so that a vendor can compute it."""
+    hsm = SecurityModule(bytes(32))
+    seen = set()
+    for t in W.terminals:
+        if t.scheme not in DERIVING:
+            with pytest.raises(KeyError):
+                world.initial_serial_number(t)
+            continue
+        cipher = Algorithm.AES if t.scheme is KeyScheme.DUKPT_AES else Algorithm.TDES
+        ksn = world.initial_serial_number(t)
+        prefix, counter = ("48210001", "00000000") if cipher is Algorithm.AES else ("FF4821", "000000")
+        assert ksn.hex().upper() == prefix + t.tid + counter
+        seen.add(terminal_of(ksn))
+        derived = hsm.dukpt_initial_key(hsm.import_clear(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher), ksn)
+        given = hsm.import_clear(Purpose.DUKPT_INITIAL, world.initial_key(t), cipher)
+        assert derived.check_value == given.check_value
+    assert len(seen) == 5 + 2 * 64
+
+
+def test_zone_keys_are_of_the_cipher_that_the_banks_format_asks_for() -> None:
+    formats = {i.id: (i.pin_format, world.zone_pin_algorithm(i.id)) for i in W.institutions}
+    assert formats == {"huaxing": (PinFormat.ISO_0, Algorithm.TDES), "nanhai": (PinFormat.ISO_4, Algorithm.AES)}
 
 
 def test_another_seed_gives_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     card = W.card("debit-1")
     assert card is not None
+    deriving = W.terminal("10000009")
+    assert deriving is not None
     before = world.lmk("acquirer"), world.terminal_master_key("10000001"), world.track2(card)
+    initial = world.initial_key(deriving)
     monkeypatch.setenv("LIANJI_WORLD_SEED", "another")
     assert world.lmk("acquirer") != before[0]
     assert world.terminal_master_key("10000001") != before[1]
+    assert world.initial_key(deriving) != initial
     assert world.track2(card).pan == before[2].pan
 
 
@@ -102,6 +137,10 @@ def test_the_cast_is_there() -> None:
     assert any(t.status == world.CLOSED for t in shops)
     assert any(m.status == world.SUSPENDED for m in W.merchants)
     load = [t for t in W.terminals if t.tid.startswith("2")]
+    assert {t.scheme for t in load} == {KeyScheme.SESSION}
+    for scheme in DERIVING:
+        several = [t for t in W.terminals if t.scheme is scheme and int(t.tid) >= world.LOAD_FIRST[scheme]]
+        assert (len(several), len({t.merchant for t in several})) == (64, 16)
     assert (load[0].tid, load[-1].tid, len({t.merchant for t in load})) == ("20000001", "20001000", 16)
     poor, expired, lost = W.card("debit-poor"), W.card("credit-expired"), W.card("debit-lost")
     assert poor is not None

@@ -17,9 +17,18 @@ from lianji.errors import CliError, WrongUseError
 from terminal_sim.load import LoadError, open_tills, run_load
 from terminal_sim.memory import MemoryFileError
 from terminal_sim.tally import LoadReport, Progress
+from world import KeyScheme, Terminal
 
-LOAD_TERMINALS, LOAD_CARDS = "2", "load-"
-MOST_TERMINALS = sum(t.tid.startswith(LOAD_TERMINALS) for t in world.built_in().terminals)
+LOAD_CARDS = "load-"
+
+
+def load_terminals(scheme: KeyScheme) -> list[Terminal]:
+    """The terminals that are there for load."""
+    first = min(world.LOAD_FIRST.values())
+    return [t for t in world.built_in().terminals if t.scheme is scheme and int(t.tid) >= first]
+
+
+MOST_TERMINALS = len(load_terminals(KeyScheme.SESSION))
 MOST_PER_S, LONGEST_S = 100_000, 604_800
 """Sales a second; a week."""
 
@@ -46,6 +55,9 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         duration: Annotated[float, typer.Option(help="Seconds.", callback=checks.between(0.1, LONGEST_S))] = 10.0,
+        scheme: Annotated[
+            KeyScheme, typer.Option(help="Whose keys: session keys of a sign-on, or derived ones.")
+        ] = KeyScheme.SESSION,
         data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
         gateway: options.Gateway = "",
         tls_ca: tls.Ca = None,
@@ -59,8 +71,11 @@ def register(app: typer.Typer) -> None:
         count = terminals or concurrency or 64
         if concurrency is not None and concurrency > count:
             raise WrongUseError(f"concurrency: {concurrency} sales in flight need as many terminals, not {count}")
+        there = load_terminals(scheme)
+        if count > len(there):
+            raise WrongUseError(f"terminals: the test world has {len(there)} with scheme {scheme.value}, not {count}")
         line = tls.line(tls_ca, tls_certificate, tls_key)
-        report = options.run(_load(data_dir, gateway, line, count, concurrency, rate, duration))
+        report = options.run(_load(data_dir, gateway, line, there[:count], concurrency, rate, duration))
         print(msgspec.json.encode(report).decode() if json else _text(report))
         if report.tx == 0:
             raise CliError(f"no sale was answered: {report.last_refusal or 'the gateway does not answer'}")
@@ -70,18 +85,16 @@ async def _load(
     data_dir: Path,
     gateway: str,
     line: tls.Tls | None,
-    count: int,
+    facts: list[Terminal],
     concurrency: int | None,
     rate: float | None,
     duration_s: float,
 ) -> LoadReport:
-    everything = world.built_in()
-    facts = [t for t in everything.terminals if t.tid.startswith(LOAD_TERMINALS)]
     host, port = options.gateway_address(data_dir, gateway, tls=line is not None)
     context = (lambda terminal: line.context(terminal.tid)) if line else None
-    cards = [c for c in everything.cards if c.name.startswith(LOAD_CARDS)]
+    cards = [c for c in world.built_in().cards if c.name.startswith(LOAD_CARDS)]
     try:
-        tills = open_tills(facts[:count], host=host, port=port, data_dir=data_dir, tls=context)
+        tills = open_tills(facts, host=host, port=port, data_dir=data_dir, tls=context)
     except MemoryFileError as error:
         raise CliError(str(error)) from None
     except OSError as error:

@@ -60,9 +60,16 @@ def register(app: typer.Typer) -> None:
             print(msgspec.json.encode(as_json(result, terminal, facts, money)).decode())
         else:
             if signed_on:
-                print(f"terminal {terminal} signed on: new session keys under its master key, batch {signed_on}")
+                print(f"terminal {terminal} signed on: {_brought(terminal)}batch {signed_on}")
             _show(result, facts, money)
         raise typer.Exit(exit_code(result))
+
+
+def _brought(number: str) -> str:
+    """What a sign-on brings beside the batch number."""
+    facts = world.built_in().terminal(number)
+    derives = facts is not None and facts.scheme is not world.KeyScheme.SESSION
+    return "" if derives else "new session keys under its master key, "
 
 
 def open_terminal(data_dir: Path, gateway: str, number: str, line: tls.Tls | None = None) -> Till:

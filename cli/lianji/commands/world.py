@@ -36,8 +36,20 @@ def register(app: typer.Typer) -> None:
             _show(everything, every)
 
 
-def _named(names: list[Any], every: bool, attribute: str, load_prefix: str) -> list[Any]:
-    return [n for n in names if every or not getattr(n, attribute).startswith(load_prefix)]
+def _terminals(everything: worlds.World, every: bool) -> list[worlds.Terminal]:
+    return [t for t in everything.terminals if every or int(t.tid) < min(worlds.LOAD_FIRST.values())]
+
+
+def _cards(everything: worlds.World, every: bool) -> list[worlds.Card]:
+    return [c for c in everything.cards if every or not c.name.startswith("load-")]
+
+
+def _keys(terminal: worlds.Terminal) -> dict[str, str]:
+    """What the terminal was given, in clear: its master key, or its initial key and the serial number whose counter is still 0."""
+    if terminal.scheme is worlds.KeyScheme.SESSION:
+        return {"tmk": worlds.terminal_master_key(terminal.tid).hex().upper()}
+    ksn, initial = worlds.initial_serial_number(terminal), worlds.initial_key(terminal)
+    return {"ksn": ksn.hex().upper(), "ik": initial.hex().upper()}
 
 
 def as_json(everything: worlds.World, host: str, port: int, every: bool) -> dict[str, Any]:
@@ -47,13 +59,15 @@ def as_json(everything: worlds.World, host: str, port: int, every: bool) -> dict
             {
                 "tid": t.tid,
                 "mid": t.merchant,
-                "tmk": worlds.terminal_master_key(t.tid).hex().upper(),
+                "scheme": t.scheme.value,
+                **_keys(t),
                 "mac": t.mac_algorithm.value,
+                "pin_format": t.pin_format.value,
                 "status": t.status,
                 "host": host,
                 "port": port,
             }
-            for t in _named(list(everything.terminals), every, "tid", "2")
+            for t in _terminals(everything, every)
         ],
         "cards": [
             {
@@ -65,7 +79,7 @@ def as_json(everything: worlds.World, host: str, port: int, every: bool) -> dict
                 "issuer": c.issuer,
                 "kind": c.kind,
             }
-            for c in _named(list(everything.cards), every, "name", "load-")
+            for c in _cards(everything, every)
         ],
         "merchants": [
             {"mid": m.mid, "name": m.name, "name_en": m.name_en, "status": m.status, "limit_minor": m.limit_minor}
@@ -81,14 +95,17 @@ def as_json(everything: worlds.World, host: str, port: int, every: bool) -> dict
 
 def _show(everything: worlds.World, every: bool) -> None:
     console = Console(highlight=False)
-    terminals = Table("terminal", "merchant", "name", "MAC", "status")
-    for t in _named(list(everything.terminals), every, "tid", "2"):
+    terminals = Table(
+        "terminal", Column("merchant", min_width=15), "name", Column("keys, MAC, PIN", min_width=25), "status"
+    )
+    for t in _terminals(everything, every):
         merchant = everything.merchant(t.merchant)
         shop = merchant.name if merchant else ""
         status = t.status if merchant is None or merchant.status == worlds.ACTIVE else f"merchant {merchant.status}"
-        terminals.add_row(t.tid, t.merchant, shop, t.mac_algorithm.value, status)
+        protection = ", ".join((t.scheme.value, t.mac_algorithm.value, t.pin_format.value))
+        terminals.add_row(t.tid, t.merchant, shop, protection, status)
     cards = Table("card", Column("number", min_width=16), "expiry", "PIN", "issuer", "status")
-    for c in _named(list(everything.cards), every, "name", "load-"):
+    for c in _cards(everything, every):
         stopped = everything.stop_reason(c.pan)
         status = f"on the stop list ({stopped})" if stopped else c.status
         cards.add_row(c.name, str(c.pan), c.expiry, c.pin, c.issuer, status)

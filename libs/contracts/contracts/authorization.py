@@ -17,9 +17,11 @@ class CardData(msgspec.Struct, frozen=True, kw_only=True):
     """YYMM, or empty when the entry mode gives none."""
     track2: Track2 | None = None
     pin_block: PinBlock = PinBlock()
-    """ISO 9564 format 0 under the zone key of `pin_zone`, 8 bytes; empty when no PIN was keyed."""
+    """ISO 9564 block under the zone key of `pin_zone`: 8 bytes, of format 4 16 bytes; empty when no PIN was keyed."""
     pin_zone: str = ""
     """The institution under whose zone PIN key `pin_block` is encrypted."""
+    pin_format: str = "iso-0"
+    """How the PIN stands in `pin_block`: iso-0, iso-3 or iso-4."""
 
     def __repr__(self) -> str:  # the default would print the PIN block
         return f"CardData({self.pan})"

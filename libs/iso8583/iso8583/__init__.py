@@ -3,7 +3,8 @@
 fields, compiled      the table, and the closures made of it
 message, codec        messages as values, and as bytes
 framing               2-byte lengths on a stream
-profile, subfields    which fields a message must have, and what stands inside them
+profile               which fields a message must have
+subfields, protection what stands inside them
 jsonform, dump        the JSON form; the masked form for people
 """
 
@@ -16,6 +17,7 @@ from iso8583.framing import LENGTH_SIZE, MAX_FRAME, FrameReader, frame
 from iso8583.jsonform import from_json, to_json
 from iso8583.message import DEFAULT_TPDU, Header, Message, reply_mti, reply_to, swapped
 from iso8583.profile import carries_mac, check_profile, rule_for
+from iso8583.protection import Field53, Field59
 from iso8583.subfields import DownloadedKey, Field60, Institutions44, Keys62, Original61, Texts63, Totals48
 
 __all__ = [
@@ -29,6 +31,8 @@ __all__ = [
     "TPDU_SIZE",
     "DownloadedKey",
     "Field",
+    "Field53",
+    "Field59",
     "Field60",
     "FormatError",
     "FrameReader",

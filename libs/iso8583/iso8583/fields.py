@@ -107,6 +107,7 @@ _ROWS = (
     Field(53, "security control", _N, _FIXED, 16),
     Field(54, "balances", _ANS, _LLL, 120),
     Field(55, "chip data", _B, _LLL, 255, shown=Shown.NEVER),  # tags 57 and 5A are track 2 and card number
+    Field(59, "key serial number and PIN block", _B, _LLL, 255, shown=Shown.NEVER),
     Field(60, "message type, batch, network code", _N, _LLL, 19),
     Field(61, "original transaction", _N, _LLL, 29),
     Field(62, "keys, instalment, target card", _B, _LLL, 999, shown=Shown.NEVER),

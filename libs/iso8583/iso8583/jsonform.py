@@ -1,7 +1,7 @@
 """The JSON form of a message, for terminals that publish their swipe instead of dialling in.
 
 `{"mti": "0200", "fields": {"3": "000000", "52": "<hex>"}, "tpdu": "6000000000", "header": "603100000000"}`; `tpdu` and `header`
-may be left out. Binary fields (52, 55, 62, 64) are hexadecimal.
+may be left out. Binary fields (52, 55, 59, 62, 64) are hexadecimal.
 """
 
 from __future__ import annotations

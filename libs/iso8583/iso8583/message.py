@@ -42,7 +42,7 @@ DEFAULT_HEADER = Header()
 
 @dataclass(slots=True)
 class Message:
-    """One message. `n`, `z`, `an` and `ans` fields are text with exactly the field's characters, `b` fields (52, 55, 62, 64) are bytes."""
+    """One message. `n`, `z`, `an` and `ans` fields are text with exactly the field's characters, `b` fields (52, 55, 59, 62, 64) are bytes."""
 
     mti: str
     fields: dict[int, Value] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from iso8583.errors import FormatError
 from iso8583.message import Message
+from iso8583.protection import Field59
 from iso8583.subfields import Field60
 
 
@@ -91,10 +92,18 @@ def check_profile(message: Message) -> None:
     _require(message, rule.mandatory)
     if rule.card and not (2 in message.fields or 35 in message.fields):
         raise FormatError("2", f"{rule.name}: neither a card number nor a track says which card")
-    if 52 in message.fields and 53 not in message.fields:
+    blocks = (52 in message.fields) + _long_pin_block(message)
+    if blocks and 53 not in message.fields:
         raise FormatError("53", f"{rule.name}: is missing beside a PIN block")
-    if rule.card and (message.text(22)[2:] == "1") != (52 in message.fields):
+    if blocks > 1:
+        raise FormatError("59.DF02", f"{rule.name}: is a second PIN block, beside field 52")
+    if rule.card and (message.text(22)[2:] == "1") != blocks:
         raise FormatError("52", f"{rule.name}: contradicts what field 22 says about a PIN")
+
+
+def _long_pin_block(message: Message) -> bool:
+    """Whether field 59 brings the PIN block; FormatError when it cannot be read."""
+    return 59 in message.fields and bool(Field59.parse(message.data(59)).pin_block)
 
 
 def _require(message: Message, numbers: tuple[int, ...]) -> None:

@@ -2,7 +2,7 @@
 
 keys, wrapping                    purposes, wrapped keys, the LMK
 des, aes, chaining                the ciphers, with their contexts kept; CBC and CMAC
-dukpt, dukpt_tdes, dukpt_aes      keys derived per transaction; derivation opens them
+dukpt, dukpt_tdes, dukpt_aes      keys derived per transaction; derivation opens them, serial_number counts them
 key_block, key_block_header       TR-31; key_usage says a purpose in its words
 pin_block, pin_block_aes          ISO 9564 formats 0 and 3, format 4
 mac                               CUP-ECB, X9.9, X9.19, AES-CMAC
@@ -38,6 +38,7 @@ from security_module.keys import Algorithm, Purpose, WrappedKey, odd_parity
 from security_module.mac import MacAlgorithm
 from security_module.module import NOTICE, SecurityModule
 from security_module.pin_block import PinFormat
+from security_module.serial_number import next_serial_number, terminal_of
 
 __all__ = [
     "NOTICE",
@@ -67,5 +68,7 @@ __all__ = [
     "WrappedKey",
     "cryptogram_data",
     "cryptogram_version",
+    "next_serial_number",
     "odd_parity",
+    "terminal_of",
 ]

@@ -12,6 +12,11 @@ AES_LENGTHS = (16, 24, 32)
 _ZERO_BLOCK = bytes(16)
 
 
+def encrypted_once(key: bytes, data: bytes) -> bytes:
+    """ECB over whole blocks of 16 bytes, under a key that will not be used again."""
+    return Cipher(AES(key), modes.ECB()).encryptor().update(data)  # noqa: S305 - DUKPT's steps are defined over single blocks
+
+
 class AesKey:
     """One clear key, 16, 24 or 32 bytes, inside the module. Use it from one thread at a time."""
 

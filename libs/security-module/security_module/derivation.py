@@ -1,4 +1,8 @@
-"""From the name of a DUKPT key to the key, with the terminals' initial keys and the last transactions' keys kept."""
+"""From the name of a DUKPT key to the key.
+
+Terminals' initial keys are kept, and the keys of recent transactions. A counter's key derives from that of the same counter without its
+lowest one, so a terminal that counts on is one or two steps away from what is kept, whatever its counter has come to.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ from security_module.keys import Algorithm, Purpose, WrappedKey
 from security_module.wrapping import Bounded, KeyStore
 
 _BASES = (Purpose.BASE_DERIVATION, Purpose.DUKPT_INITIAL)
-_RECENT = 64
-"""Transactions whose key is kept: PIN and MACs of one message, and its answer's, derive from the same."""
+_RECENT = 4096
+"""Transaction keys kept, 1 MB."""
 
 
 class Derivation:
@@ -49,9 +53,17 @@ class Derivation:
         kept = self._transactions.get((base, key.ksn))
         if kept is not None:
             return kept
-        initial = base.clear if key.base.purpose is Purpose.DUKPT_INITIAL else self._initial_key(base, key.ksn)
         rules = dukpt_aes if isinstance(base, AesKey) else dukpt_tdes
-        return self._transactions.put((base, key.ksn), rules.transaction_key(initial, key.ksn))
+        ancestry, lacking = rules.ancestry(key.ksn), []
+        for ksn in ancestry:
+            if (kept := self._transactions.get((base, ksn))) is not None:
+                break
+            lacking.append(ksn)
+        if kept is None:
+            kept = base.clear if key.base.purpose is Purpose.DUKPT_INITIAL else self._initial_key(base, key.ksn)
+        for ksn in reversed(lacking):
+            kept = self._transactions.put((base, ksn), rules.step(kept, ksn))
+        return kept
 
     def _initial_key(self, base: DesKey | AesKey, ksn: bytes) -> bytes:
         if isinstance(base, AesKey):

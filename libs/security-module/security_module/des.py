@@ -14,6 +14,11 @@ from security_module.keys import expand
 _ZERO_BLOCK = bytes(8)
 
 
+def encrypted_once(key: bytes, data: bytes) -> bytes:
+    """ECB over whole blocks of 8 bytes, under a key that will not be used again."""
+    return Cipher(TripleDES(expand(key)), modes.ECB()).encryptor().update(data)  # noqa: S305 - DUKPT's steps are defined over single blocks
+
+
 class DesKey:
     """One clear key, 8, 16 or 24 bytes, inside the module. Use it from one thread at a time."""
 

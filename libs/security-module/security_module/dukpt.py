@@ -48,16 +48,31 @@ def counter_of(ksn: bytes, *, length: int, bits: int, most: int) -> int:
     return counter
 
 
+def counter_after(counter: int, *, bits: int, most: int) -> int:
+    """The next counter that a terminal uses: the smallest above `counter` with at most `most` ones; SerialNumberError when none is left."""
+    following = counter + 1
+    while following.bit_count() > most:
+        following += following & -following  # all up to there have these ones, and more
+    if following >> bits:
+        raise SerialNumberError("ksn: every transaction counter is used up; the terminal needs a new initial key")
+    return following
+
+
 def check_length(ksn: bytes, length: int) -> None:
     """SerialNumberError unless the KSN has `length` bytes."""
     if len(ksn) != length:
         raise SerialNumberError(f"ksn: {len(ksn)} bytes, {length} are wanted")
 
 
-def bits_of(counter: int) -> list[int]:
-    """The ones of a counter, the highest first.
+def lineage(ksn: bytes, counter: int) -> list[bytes]:
+    """The KSN and those whose keys its key derives from, one after the other: each has one more of the counter's lowest ones cleared.
 
-    >>> bits_of(0b1011)
-    [8, 2, 1]
+    >>> [one.hex() for one in lineage(bytes.fromhex("AA0B"), 0x0B)]
+    ['aa0b', 'aa0a', 'aa08']
     """
-    return [1 << n for n in reversed(range(counter.bit_length())) if counter >> n & 1]
+    number, line = int.from_bytes(ksn, "big"), []
+    while counter:
+        line.append(number.to_bytes(len(ksn), "big"))
+        lowest = counter & -counter
+        number, counter = number - lowest, counter - lowest
+    return line

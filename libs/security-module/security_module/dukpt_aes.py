@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from security_module.aes import AesKey
-from security_module.dukpt import Use, bits_of, check_length, counter_of
+from security_module.aes import AesKey, encrypted_once
+from security_module.dukpt import Use, check_length, counter_of, lineage
 from security_module.keys import Algorithm
 
 KSN_BYTES = 12
-_COUNTER_BITS = 32
-_MOST_ONES = 16
+COUNTER_BITS = 32
+MOST_ONES = 16
 _DERIVATION = 0x8000
 _INITIAL = 0x8001
 _USAGES = {Use.PIN: 0x1000, Use.MAC_REQUEST: 0x2000, Use.MAC_RESPONSE: 0x2001}
@@ -19,10 +19,9 @@ _KEY_TYPES = {(Algorithm.TDES, 16): 0, (Algorithm.AES, 16): 2, (Algorithm.AES, 2
 
 def _derived(key: bytes, usage: int, algorithm: Algorithm, length: int, context: bytes) -> bytes:
     """`length` bytes from as many encrypted blocks of derivation data (6.3.1, 6.3.2); `context` is its last 8 bytes."""
-    cipher = AesKey(key)
     kind = usage.to_bytes(2, "big") + _KEY_TYPES[algorithm, length].to_bytes(2, "big") + (length * 8).to_bytes(2, "big")
-    blocks = (cipher.encrypt(bytes((1, n)) + kind + context) for n in range(1, -(-length // 16) + 1))
-    return b"".join(blocks)[:length]
+    blocks = b"".join(bytes((1, n)) + kind + context for n in range(1, -(-length // 16) + 1))
+    return encrypted_once(key, blocks)[:length]
 
 
 def terminal_of(ksn: bytes) -> bytes:
@@ -36,13 +35,14 @@ def initial_key(base: AesKey, ksn: bytes) -> bytes:
     return _derived(base.clear, _INITIAL, Algorithm.AES, len(base.clear), terminal_of(ksn))
 
 
-def transaction_key(initial: bytes, ksn: bytes) -> bytes:
-    """The intermediate derivation key of this KSN's counter: one step for each of the counter's ones, the highest first (6.3.3.2)."""
-    reached = 0
-    for bit in bits_of(counter_of(ksn, length=KSN_BYTES, bits=_COUNTER_BITS, most=_MOST_ONES)):
-        reached |= bit
-        initial = _derived(initial, _DERIVATION, Algorithm.AES, len(initial), ksn[4:8] + reached.to_bytes(4, "big"))
-    return initial
+def ancestry(ksn: bytes) -> list[bytes]:
+    """The KSN and those that its key derives from, up to the initial key's (6.3.3.2); SerialNumberError for one that no terminal uses."""
+    return lineage(ksn, counter_of(ksn, length=KSN_BYTES, bits=COUNTER_BITS, most=MOST_ONES))
+
+
+def step(key: bytes, ksn: bytes) -> bytes:
+    """The intermediate derivation key of this KSN from the one before it in its ancestry."""
+    return _derived(key, _DERIVATION, Algorithm.AES, len(key), ksn[4:])
 
 
 def working_key(transaction: bytes, ksn: bytes, use: Use, algorithm: Algorithm) -> bytes:

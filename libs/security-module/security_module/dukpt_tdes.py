@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from security_module.des import DesKey
-from security_module.dukpt import Use, bits_of, check_length, counter_of
+from security_module.des import DesKey, encrypted_once
+from security_module.dukpt import Use, check_length, counter_of, lineage
 
 KSN_BYTES = 10
-_COUNTER_BITS = 21
-_MOST_ONES = 10
+COUNTER_BITS = 21
+MOST_ONES = 10
 _MASK = 0xC0C0C0C000000000C0C0C0C000000000
 _VARIANTS = {
     Use.PIN: 0x00000000000000FF00000000000000FF,
@@ -24,7 +24,7 @@ def _mixed(key: bytes, mask: int) -> bytes:
 def terminal_of(ksn: bytes) -> bytes:
     """The first 8 bytes of the KSN with the counter's bits zero: what tells terminals apart."""
     check_length(ksn, KSN_BYTES)
-    return (int.from_bytes(ksn, "big") >> _COUNTER_BITS << _COUNTER_BITS).to_bytes(KSN_BYTES, "big")[:8]
+    return (int.from_bytes(ksn, "big") >> COUNTER_BITS << COUNTER_BITS).to_bytes(KSN_BYTES, "big")[:8]
 
 
 def initial_key(base: DesKey, ksn: bytes) -> bytes:
@@ -35,23 +35,19 @@ def initial_key(base: DesKey, ksn: bytes) -> bytes:
 
 def _half(key: bytes, register: int) -> bytes:
     right = int.from_bytes(key[8:], "big")
-    out = DesKey(key[:8]).encrypt((register ^ right).to_bytes(8, "big"))
+    out = encrypted_once(key[:8], (register ^ right).to_bytes(8, "big"))
     return (int.from_bytes(out, "big") ^ right).to_bytes(8, "big")
 
 
-def _next(key: bytes, register: int) -> bytes:
-    """The non-reversible key generation process (A.2): one step further from the initial key."""
+def ancestry(ksn: bytes) -> list[bytes]:
+    """The KSN and those that its key derives from, up to the initial key's (A.3); SerialNumberError for one that no terminal uses."""
+    return lineage(ksn, counter_of(ksn, length=KSN_BYTES, bits=COUNTER_BITS, most=MOST_ONES))
+
+
+def step(key: bytes, ksn: bytes) -> bytes:
+    """The key of this KSN from the one before it in its ancestry: the non-reversible key generation process (A.2)."""
+    register = int.from_bytes(ksn[2:], "big")
     return _half(_mixed(key, _MASK), register) + _half(key, register)
-
-
-def transaction_key(initial: bytes, ksn: bytes) -> bytes:
-    """The key of this KSN's counter: one step for each of the counter's ones, the highest first (A.3)."""
-    counter = counter_of(ksn, length=KSN_BYTES, bits=_COUNTER_BITS, most=_MOST_ONES)
-    register = int.from_bytes(ksn[2:], "big") >> _COUNTER_BITS << _COUNTER_BITS
-    for bit in bits_of(counter):
-        register |= bit
-        initial = _next(initial, register)
-    return initial
 
 
 def working_key(transaction: bytes, use: Use) -> bytes:

@@ -2,6 +2,7 @@
 
 model     what there is, and how it is looked up
 keys      every key, derived from a seed
+dukpt     serial numbers and initial keys of terminals that derive their own
 shops     merchants and terminals
 banks     institutions, cards, the stop list
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 from functools import cache
 
 from world.banks import cards, institutions, stop_list
+from world.dukpt import initial_key, initial_serial_number
 from world.keys import (
     NOTICE,
     base_key,
@@ -24,6 +26,7 @@ from world.keys import (
     track2,
     track2_cvv,
     transport_key,
+    zone_pin_algorithm,
     zone_pin_key,
 )
 from world.model import (
@@ -35,12 +38,13 @@ from world.model import (
     SUSPENDED,
     Card,
     Institution,
+    KeyScheme,
     Merchant,
     StopEntry,
     Terminal,
     World,
 )
-from world.shops import merchants, terminals
+from world.shops import LOAD_FIRST, merchants, terminals
 
 __all__ = [
     "ACQUIRER",
@@ -48,12 +52,14 @@ __all__ = [
     "CLOSED",
     "CREDIT",
     "DEBIT",
+    "LOAD_FIRST",
     "LOST",
     "NOTICE",
     "SHARDS",
     "SUSPENDED",
     "Card",
     "Institution",
+    "KeyScheme",
     "Merchant",
     "StopEntry",
     "Terminal",
@@ -62,6 +68,8 @@ __all__ = [
     "built_in",
     "cvk",
     "data_key",
+    "initial_key",
+    "initial_serial_number",
     "lmk",
     "pvk",
     "pvv",
@@ -70,6 +78,7 @@ __all__ = [
     "track2",
     "track2_cvv",
     "transport_key",
+    "zone_pin_algorithm",
     "zone_pin_key",
 ]
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from contracts.pan import Pan, luhn_check_digit
 from contracts.response_codes import CAPTURE_CARD
+from security_module import PinFormat
 from world.model import ACTIVE, CREDIT, DEBIT, LOST, Card, Institution, StopEntry
 
 HUAXING, NANHAI = "huaxing", "nanhai"
@@ -34,6 +35,7 @@ def institutions() -> tuple[Institution, ...]:
             name_en="NANHAI CREDIT BANK",
             kind=CREDIT,
             bins=(_BINS[NANHAI],),
+            pin_format=PinFormat.ISO_4,
         ),
     )
 

@@ -13,7 +13,8 @@ from functools import lru_cache
 from typing import Literal
 
 from contracts.pan import Track2
-from security_module import Algorithm, Purpose, SecurityModule, odd_parity
+from security_module import Algorithm, PinFormat, Purpose, SecurityModule, odd_parity
+from world.banks import institutions
 from world.model import Card
 
 NOTICE = "test world: every key and card is public"
@@ -26,6 +27,9 @@ Party = Literal["acquirer", "issuer"]
 _CVV_DIGITS = 3
 _DISCRETIONARY = 13
 """Track 2 holds 37 characters (ISO/IEC 7813): PAN 16, separator, expiry 4, service code 3, and these."""
+
+
+_AES_ZONES = frozenset(i.id for i in institutions() if i.pin_format is PinFormat.ISO_4)
 
 
 def _derive(name: str, length: int) -> bytes:
@@ -49,19 +53,25 @@ def terminal_local_key(tid: str) -> bytes:
 
 
 def zone_pin_key(institution: str) -> bytes:
-    """ZPK between the gateway and an institution, double length."""
-    return odd_parity(_derive(f"zone-pin:{institution}", 16))
+    """ZPK between the gateway and an institution, 16 bytes."""
+    key = _derive(f"zone-pin:{institution}", 16)
+    return key if institution in _AES_ZONES else odd_parity(key)
 
 
-def transport_key(institution: str) -> bytes:
-    """KBPK between the acquirer and an institution, AES, 32 bytes: what keys travel under (TR-31)."""
-    return _derive(f"transport:{institution}", 32)
+def zone_pin_algorithm(institution: str) -> Algorithm:
+    """The cipher of an institution's ZPK, which its PIN format asks for."""
+    return Algorithm.AES if institution in _AES_ZONES else Algorithm.TDES
 
 
 def base_key(cipher: Algorithm) -> bytes:
     """BDK of the DUKPT terminals of one cipher, 16 bytes."""
     key = _derive(f"base:{cipher.value}", 16)
     return odd_parity(key) if cipher is Algorithm.TDES else key
+
+
+def transport_key(institution: str) -> bytes:
+    """KBPK between the acquirer and an institution, AES, 32 bytes: what keys travel under (TR-31)."""
+    return _derive(f"transport:{institution}", 32)
 
 
 def cvk(institution: str) -> bytes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
 from contracts.pan import Pan
-from security_module import MacAlgorithm
+from security_module import MacAlgorithm, PinFormat
 
 ACTIVE: Literal["active"] = "active"
 SUSPENDED: Literal["suspended"] = "suspended"
@@ -19,6 +20,17 @@ LOST: Literal["lost"] = "lost"
 """A card that its holder reported: response code 41."""
 DEBIT: Literal["debit"] = "debit"
 CREDIT: Literal["credit"] = "credit"
+
+
+class KeyScheme(StrEnum):
+    """Where a terminal's keys come from."""
+
+    SESSION = "session"
+    """MK/SK: each sign-on brings a PIN key and a MAC key under the terminal master key. TDES."""
+    DUKPT_TDES = "dukpt-tdes"
+    """Derived for each message from an initial key and a counter (X9.24-1:2009)."""
+    DUKPT_AES = "dukpt-aes"
+    """The same under AES (X9.24-3:2017); its working keys are of TDES where the PIN format or the MAC asks for TDES."""
 
 
 class Merchant(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +50,9 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
     """The merchant's number."""
     status: Literal["active", "closed"] = ACTIVE
     mac_algorithm: MacAlgorithm = MacAlgorithm.CUP_ECB
+    scheme: KeyScheme = KeyScheme.SESSION
+    pin_format: PinFormat = PinFormat.ISO_0
+    """Of the PIN blocks that it sends. Format 4 and AES-CMAC are for AES keys."""
 
 
 class Institution(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +65,8 @@ class Institution(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["debit", "credit"]
     bins: tuple[str, ...]
     """The prefixes of its card numbers."""
+    pin_format: PinFormat = PinFormat.ISO_0
+    """Of the PIN blocks that it takes from the acquirer; format 4 makes its zone PIN key one of AES."""
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,14 +1,25 @@
-"""Merchants and their terminals: a few shops to sell in by hand, and sixteen stalls for load."""
+"""Merchants and their terminals: a few shops to sell in by hand, one terminal for each way to protect a message, and sixteen stalls for load."""
 
 from __future__ import annotations
 
-from security_module import MacAlgorithm
-from world.model import CLOSED, SUSPENDED, Merchant, Terminal
+from collections.abc import Iterator
+
+from security_module import MacAlgorithm, PinFormat
+from world.model import CLOSED, SUSPENDED, KeyScheme, Merchant, Terminal
 
 TEA_HOUSE, GROCERY, BOOKSHOP, PAWNSHOP = "482290058130001", "482290054110001", "482290059420001", "482290059330001"
 
 LOAD_TERMINALS = 1000
+LOAD_FIRST = {KeyScheme.SESSION: 20_000_001, KeyScheme.DUKPT_TDES: 30_000_001, KeyScheme.DUKPT_AES: 40_000_001}
+"""The first number of each scheme's terminals for load."""
+LOAD_DUKPT_TERMINALS = 64
+"""Of each DUKPT scheme."""
 _LOAD_SERIALS = range(101, 117)
+_LOAD_PROTECTION = {
+    KeyScheme.SESSION: (MacAlgorithm.CUP_ECB, PinFormat.ISO_0),
+    KeyScheme.DUKPT_TDES: (MacAlgorithm.X9_19, PinFormat.ISO_0),
+    KeyScheme.DUKPT_AES: (MacAlgorithm.AES_CMAC, PinFormat.ISO_4),
+}
 
 
 def _load_mid(serial: int) -> str:
@@ -39,7 +50,39 @@ def terminals() -> tuple[Terminal, ...]:
         Terminal(tid="10000006", merchant=BOOKSHOP, mac_algorithm=MacAlgorithm.X9_9),
         Terminal(tid="10000007", merchant=PAWNSHOP),
         Terminal(tid="10000008", merchant=TEA_HOUSE, status=CLOSED),
+        *_one_of_each(),
     )
-    mids = [_load_mid(serial) for serial in _LOAD_SERIALS]
-    load = (Terminal(tid=str(20_000_001 + n), merchant=mids[n % len(mids)]) for n in range(LOAD_TERMINALS))
+    load = (
+        terminal
+        for scheme, first in LOAD_FIRST.items()
+        for terminal in _stalls(first, LOAD_TERMINALS if scheme is KeyScheme.SESSION else LOAD_DUKPT_TERMINALS, scheme)
+    )
     return (*shops, *load)
+
+
+def _one_of_each() -> tuple[Terminal, ...]:
+    """Terminals whose keys, MACs or PIN blocks are not the usual ones."""
+    tdes, aes = KeyScheme.DUKPT_TDES, KeyScheme.DUKPT_AES
+    cmac, iso_3, iso_4 = MacAlgorithm.AES_CMAC, PinFormat.ISO_3, PinFormat.ISO_4
+    return (
+        Terminal(tid="10000009", merchant=TEA_HOUSE, scheme=tdes, mac_algorithm=MacAlgorithm.X9_19),
+        Terminal(tid="10000010", merchant=GROCERY, scheme=aes, mac_algorithm=cmac, pin_format=iso_4),
+        Terminal(tid="10000011", merchant=BOOKSHOP, pin_format=iso_3),
+        Terminal(tid="10000012", merchant=BOOKSHOP, scheme=tdes, pin_format=iso_3),
+        Terminal(tid="10000013", merchant=TEA_HOUSE, scheme=aes, mac_algorithm=MacAlgorithm.X9_19, pin_format=iso_3),
+        Terminal(tid="10000014", merchant=GROCERY, scheme=aes, mac_algorithm=cmac),
+    )
+
+
+def _stalls(first: int, count: int, scheme: KeyScheme) -> Iterator[Terminal]:
+    """Terminals for load, spread over the stalls."""
+    mids = [_load_mid(serial) for serial in _LOAD_SERIALS]
+    mac_algorithm, pin_format = _LOAD_PROTECTION[scheme]
+    for number in range(count):
+        yield Terminal(
+            tid=str(first + number),
+            merchant=mids[number % len(mids)],
+            scheme=scheme,
+            mac_algorithm=mac_algorithm,
+            pin_format=pin_format,
+        )

@@ -45,7 +45,9 @@ async def wire(service: Service[Settings]) -> None:
 def bank_keys(module: SecurityModule, institution: str) -> BankKeys:
     """The test world's keys of a bank, wrapped under the module's LMK."""
     return BankKeys(
-        zone_pin=module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(institution)),
+        zone_pin=module.import_clear(
+            Purpose.ZONE_PIN, world.zone_pin_key(institution), world.zone_pin_algorithm(institution)
+        ),
         cvk=module.import_clear(Purpose.CVK, world.cvk(institution)),
         pvk=module.import_clear(Purpose.PVK, world.pvk(institution)),
     )

@@ -10,10 +10,16 @@ import world
 from contracts.authorization import CardData
 from issuer_sim.cards import CardOnFile
 from issuer_sim.domain.facts import Pin, is_expired
-from security_module import CardDataError, PinFormatError, SecurityModule, WrappedKey
+from security_module import Algorithm, CardDataError, PinFormat, PinFormatError, SecurityModule, WrappedKey
 
 MANUAL_ENTRY = "01"
 """Field 22, first two digits: keyed by hand, so there is no track and no CVV."""
+_FORMATS = {
+    (Algorithm.TDES, PinFormat.ISO_0.value): PinFormat.ISO_0,
+    (Algorithm.TDES, PinFormat.ISO_3.value): PinFormat.ISO_3,
+    (Algorithm.AES, PinFormat.ISO_4.value): PinFormat.ISO_4,
+}
+"""What a zone key's cipher can open, by the format's name in a message."""
 _UTC_PLUS_8_S = 8 * 3600
 
 
@@ -53,9 +59,13 @@ class CardChecks:
             return Pin.ABSENT
         if data.pin_zone != self._institution:  # under another bank's zone key: no PIN of ours can come out of it
             return Pin.UNREADABLE
+        zone, pvk = self._keys.zone_pin, self._keys.pvk
+        pin_format = _FORMATS.get((zone.algorithm, data.pin_format))
+        if pin_format is None:  # not one that a key of this cipher is used with
+            return Pin.UNREADABLE
         try:
             right = self._module.verify_pin(
-                data.pin_block, data.pan, pin_key=self._keys.zone_pin, pvk=self._keys.pvk, pvv=card.pvv
+                data.pin_block, data.pan, pin_key=zone, pvk=pvk, pvv=card.pvv, pin_format=pin_format
             )
         except PinFormatError:
             return Pin.UNREADABLE

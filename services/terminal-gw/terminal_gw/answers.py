@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import iso8583
 from contracts.response_codes import FORMAT_ERROR
 from iso8583 import Field60, FormatError, Message, Value
-from security_module import MacAlgorithm, SecurityModule, WrappedKey
+from security_module import Key, MacAlgorithm, SecurityModule
 
 NO_PUSH, SIGN_ON_AGAIN = "0", "3"
 """Processing requirement in the header of an answer."""
@@ -63,7 +63,7 @@ class Sealer:
     def __init__(self, module: SecurityModule) -> None:
         self._module = module
 
-    def seal(self, request: Message, answer: Answer, key: WrappedKey | None, algorithm: MacAlgorithm) -> bytes:
+    def seal(self, request: Message, answer: Answer, key: Key | None, algorithm: MacAlgorithm) -> bytes:
         """The answer's body; with field 64 when the message kind carries one and there is a key to make it with."""
         reply = iso8583.reply_to(request, answer.fields, processing=answer.processing)
         if key is None or not iso8583.carries_mac(request.mti):

@@ -20,6 +20,7 @@ from terminal_gw.domain.host_time import host_time
 from terminal_gw.requests import Desk, Exchange, from_silence
 from terminal_gw.sessions import Session, SignOnAnswer
 from terminal_gw.switch import Silence
+from world import KeyScheme
 
 SINGLE, DOUBLE = "001", "003"
 """60.3 of a sign-on: single-length keys, double-length keys."""
@@ -29,9 +30,10 @@ _sign_off_replies = decoder(SignOffReply)
 
 
 async def sign_on(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
-    """New session keys under the terminal's master key, and the batch number that the switch gives."""
+    """The batch number that the switch gives, and for a terminal with session keys new ones under its master key."""
     message, terminal = exchange.message, exchange.terminal
-    if exchange.sixty.network_code == SINGLE and terminal.mac_algorithm is MacAlgorithm.X9_19:
+    downloads = terminal.scheme is KeyScheme.SESSION
+    if downloads and exchange.sixty.network_code == SINGLE and terminal.mac_algorithm is MacAlgorithm.X9_19:
         return Refusal(rc.FUNCTION_NOT_SUPPORTED, "60.3", "an X9.19 terminal needs double-length keys")
     request = SignOnRequest(
         terminal=terminal.tid, merchant=terminal.merchant, stan=message.text(11), operator=message.text(63)[:3].strip()
@@ -41,10 +43,14 @@ async def sign_on(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
         return from_silence(reply)
     if reply.response_code != rc.APPROVED:
         return _as_said(desk, exchange, reply)
-    answer = await _answered_before(desk, exchange, reply.batch) or await _new_keys(desk, exchange, reply)
-    fields = _fields(desk, exchange, answer.at_ms, answer.rrn, rc.APPROVED)
-    fields[60], fields[62] = short60(exchange.sixty._replace(batch=reply.batch)), answer.keys
-    return Answer(fields, rrn=answer.rrn, code=rc.APPROVED)
+    if not downloads:
+        answer = _as_said(desk, exchange, reply)
+        answer.fields[60] = short60(exchange.sixty._replace(batch=reply.batch))
+        return answer
+    made = await _answered_before(desk, exchange, reply.batch) or await _new_keys(desk, exchange, reply)
+    fields = _fields(desk, exchange, made.at_ms, made.rrn, rc.APPROVED)
+    fields[60], fields[62] = short60(exchange.sixty._replace(batch=reply.batch)), made.keys
+    return Answer(fields, rrn=made.rrn, code=rc.APPROVED)
 
 
 async def _answered_before(desk: Desk, exchange: Exchange, batch: str) -> SignOnAnswer | None:
@@ -87,7 +93,7 @@ async def sign_off(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     reply = await desk.switch.ask("sign-off", terminal.merchant, request, _sign_off_replies, exchange.span)
     if isinstance(reply, Silence):
         return from_silence(reply)
-    if reply.response_code == rc.APPROVED:
+    if reply.response_code == rc.APPROVED and terminal.scheme is KeyScheme.SESSION:
         await desk.sessions.forget(terminal.tid)
     return _as_said(desk, exchange, reply)
 

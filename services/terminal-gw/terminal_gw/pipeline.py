@@ -1,6 +1,6 @@
 """The one way through the gateway, whatever a message came in by.
 
-decode → known terminal → session keys → MAC → fields → handler of its kind → answer with MAC. A step that says no gives a Refusal; a
+decode → known terminal → its keys → MAC → fields → handler of its kind → answer with MAC. A step that says no gives a Refusal; a
 handler that cannot know what happened gives None: then nothing is said, and a connection that waits for the answer is closed.
 """
 
@@ -15,12 +15,13 @@ from iso8583 import Field60, FormatError, Message
 from runtime import logs
 from runtime.bus import NoAnswer
 from runtime.tracing import Span
-from security_module import MacAlgorithm, WrappedKey
-from terminal_gw import management, sales, settlement
+from security_module import Key, MacAlgorithm
+from terminal_gw import management, sales, settlement, terminal_keys
 from terminal_gw.answers import SIGN_ON_AGAIN, Answer, Refusal, Sealer, repeated
 from terminal_gw.requests import Desk, Exchange, Handler, Ingress
 from terminal_gw.sessions import Session
-from world import Terminal
+from terminal_gw.terminal_keys import MessageKeys
+from world import KeyScheme, Terminal
 
 log = logs.get("pipeline")
 
@@ -78,7 +79,7 @@ class Pipeline:
         with self._desk.tracer.span(
             "receive frame", parent=ingress.trace, kind="server", attributes=attributes
         ) as span:
-            outcome = await self._outcome(message, body, span)
+            outcome, keys = await self._outcome(message, body, span)
             if outcome is None:
                 span.error("no answer")
                 log.warning("left unanswered: the outcome is unknown", **_who(message, ingress, span))
@@ -92,27 +93,33 @@ class Pipeline:
                     **_who(message, ingress, span),
                 )
                 outcome = _refused(message, outcome)
-            sealed = self._send(message, outcome, span)
+            sealed = self._send(message, outcome, keys, span)
         _log_answered(message, outcome, started, span.context.trace_id)
         return sealed
 
-    async def _outcome(self, message: Message, body: bytes, span: Span) -> Answer | Refusal | None:
-        """Known kind of message, known terminal, MAC; then what the message asks for."""
+    async def _outcome(
+        self, message: Message, body: bytes, span: Span
+    ) -> tuple[Answer | Refusal | None, MessageKeys | None]:
+        """Known kind of message, known terminal, MAC; then what the message asks for. And the keys that made its MAC."""
         if message.mti not in PROFILE_MTIS:
-            return Refusal(rc.FORMAT_ERROR, "mti", "is not one of the profile's")
+            return Refusal(rc.FORMAT_ERROR, "mti", "is not one of the profile's"), None
         terminal = self._terminal(message)
         if isinstance(terminal, Refusal):
-            return terminal
-        session: Session | None = None
+            return terminal, None
+        keys: MessageKeys | None = None
         if iso8583.carries_mac(message.mti):
-            checked = await self._authenticated(message, body, terminal, span)
+            checked: MessageKeys | Refusal | None = _unprotected(message, terminal)
+            if checked is None and terminal.scheme is KeyScheme.SESSION:
+                checked = await self._authenticated(message, body, terminal, span)
+            elif checked is None:
+                checked = self._derived(message, body, terminal, span)
             if isinstance(checked, Refusal):
-                return checked
-            session = checked
-        return await self._handled(message, terminal, session, span)
+                return checked, None
+            keys = checked
+        return await self._handled(message, terminal, keys, span), keys
 
     async def _handled(
-        self, message: Message, terminal: Terminal, session: Session | None, span: Span
+        self, message: Message, terminal: Terminal, keys: MessageKeys | None, span: Span
     ) -> Answer | Refusal | None:
         """Fields, then the handler of the message's kind."""
         try:
@@ -124,7 +131,7 @@ class Pipeline:
         if handler is None:
             return Refusal(rc.FUNCTION_NOT_SUPPORTED, "60.3", "this kind of message is not served")
         try:
-            return await handler(self._desk, Exchange(message, terminal, session, sixty, span))
+            return await handler(self._desk, Exchange(message, terminal, keys, sixty, span))
         except NoAnswer:  # of the sessions' bucket; what the switch leaves unanswered has become a value before
             return Refusal(rc.SYSTEM_MALFUNCTION, "session", "cannot be stored now")
 
@@ -142,8 +149,6 @@ class Pipeline:
     async def _authenticated(self, message: Message, body: bytes, terminal: Terminal, span: Span) -> Session | Refusal:
         """The session whose MAC key made field 64, or a refusal."""
         desk, tid = self._desk, terminal.tid
-        if 64 not in message.fields:
-            return Refusal(rc.FORMAT_ERROR, "64", "is missing")
         block, mac = iso8583.mac_block(body), message.data(64)
         with desk.tracer.span("verify MAC", parent=span) as verifying:
             try:
@@ -165,21 +170,34 @@ class Pipeline:
                 return Refusal(rc.MAC_ERROR, "64", "is not this message's MAC", SIGN_ON_AGAIN)
             return session
 
-    def _send(self, message: Message, answer: Answer, span: Span) -> bytes:
-        tid = message.text(41)
+    def _derived(self, message: Message, body: bytes, terminal: Terminal, span: Span) -> MessageKeys | Refusal:
+        """The keys of a terminal that derives them, if they made field 64, or a refusal. Nobody has to be asked."""
+        desk = self._desk
+        with desk.tracer.span("verify MAC", parent=span) as verifying:
+            checked = terminal_keys.authenticated(desk.module, desk.keyring, terminal, message, iso8583.mac_block(body))
+            if isinstance(checked, Refusal):
+                verifying.error(checked.code)
+            return checked
+
+    def _send(self, message: Message, answer: Answer, keys: MessageKeys | None, span: Span) -> bytes:
         span.set("response_code", answer.code)
         if answer.rrn:
             span.set("rrn", answer.rrn)
         with self._desk.tracer.span("send answer", parent=span):
-            key, algorithm = self._mac_key(tid)
+            key, algorithm = self._mac_key(message.text(41), keys)
             return self._sealer.seal(message, answer, key, algorithm)
 
-    def _mac_key(self, tid: str) -> tuple[WrappedKey | None, MacAlgorithm]:
-        """What the answer's MAC is made with; no key when the terminal is unknown or has not signed on."""
-        terminal, session = self._desk.world.terminal(tid), self._desk.sessions.remembered(tid)
-        if terminal is None or session is None:
+    def _mac_key(self, tid: str, keys: MessageKeys | None) -> tuple[Key | None, MacAlgorithm]:
+        """What the answer's MAC is made with: the request's keys, or where they were not found out the session's that is remembered.
+
+        No key when the terminal is unknown, has not signed on, or derives its keys: a MAC under a key that the request did not prove
+        to have would let anybody collect answers for serial numbers to come.
+        """
+        terminal = self._desk.world.terminal(tid)
+        known = keys or self._desk.sessions.remembered(tid)
+        if terminal is None or known is None:
             return None, MacAlgorithm.CUP_ECB
-        return session.mac, terminal.mac_algorithm
+        return known.answer_mac, terminal.mac_algorithm
 
     def _undecodable(self, body: bytes, error: FormatError, ingress: Ingress) -> Received:
         started = time.perf_counter()
@@ -198,10 +216,19 @@ class Pipeline:
         if read is None or not mti:
             return Received(None)
         answer = _refused(read, Refusal.of(error))
-        key, algorithm = self._mac_key(read.text(41))
+        key, algorithm = self._mac_key(read.text(41), None)
         sealed = self._sealer.seal(read, answer, key, algorithm)
         _log_answered(read, answer, started, "")
         return Received(sealed)
+
+
+def _unprotected(message: Message, terminal: Terminal) -> Refusal | None:
+    """Why a message has no place for its terminal's kind of protection."""
+    if 64 not in message.fields:
+        return Refusal(rc.FORMAT_ERROR, "64", "is missing")
+    if 59 in message.fields and terminal.scheme is KeyScheme.SESSION:
+        return Refusal(rc.FORMAT_ERROR, "59", "is for DUKPT, and this terminal has session keys")
+    return None
 
 
 def _refused(message: Message, refusal: Refusal) -> Answer:

@@ -11,8 +11,9 @@ from runtime.tracing import Span, TraceContext, Tracer
 from security_module import SecurityModule
 from terminal_gw.answers import Answer, Refusal
 from terminal_gw.keyring import Keyring
-from terminal_gw.sessions import Session, Sessions
+from terminal_gw.sessions import Sessions
 from terminal_gw.switch import Silence, Switch
+from terminal_gw.terminal_keys import MessageKeys
 from world import Terminal, World
 
 
@@ -44,7 +45,8 @@ class Exchange:
 
     message: Message
     terminal: Terminal
-    session: Session | None
+    keys: MessageKeys | None
+    """Those of its MAC; None where its kind carries none."""
     sixty: Field60
     span: Span
 

@@ -11,6 +11,7 @@ from contracts.money import EXPONENTS
 from contracts.pan import PinBlock
 from iso8583 import Field60, Institutions44, Message, Texts63, Value
 from security_module import PinFormatError
+from terminal_gw import terminal_keys
 from terminal_gw.answers import Answer, Refusal, repeated
 from terminal_gw.domain.card import MANUAL, SWIPE, Card, Fault, read_card
 from terminal_gw.domain.host_time import host_time
@@ -19,8 +20,8 @@ from terminal_gw.switch import Silence
 
 ORGANISATION = Texts63("CUP").pack()
 REVERSAL_REASONS = ("98", "A0", "96", "06")
-_PIN_CONTROL = "26"
-"""Field 53: PIN block with PAN (format 0), 3DES."""
+_WITH_PIN = "1"
+"""Third digit of field 22."""
 
 _KINDS = {(f.mti, f.processing_code, f.condition_code, f.message_type): kind for kind, f in KINDS.items()}
 _REVERSIBLE = {(*key[1:],): kind for key, kind in _KINDS.items() if KINDS[kind].reversible}
@@ -92,28 +93,38 @@ def _kind_key(message: Message, sixty: Field60) -> tuple[str, str, str]:
 
 
 def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal:
-    """The card for the issuer, its PIN block under the key of the institution that owns the BIN.
+    """The card for the issuer, its PIN block under the key and in the format of the institution that owns the BIN.
 
     Nobody owns it: no PIN block, and the switch says 15.
     """
-    message, institution = exchange.message, desk.world.institution_for(card.pan)
-    if 52 not in message.fields or institution is None or exchange.session is None:
+    message, terminal, keys = exchange.message, exchange.terminal, exchange.keys
+    institution = desk.world.institution_for(card.pan)
+    if message.text(22)[2:] != _WITH_PIN or institution is None or keys is None:
         return CardData(pan=card.pan, expiry=card.expiry, track2=card.track2)
-    if message.text(53)[:2] != _PIN_CONTROL:
-        return Refusal(rc.FORMAT_ERROR, "53", "does not say PIN with card number under 3DES (26)")
+    sealed = terminal_keys.pin_block(message, terminal, keys)
+    if isinstance(sealed, Refusal):
+        return sealed
     with desk.tracer.span("translate PIN", parent=exchange.span) as span:
         try:
             block = desk.module.translate_pin(
-                message.data(52),
+                sealed,
                 card.pan,
-                from_key=exchange.session.pin,
+                from_key=keys.pin,
                 to_key=desk.keyring.zone_pin(institution.id),
+                from_format=terminal.pin_format,
+                to_format=institution.pin_format,
             )
         except PinFormatError:
             span.error(rc.PIN_FORMAT_ERROR)
-            return Refusal(rc.PIN_FORMAT_ERROR, "52", "does not hold a PIN for this card")
+            field = "52" if 52 in message.fields else "59.DF02"
+            return Refusal(rc.PIN_FORMAT_ERROR, field, "does not hold a PIN for this card")
     return CardData(
-        pan=card.pan, expiry=card.expiry, track2=card.track2, pin_block=PinBlock(block), pin_zone=institution.id
+        pan=card.pan,
+        expiry=card.expiry,
+        track2=card.track2,
+        pin_block=PinBlock(block),
+        pin_zone=institution.id,
+        pin_format=institution.pin_format,
     )
 
 

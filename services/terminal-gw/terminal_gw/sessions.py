@@ -30,6 +30,11 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     batch: str
     answer: SignOnAnswer | None = None
 
+    @property
+    def answer_mac(self) -> WrappedKey:
+        """One MAC key for both directions."""
+        return self.mac
+
 
 class Bucket(Protocol):
     """runtime.jetstream.Bucket; each call raises NoAnswer when nobody can say."""

@@ -2,7 +2,8 @@
 
 state, terminal, answers   the machine, without I/O
 record, memory             what it remembers, and its file
-messages, seal             its messages and its keys
+messages                   its messages
+seal, dukpt_seal, schemes  its keys, by the terminal's scheme
 link, till                 its line, and one terminal driven over it
 tally, load                many at once
 practice                   a host to practise against

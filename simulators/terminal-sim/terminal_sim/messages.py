@@ -11,8 +11,6 @@ from terminal_sim.record import PendingClose, PendingReversal, Transaction
 SIGN_ON_DOUBLE, SIGN_ON_SINGLE = "003", "001"
 SWIPED_WITH_PIN, SWIPED_WITHOUT_PIN = "021", "022"
 PIN_LENGTH_MAX = "12"
-PIN_WITH_PAN_3DES = "2600000000000000"
-"""Field 53: PIN format 2 (with PAN), algorithm 6 (3DES), tracks in clear."""
 
 _TPDU = bytes.fromhex("6005250000")
 _MAGNETIC_READER = "2"
@@ -40,17 +38,17 @@ class Messages:
         totals: dict[int, Value] = {48: _totals(close.totals), 49: currency, 63: f"{operator:0>3}"}
         return self._management("0500", close.stan, close.batch, "201", totals)
 
-    def request(self, sent: Transaction, track: Track2, pin_block: bytes) -> Message:
-        """A swiped transaction, with its PIN block or none."""
-        fields = self._transaction(sent)
+    def request(self, sent: Transaction, track: Track2, protection: dict[int, Value]) -> Message:
+        """A swiped transaction; `protection` is its seal's."""
+        fields = self._transaction(sent) | protection
         fields[35] = track.clear()
-        if pin_block:
-            fields |= {26: PIN_LENGTH_MAX, 52: pin_block, 53: PIN_WITH_PAN_3DES}
+        if sent.entry_mode == SWIPED_WITH_PIN:
+            fields[26] = PIN_LENGTH_MAX
         return self._message(KINDS[sent.kind].mti, fields)
 
-    def reversal(self, sent: Transaction, pending: PendingReversal) -> Message:
+    def reversal(self, sent: Transaction, pending: PendingReversal, protection: dict[int, Value]) -> Message:
         """The original's 3, 4, 11, 22, 25 and 60, and the reason; neither card number nor track, for the terminal has kept none."""
-        return self._message("0400", {**self._transaction(sent), 39: pending.reason})
+        return self._message("0400", {**self._transaction(sent), **protection, 39: pending.reason})
 
     def _transaction(self, sent: Transaction) -> dict[int, Value]:
         facts = KINDS[sent.kind]

@@ -7,6 +7,7 @@ by comparing totals. It is what the terminal's own tests run against.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import world
 from contracts.authorization import BALANCED, NOT_BALANCED, Totals
@@ -15,6 +16,7 @@ from contracts.response_codes import APPROVED, INSUFFICIENT_FUNDS, MAC_ERROR, RE
 from iso8583 import (
     MAC_SIZE,
     DownloadedKey,
+    Field59,
     Field60,
     Keys62,
     Message,
@@ -25,7 +27,8 @@ from iso8583 import (
     mac_block,
     reply_to,
 )
-from security_module import MacAlgorithm, Purpose, SecurityModule, WrappedKey
+from security_module import Algorithm, Direction, DukptKey, Key, MacAlgorithm, Purpose, SecurityModule, WrappedKey
+from world import KeyScheme
 
 _TIME, _DATE, _NO_MAC = "120000", "0131", bytes(MAC_SIZE)
 
@@ -51,6 +54,15 @@ class _Terminal:
     batch: int = 1
     mac_key: WrappedKey | None = None
     algorithm: MacAlgorithm = MacAlgorithm.CUP_ECB
+    base: WrappedKey | None = None
+    """Of a terminal that derives its keys."""
+
+
+class _MacKeys(NamedTuple):
+    """Of one request and of its answer."""
+
+    request: Key
+    answer: Key
 
 
 @dataclass
@@ -64,13 +76,19 @@ class PracticeHost:
     _terminals: dict[str, _Terminal] = field(default_factory=dict)
     _module: SecurityModule = field(default_factory=lambda: SecurityModule(world.lmk("acquirer")))
 
+    def __post_init__(self) -> None:
+        self._bases = {
+            scheme: self._module.import_clear(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher)
+            for scheme, cipher in ((KeyScheme.DUKPT_TDES, Algorithm.TDES), (KeyScheme.DUKPT_AES, Algorithm.AES))
+        }
+
     def answer(self, body: bytes) -> bytes:
         """The answer's body; FormatError for what is no message."""
         request = decode(body)
         terminal = self._terminals.setdefault(request.text(41), _Terminal())
         facts = world.built_in().terminal(request.text(41))
         if facts is not None:
-            terminal.algorithm = facts.mac_algorithm
+            terminal.algorithm, terminal.base = facts.mac_algorithm, self._bases.get(facts.scheme)
         match request.mti:
             case "0800":
                 return self._sign_on(request, terminal)
@@ -78,10 +96,20 @@ class PracticeHost:
                 return encode(reply_to(request, _management(request)))
             case "0500":
                 return self._settle(request, terminal)
-        key = terminal.mac_key
-        if key is None or not self._module.verify_mac(key, mac_block(body), body[-MAC_SIZE:], terminal.algorithm):
+        keys = _mac_keys(request, terminal)
+        if keys is None or not self._module.verify_mac(
+            keys.request, mac_block(body), body[-MAC_SIZE:], terminal.algorithm
+        ):
             return encode(reply_to(request, {**_repeated(request), 39: MAC_ERROR}, processing="3"))
         return self._reverse(request, terminal) if request.mti == "0400" else self._sell(request, terminal)
+
+    def seal(self, request: Message, reply: Message) -> bytes:
+        """The body of an answer to `request`, whose field 64 is a place for the MAC, with the MAC if there are keys for one."""
+        terminal, body = self._terminals[request.text(41)], encode(reply)
+        keys = _mac_keys(request, terminal)
+        if keys is None:
+            return body
+        return body[:-MAC_SIZE] + self._module.mac(keys.answer, mac_block(body), terminal.algorithm)
 
     def forget_keys(self) -> None:
         """As after a host's restart: every terminal has to sign on again."""
@@ -89,11 +117,13 @@ class PracticeHost:
             terminal.mac_key = None
 
     def _sign_on(self, request: Message, terminal: _Terminal) -> bytes:
+        fields = _management(request)
+        fields[60] = Field60.parse(request.text(60))._replace(batch=f"{terminal.batch:06d}").pack()
+        if terminal.base is not None:
+            return encode(reply_to(request, fields))
         master = self._module.import_clear(Purpose.TERMINAL_MASTER, world.terminal_master_key(request.text(41)))
         pin, terminal.mac_key = self._module.generate(Purpose.PIN), self._module.generate(Purpose.MAC)
         exported = [self._module.export_under(master, key) for key in (pin, terminal.mac_key)]
-        fields = _management(request)
-        fields[60] = Field60.parse(request.text(60))._replace(batch=f"{terminal.batch:06d}").pack()
         fields[62] = Keys62(*(DownloadedKey(*key) for key in exported)).pack()
         return encode(reply_to(request, fields))
 
@@ -106,7 +136,7 @@ class PracticeHost:
         if held is None:
             code = APPROVED if amount <= self.limit_minor else INSUFFICIENT_FUNDS
             held = self.held[identity] = Held(amount, batch, code, f"{len(self.held) + 1:012d}")
-        held.answer = self._sealed(request, terminal, {37: held.rrn, 38: "123456", 39: held.code})
+        held.answer = self._sealed(request, {37: held.rrn, 38: "123456", 39: held.code})
         return held.answer
 
     def _reverse(self, request: Message, terminal: _Terminal) -> bytes:
@@ -117,7 +147,7 @@ class PracticeHost:
                 int(request.text(4)), batch, RESTRICTED_CARD, f"{len(self.held) + 1:012d}"
             )
         held.reversed = True
-        return self._sealed(request, terminal, {37: held.rrn, 39: APPROVED})
+        return self._sealed(request, {37: held.rrn, 39: APPROVED})
 
     def _settle(self, request: Message, terminal: _Terminal) -> bytes:
         tid, batch = request.text(41), Field60.parse(request.text(60)).batch
@@ -139,12 +169,18 @@ class PracticeHost:
         amounts = [h.amount_minor for i, h in self.held.items() if i.startswith(f"{tid}:{batch}:") and h.counts]
         return Totals(debit_minor=sum(amounts), debit_count=len(amounts))
 
-    def _sealed(self, request: Message, terminal: _Terminal, more: dict[int, Value]) -> bytes:
-        reply = reply_to(request, {**_repeated(request), 12: _TIME, 13: _DATE, **more, 64: _NO_MAC})
-        body = encode(reply)
-        if terminal.mac_key is None:
-            return body
-        return body[:-MAC_SIZE] + self._module.mac(terminal.mac_key, mac_block(body), terminal.algorithm)
+    def _sealed(self, request: Message, more: dict[int, Value]) -> bytes:
+        return self.seal(request, reply_to(request, {**_repeated(request), 12: _TIME, 13: _DATE, **more, 64: _NO_MAC}))
+
+
+def _mac_keys(request: Message, terminal: _Terminal) -> _MacKeys | None:
+    """The session's, or those that derive from the request's serial number; None when there are none."""
+    if terminal.base is None:
+        return None if terminal.mac_key is None else _MacKeys(terminal.mac_key, terminal.mac_key)
+    ksn = Field59.parse(request.data(59)).ksn
+    return _MacKeys(
+        DukptKey(base=terminal.base, ksn=ksn), DukptKey(base=terminal.base, ksn=ksn, direction=Direction.RESPONSE)
+    )
 
 
 def _repeated(request: Message) -> dict[int, Value]:

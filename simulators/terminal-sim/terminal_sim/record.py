@@ -35,8 +35,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     batch: str
     operator: str
-    pin_key: WrappedKey
-    mac_key: WrappedKey
+    pin_key: WrappedKey | None = None
+    """None, as the MAC key, where the terminal derives its keys (DUKPT)."""
+    mac_key: WrappedKey | None = None
 
 
 class Transaction(msgspec.Struct, kw_only=True):
@@ -104,6 +105,8 @@ class TerminalRecord(msgspec.Struct, kw_only=True):
     tid: str
     stan: int = 0
     """The last trace number given out."""
+    counter: int = 0
+    """The last DUKPT counter used; 0 before the first, and where the scheme has none."""
     batch: str = ""
     """Empty before the first sign-on."""
     batch_size: int = 0
@@ -158,6 +161,12 @@ class StanUsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     """A management message went out under this number."""
 
     stan: str
+
+
+class CounterUsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="counter-used"):
+    """Saved before the message leaves whose keys are this counter's: it is never used again, whatever becomes of the message."""
+
+    counter: int
 
 
 class SignedOn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="signed-on"):
@@ -223,6 +232,7 @@ Entry = (
     Snapshot
     | OperatorSet
     | StanUsed
+    | CounterUsed
     | SignedOn
     | SessionEnded
     | Sent
@@ -278,6 +288,10 @@ def _stan_used(record: TerminalRecord, entry: StanUsed) -> None:
     record.stan = int(entry.stan)
 
 
+def _counter_used(record: TerminalRecord, entry: CounterUsed) -> None:
+    record.counter = entry.counter
+
+
 def _signed_on(record: TerminalRecord, entry: SignedOn) -> None:
     if entry.session.batch != record.batch:
         record.batch_size = 0
@@ -309,6 +323,7 @@ _CHANGES: dict[type[Any], Callable[[TerminalRecord, Any], None]] = {
     ReversalTried: _reversal_tried,
     ReversalEnded: _reversal_ended,
     StanUsed: _stan_used,
+    CounterUsed: _counter_used,
     SignedOn: _signed_on,
     SessionEnded: _session_ended,
     CloseSent: _close_sent,

@@ -19,6 +19,7 @@ from terminal_sim.outcomes import Entered, Refused, Step
 from terminal_sim.record import (
     BATCH_LIMIT,
     CloseSent,
+    CounterUsed,
     Entry,
     OperatorSet,
     PendingClose,
@@ -116,13 +117,13 @@ class Terminal:
             at_ms=now_ms,
         )
         try:
-            block = self._seal.pin_block(session, pin, track) if pin else b""
-            message = self._messages.request(sent, track, block)
+            counter = self._seal.next_counter(self.record.counter)
+            message = self._messages.request(sent, track, self._seal.fields(session, counter, pin, track))
             body = self._seal.sealed(session, message)
         except (SecurityModuleError, FormatError) as error:
             return self._refused(str(error))
         self._last = message, body
-        return self._send(State.SELLING, message, body, Sent(transaction=sent))
+        return self._send(State.SELLING, message, body, *_used(counter), Sent(transaction=sent))
 
     def reverse(self, *, new_round: bool = False) -> Step:
         """Sends the pending reversal, at most 3 times; `new_round` is the operator's order to begin counting anew."""
@@ -136,10 +137,15 @@ class Terminal:
         original = self.record.transaction(pending.batch, pending.stan)
         if original is None:
             return self._refused(f"terminal {self.tid}: its memory lacks transaction {pending.batch}/{pending.stan}")
-        message = self._messages.reversal(original, pending)
+        try:
+            counter = self._seal.next_counter(self.record.counter)
+            message = self._messages.reversal(original, pending, self._seal.fields(session, counter, "", None))
+            body = self._seal.sealed(session, message)
+        except SecurityModuleError as error:
+            return self._refused(str(error))
         tries = 1 if new_round else pending.tries + 1
         tried = ReversalTried(batch=pending.batch, stan=pending.stan, tries=tries)
-        return self._send(State.REVERSING, message, self._seal.sealed(session, message), tried)
+        return self._send(State.REVERSING, message, body, *_used(counter), tried)
 
     def settle(self, *, currency: str = CNY) -> Step:
         """Asks for the batch's close with the terminal's own totals; one that has begun is asked for again, alike."""
@@ -196,7 +202,7 @@ class Terminal:
         if not _answers(message, request):
             return Step()
         session = self.record.session
-        sealed = session is not None and self._seal.is_sealed(session, body)
+        sealed = session is not None and self._seal.is_sealed(session, request, body)
         answer = Answer(request=request, message=message, body=body, sealed=sealed, now_ms=now_ms)
         verdict = answers.HANDLERS[self.state](self.record, answer, self._seal, self.operator)
         code = message.text(39)
@@ -262,6 +268,11 @@ class Terminal:
     @staticmethod
     def _refused(reason: str) -> Step:
         return Step(outcome=Refused(reason=reason))
+
+
+def _used(counter: int) -> tuple[CounterUsed, ...]:
+    """What is saved of a message's counter, where the scheme has one."""
+    return (CounterUsed(counter=counter),) if counter else ()
 
 
 def _answers(message: Message, request: Message) -> bool:

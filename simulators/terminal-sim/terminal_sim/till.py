@@ -25,7 +25,7 @@ from terminal_sim.outcomes import (
     Step,
 )
 from terminal_sim.record import DEFAULT_OPERATOR, DEFAULT_PASSWORD
-from terminal_sim.seal import Seal
+from terminal_sim.schemes import seal_of
 from terminal_sim.state import State
 from terminal_sim.terminal import REVERSAL_TRIES, Terminal
 from world import Card
@@ -303,8 +303,7 @@ def open_till(
 ) -> Till:
     """A terminal of the world as it stood when it was last used, over TLS with a context. TerminalBusyError when another process has it."""
     memory = TerminalMemory.open(data_dir, facts.tid)
-    seal = Seal(world.terminal_local_key(facts.tid), world.terminal_master_key(facts.tid), facts.mac_algorithm)
-    terminal = Terminal(tid=facts.tid, mid=facts.merchant, record=memory.record, seal=seal)
+    terminal = Terminal(tid=facts.tid, mid=facts.merchant, record=memory.record, seal=seal_of(facts))
     return Till(terminal, memory, Link(host, port, timeout_s=timeout_s, tls=tls))
 
 
