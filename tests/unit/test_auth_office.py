@@ -263,9 +263,12 @@ async def test_a_repetition_that_cannot_be_compared_is_told_nothing() -> None:
     desk = office(Banks())
     await desk.open(await take_office(MemoryLog()))
     approved = sale()
-    assert authorized(await desk.on_authorize(request(replace(approved, fingerprint="1:f")))).response_code == "00"
+    assert (
+        authorized(await desk.on_authorize(request(replace(approved, fingerprint="1:" + "f" * 32)))).response_code
+        == "00"
+    )
     with pytest.raises(NoAnswer):
-        await desk.on_authorize(request(replace(approved, fingerprint="2:f")))
-    known = replace(approved, fingerprint="2:f", other_fingerprints=("1:f",))
+        await desk.on_authorize(request(replace(approved, fingerprint="2:" + "f" * 32)))
+    known = replace(approved, fingerprint="2:" + "f" * 32, other_fingerprints=("1:" + "f" * 32,))
     assert authorized(await desk.on_authorize(request(known))).response_code == "00"
     await desk.close()

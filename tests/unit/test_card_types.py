@@ -194,15 +194,17 @@ def authorize_request() -> AuthorizeRequest:
         currency="156",
         entry_mode="021",
         card=CARD,
-        masked=MaskedCard(first6="629101", last4="0012", length=16, digest="d", key_version=2, sealed=b"\xff" * 44),
-        fingerprint="2:f",
-        other_fingerprints=("1:f",),
+        masked=MaskedCard(
+            first6="629101", last4="0012", length=16, digest="d" * 32, key_version=2, sealed=b"\xff" * 44
+        ),
+        fingerprint="2:" + "f" * 32,
+        other_fingerprints=("1:" + "f" * 32,),
     )
 
 
 def issuer_request() -> IssuerRequest:
     return IssuerRequest(
-        transaction="T:1:1",
+        transaction="T:000001:000001",
         rrn="000000000001",
         kind=Kind.SALE,
         terminal="T",

@@ -19,6 +19,7 @@ OURS = frozenset(
         "contracts",
         "iso8583",
         "issuer_sim",
+        "key_store",
         "receipts",
         "runtime",
         "security_module",
