@@ -17,14 +17,14 @@ START_S = 90
 
 
 class StackProcess:
-    """`lianji up` on a data directory of its own."""
+    """`lianji up` on a data directory of its own, with `more` options."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *more: str) -> None:
         self.data_dir = data_dir
         self.errors = data_dir.parent / f"{data_dir.name}.stderr"
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [LIANJI, "up", "--data-dir", str(data_dir), "--port", "0", "--json"],
+                [LIANJI, "up", "--data-dir", str(data_dir), "--port", "0", "--json", *more],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

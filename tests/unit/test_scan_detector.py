@@ -15,7 +15,8 @@ import world
 from contracts.pan import luhn_check_digit, luhn_valid
 from lianji.scan.detector import Detector
 from lianji.scan.wanted import pin_block, wanted
-from security_module import Purpose, SecurityModule
+from security_module import PinFormat, Purpose, SecurityModule
+from security_module.pin_block import build
 
 WORLD = world.built_in()
 DETECTOR = Detector(wanted(WORLD))
@@ -91,6 +92,9 @@ HITS: dict[str, tuple[bytes | str, list[tuple[str, str]]]] = {
     "block in big hex": (BLOCK.hex().upper(), [("pin-block", "hex")]),
     "block in a longer hex": ("ab" + BLOCK.hex() + "cd", [("pin-block", "hex")]),
     "block of another card's PIN": (pin_block("135790", CARD), [("pin-block", "bytes")]),
+    "block of format 3": (b"\x00" + build(CARD.pin, PAN, PinFormat.ISO_3) + b"\x00", [("pin-block", "bytes")]),
+    "block of format 3 in hex": (build(CARD.pin, PAN, PinFormat.ISO_3).hex(), [("pin-block", "hex")]),
+    "block of format 4, its PIN": (bytes.fromhex("46123456AAAAAAAA") + b"12345678", [("pin-block", "bytes")]),
     # by their names
     "pin in JSON": ('{"pin":"123456"}', [("pin", "text")]),
     "pin in loose JSON": ('{"pin" : 246810}', [("pin", "text")]),
@@ -156,6 +160,9 @@ NO_HITS: dict[str, bytes | str] = {
     "packed, behind a wrong length": b"\x15" + packed(STRANGER) + b"\x00",
     "packed, a stranger's from the middle of a byte": bytes.fromhex(f"0{STRANGER}0"),
     "half a block": BLOCK[:7],
+    "a block of format 3 with a digit in its fill": (int("36123456ABCDE1AB", 16) ^ int(PAN[-13:-1], 16)).to_bytes(
+        8, "big"
+    ),
     "an encrypted block": SecurityModule(bytes(32)).encrypt_pin(
         SecurityModule(bytes(32)).import_clear(Purpose.PIN, bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")),
         CARD.pin,
