@@ -16,7 +16,7 @@ import world
 from contracts import codec, subjects
 from contracts.authorization import AuthorizeReply, ReverseReply, SettleReply, SignOffReply, SignOnReply, Totals
 from fuzz.grammar import TELLING, TERMINAL
-from fuzz.keys import MAC_KEY, PIN_KEY, module, sign
+from fuzz.keys import MAC_KEY, PIN_KEY, key_rings, module, sign
 from fuzz.promises import BrokenPromiseError, require
 from iso8583 import FormatError, Message
 from runtime import logs
@@ -26,6 +26,7 @@ from security_module import MacAlgorithm
 from terminal_gw.answers import Sealer
 from terminal_gw.handlers import NatsIngress
 from terminal_gw.keyring import Keyring
+from terminal_gw.masters import Masters
 from terminal_gw.pipeline import Pipeline, Received
 from terminal_gw.requests import Desk, Ingress
 from terminal_gw.sessions import Session, Sessions
@@ -112,10 +113,12 @@ class Stand:
         self._tracer.enabled = False
         session = codec.encode_stored(Session(pin=PIN_KEY, mac=MAC_KEY, batch="000007"))
         self._stored = {subjects.token(str(tid)): session for tid in TELLING[41]}
+        rings = self.loop.run_until_complete(key_rings(module()))
         self._desk = Desk(
             world=self.world,
             module=module(),
-            keyring=Keyring(module(), self.world),
+            keyring=Keyring(module(), rings),
+            masters=Masters(rings, lambda: AT_MS),
             sessions=Sessions(FakeBucket({}, 0)),
             switch=self._switch(5.0),
             tracer=self._tracer,

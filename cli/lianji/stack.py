@@ -16,6 +16,8 @@ from lianji import stackfile
 from lianji.broker import BrokerError, LocalBroker, free_port
 from lianji.declaration import declaration_for, expected_subjects
 from lianji.errors import CliError
+from lianji.keys.directory import environment, master_keys
+from lianji.keys.fill import fill_missing
 from lianji.stackfile import ProcessInfo, StackFile
 from lianji.supervisor import Child
 from runtime.bus import Bus
@@ -48,8 +50,10 @@ _run_file = msgspec.json.Decoder(RunFile).decode
 class Stack:
     """One embedded stack over one data directory."""
 
-    def __init__(self, data_dir: Path, *, gateway_port: int = 0) -> None:
+    def __init__(self, data_dir: Path, *, gateway_port: int = 0, keys: Path | None = None) -> None:
         self.data_dir = data_dir.resolve()
+        self.keys = keys.resolve() if keys is not None else None
+        """Directory of master keys; without one it is the test world's stack, whose keys are public."""
         self.world: World = built_in()
         self.gateway_host = "127.0.0.1"
         self.gateway_port = gateway_port or free_port()
@@ -64,6 +68,7 @@ class Stack:
 
     async def start(self) -> None:
         """Returns when a swipe can be taken; raises CliError with what is missing and where to look."""
+        masters = master_keys(self.keys)
         self._take_lock()
         try:
             # A thread cannot be interrupted: a stop that comes now waits for it, or it would leave the broker behind.
@@ -75,6 +80,7 @@ class Stack:
         bus = await Bus.connect(self.broker.url, "lianji-up", wait_s=10)
         try:
             await provision(bus, declaration_for(self.world))
+            await fill_missing(self.broker.url, masters)
             for name, module in SERVICES:
                 child = Child(
                     name,
@@ -112,6 +118,7 @@ class Stack:
             "LIANJI_LISTEN_HOST": self.gateway_host,
             "LIANJI_LISTEN_PORT": str(self.gateway_port),
             "PYTHONUNBUFFERED": "1",
+            **environment(self.keys, name),
         }
 
     def _run_path(self, name: str) -> Path:
@@ -166,6 +173,7 @@ class Stack:
             gateway_host=self.gateway_host,
             gateway_port=self.gateway_port,
             processes=processes,
+            keys="" if self.keys is None else str(self.keys),
         )
 
     def _health_url(self, name: str) -> str:

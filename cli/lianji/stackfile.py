@@ -25,6 +25,8 @@ class StackFile(msgspec.Struct, kw_only=True):
     gateway_host: str
     gateway_port: int
     processes: dict[str, ProcessInfo]
+    keys: str = ""
+    """Directory of its master keys; empty: the test world's."""
 
 
 _decode = msgspec.json.Decoder(StackFile).decode

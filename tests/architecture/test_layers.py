@@ -58,8 +58,8 @@ def test_contracts_are_kept() -> None:
         ("    rows\n    bulk", "    bulk", "settlement BROKEN"),  # a file without a place
         # a library above its user
         (
-            "    world\n    iso8583 | runtime | security_module\n",
-            "    iso8583 | runtime | security_module\n    world\n",
+            "    key_store | world\n    iso8583 | runtime | security_module\n",
+            "    iso8583 | runtime | security_module\n    key_store | world\n",
             "Services and simulators",
         ),
     ],

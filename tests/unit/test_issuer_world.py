@@ -6,14 +6,15 @@ import pytest
 
 import world
 from contracts.authorization import CardData
-from issuer_sim.app import bank_keys
 from issuer_sim.cards import card_file, openings
 from issuer_sim.checks import CardChecks
 from issuer_sim.domain.accounts import open_accounts
 from issuer_sim.domain.facts import Pin
+from issuer_sim.keys import BankKeys
 from issuer_sim.settings import Settings, chosen_institutions
 from runtime.settings import SettingsError, load
 from security_module import Purpose, SecurityModule
+from tests.support_keys import banks_rings
 
 WORLD = world.built_in()
 BANKS = [i.id for i in WORLD.institutions]
@@ -22,8 +23,8 @@ BANKS = [i.id for i in WORLD.institutions]
 @pytest.mark.parametrize("bank", BANKS)
 def test_every_card_of_the_world_is_good_at_its_bank(bank: str) -> None:
     module = SecurityModule(world.lmk("issuer"))
-    checks = CardChecks(bank, module, bank_keys(module, bank))
-    zone = module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(bank))
+    checks = CardChecks(bank, module, BankKeys(banks_rings(module, bank)))
+    zone = module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(bank), world.zone_pin_algorithm(bank))
     cards = WORLD.cards_of(bank)
     file = card_file(cards, world.pvv)
     for card in cards:

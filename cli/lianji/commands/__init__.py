@@ -13,6 +13,7 @@ MODULES = (
     "load",
     "verify",
     "scan",
+    "keys",
     "demo",
     "provision",
 )

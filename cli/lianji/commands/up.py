@@ -38,11 +38,12 @@ def register(app: typer.Typer) -> None:
                 callback=checks.whole_between(0, 65535),
             ),
         ] = 0,
+        keys: options.KeysDir = None,
         json: Annotated[bool, typer.Option("--json", help="Print one JSON line when ready.")] = False,
     ) -> None:
         """Start broker and services as local processes; Ctrl-C drains and stops them."""
         checks.make_data_dir(data_dir)
-        asyncio.run(_up(data_dir, _free(data_dir, port), json))
+        asyncio.run(_up(data_dir, _free(data_dir, port), keys, json))
 
 
 def _free(data_dir: Path, port: int) -> int:
@@ -70,12 +71,12 @@ def _refusal(port: int) -> str:
     return ""
 
 
-async def _up(data_dir: Path, port: int, json: bool) -> None:
+async def _up(data_dir: Path, port: int, keys: Path | None, json: bool) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    stack = Stack(data_dir, gateway_port=port)
+    stack = Stack(data_dir, gateway_port=port, keys=keys)
     sys.stderr.write(f"lianji: starting on {stack.data_dir} ({NOTICE})\n")
     starting = asyncio.create_task(stack.start())
     asked = asyncio.create_task(stopping.wait())

@@ -19,6 +19,8 @@ class CardData(msgspec.Struct, frozen=True, kw_only=True):
     """ISO 9564 format 0 under the zone key of `pin_zone`, 8 bytes; empty when no PIN was keyed."""
     pin_zone: str = ""
     """The institution under whose zone PIN key `pin_block` is encrypted."""
+    pin_key: str = ""
+    """Which version of that key: its check value, 8 hex digits; empty: the bank's current one."""
 
     def __repr__(self) -> str:  # the default would print the PIN block
         return f"CardData({self.pan})"

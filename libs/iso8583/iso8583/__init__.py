@@ -4,6 +4,7 @@ fields, compiled      the table, and the closures made of it
 message, codec        messages as values, and as bytes
 framing               2-byte lengths on a stream
 profile, subfields    which fields a message must have, and what stands inside them
+master_key            field 62 of a sign-on while the master key is being changed
 jsonform, dump        the JSON form; the masked form for people
 """
 
@@ -14,6 +15,7 @@ from iso8583.errors import FormatError
 from iso8583.fields import FIELDS, Field
 from iso8583.framing import LENGTH_SIZE, MAX_FRAME, FrameReader, frame
 from iso8583.jsonform import from_json, to_json
+from iso8583.master_key import named_master, split_master, with_master
 from iso8583.message import DEFAULT_TPDU, Header, Message, reply_mti, reply_to, swapped
 from iso8583.profile import carries_mac, check_profile, rule_for
 from iso8583.subfields import DownloadedKey, Field60, Institutions44, Keys62, Original61, Texts63, Totals48
@@ -48,10 +50,13 @@ __all__ = [
     "from_json",
     "mac_block",
     "masked_dump",
+    "named_master",
     "reply_mti",
     "reply_to",
     "rule_for",
     "salvage",
+    "split_master",
     "swapped",
     "to_json",
+    "with_master",
 ]

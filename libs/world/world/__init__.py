@@ -13,6 +13,7 @@ from functools import cache
 from world.banks import cards, institutions, stop_list
 from world.keys import (
     NOTICE,
+    Party,
     base_key,
     cvk,
     data_key,
@@ -24,6 +25,7 @@ from world.keys import (
     track2,
     track2_cvv,
     transport_key,
+    zone_pin_algorithm,
     zone_pin_key,
 )
 from world.model import (
@@ -55,6 +57,7 @@ __all__ = [
     "Card",
     "Institution",
     "Merchant",
+    "Party",
     "StopEntry",
     "Terminal",
     "World",
@@ -70,6 +73,7 @@ __all__ = [
     "track2",
     "track2_cvv",
     "transport_key",
+    "zone_pin_algorithm",
     "zone_pin_key",
 ]
 

@@ -53,6 +53,11 @@ def zone_pin_key(institution: str) -> bytes:
     return odd_parity(_derive(f"zone-pin:{institution}", 16))
 
 
+def zone_pin_algorithm(institution: str) -> Algorithm:
+    """The cipher of an institution's ZPK."""
+    return Algorithm.TDES
+
+
 def transport_key(institution: str) -> bytes:
     """KBPK between the acquirer and an institution, AES, 32 bytes: what keys travel under (TR-31)."""
     return _derive(f"transport:{institution}", 32)

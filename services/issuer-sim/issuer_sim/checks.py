@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import time
 
-import msgspec
-
 import world
 from contracts.authorization import CardData
 from issuer_sim.cards import CardOnFile
 from issuer_sim.domain.facts import Pin, is_expired
-from security_module import CardDataError, PinFormatError, SecurityModule, WrappedKey
+from issuer_sim.keys import BankKeys
+from security_module import CardDataError, PinFormatError, SecurityModule
 
 MANUAL_ENTRY = "01"
 """Field 22, first two digits: keyed by hand, so there is no track and no CVV."""
 _UTC_PLUS_8_S = 8 * 3600
-
-
-class BankKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """One institution's keys, wrapped."""
-
-    zone_pin: WrappedKey
-    cvk: WrappedKey
-    pvk: WrappedKey
 
 
 class CardChecks:
@@ -40,12 +31,22 @@ class CardChecks:
             return entry_mode.startswith(MANUAL_ENTRY)
         if track.pan != data.pan:
             return False
+        cvv = world.track2_cvv(track)
         try:
-            return self._module.verify_cvv(
-                self._keys.cvk, data.pan, track.expiry, track.service_code, world.track2_cvv(track)
+            return any(
+                self._module.verify_cvv(key, data.pan, track.expiry, track.service_code, cvv)
+                for key in self._keys.card_verification
             )
         except CardDataError:  # an expiry or service code that is no digits has no CVV
             return False
+
+    async def learn_key(self, data: CardData) -> None:
+        """To be done before `pin`: reads the zone key's ring again when the PIN block is under a version that is not known here.
+
+        A rotation writes the bank's ring before the acquirer's, so it is there. Raises NoAnswer when nobody can say.
+        """
+        if data.pin_key and data.pin_zone == self._institution and self._keys.zone_pin(data.pin_key) is None:
+            await self._keys.reread_zone()
 
     def pin(self, data: CardData, card: CardOnFile) -> Pin:
         """What came of the PIN block."""
@@ -53,9 +54,13 @@ class CardChecks:
             return Pin.ABSENT
         if data.pin_zone != self._institution:  # under another bank's zone key: no PIN of ours can come out of it
             return Pin.UNREADABLE
+        zone = self._keys.zone_pin(data.pin_key)
+        if zone is None:
+            return Pin.UNREADABLE
         try:
-            right = self._module.verify_pin(
-                data.pin_block, data.pan, pin_key=self._keys.zone_pin, pvk=self._keys.pvk, pvv=card.pvv
+            right = any(
+                self._module.verify_pin(data.pin_block, data.pan, pin_key=zone, pvk=pvk, pvv=card.pvv)
+                for pvk in self._keys.pin_verification
             )
         except PinFormatError:
             return Pin.UNREADABLE

@@ -1,36 +1,34 @@
-"""The standing keys that the gateway works with, wrapped once per process."""
+"""The standing keys that the gateway works with: the acquirer's key rings."""
 
 from __future__ import annotations
 
-import world
 from contracts.pan import MaskedCard, Pan
-from security_module import Purpose, SecurityModule, WrappedKey
+from key_store import KeyStore, names
+from security_module import Algorithm, SecurityModule, WrappedKey
 from world import World
+
+_BASES = {Algorithm.TDES: names.BASE_TDES, Algorithm.AES: names.BASE_AES}
+
+
+def required_rings(test_world: World) -> list[str]:
+    """What must be there before the gateway can work; a terminal without a ring only costs that terminal its sign-on."""
+    return [names.DATA, *_BASES.values(), *(names.zone(institution.id) for institution in test_world.institutions)]
 
 
 class Keyring:
-    """Terminal master keys, institutions' zone PIN keys and the data key."""
+    """Institutions' zone PIN keys, base keys and the data key, each as it is current at the moment. Nothing here asks the bucket."""
 
-    def __init__(self, module: SecurityModule, test_world: World) -> None:
+    def __init__(self, module: SecurityModule, store: KeyStore) -> None:
         self._module = module
-        self._data = module.import_clear(Purpose.DATA, world.data_key())
-        self._zones = {
-            institution.id: module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(institution.id))
-            for institution in test_world.institutions
-        }
-        self._masters: dict[str, WrappedKey] = {}
-
-    def terminal_master(self, terminal: str) -> WrappedKey:
-        """The TMK of a terminal of the world (so there are never more than it has)."""
-        key = self._masters.get(terminal)
-        if key is None:
-            key = self._masters[terminal] = self._module.import_clear(
-                Purpose.TERMINAL_MASTER, world.terminal_master_key(terminal)
-            )
-        return key
+        self._store = store
 
     def zone_pin(self, institution: str) -> WrappedKey:
-        return self._zones[institution]
+        """What PIN blocks for this institution are put under."""
+        return self._store.ring(names.zone(institution)).current.key
+
+    def base(self, cipher: Algorithm) -> WrappedKey:
+        """The base derivation key of the DUKPT terminals of one cipher."""
+        return self._store.ring(_BASES[cipher]).current.key
 
     def masked(self, pan: Pan) -> MaskedCard:
         """What may be stored of a card."""
@@ -45,3 +43,7 @@ class Keyring:
     def fingerprint(self, amount_minor: int, pan: Pan, processing_code: str) -> str:
         """Tells a repetition from another transaction under the same identity."""
         return self._module.digest(self._data, f"{amount_minor}|{pan.clear()}|{processing_code}".encode())
+
+    @property
+    def _data(self) -> WrappedKey:
+        return self._store.ring(names.DATA).current.key

@@ -78,7 +78,7 @@ class Pipeline:
         with self._desk.tracer.span(
             "receive frame", parent=ingress.trace, kind="server", attributes=attributes
         ) as span:
-            outcome = await self._outcome(message, body, span)
+            outcome, session = await self._outcome(message, body, span)
             if outcome is None:
                 span.error("no answer")
                 log.warning("left unanswered: the outcome is unknown", **_who(message, ingress, span))
@@ -92,24 +92,27 @@ class Pipeline:
                     **_who(message, ingress, span),
                 )
                 outcome = _refused(message, outcome)
-            sealed = self._send(message, outcome, span)
+            self._lead_to_new_master(message, outcome, session)
+            sealed = self._send(message, outcome, session, span)
         _log_answered(message, outcome, started, span.context.trace_id)
         return sealed
 
-    async def _outcome(self, message: Message, body: bytes, span: Span) -> Answer | Refusal | None:
-        """Known kind of message, known terminal, MAC; then what the message asks for."""
+    async def _outcome(
+        self, message: Message, body: bytes, span: Span
+    ) -> tuple[Answer | Refusal | None, Session | None]:
+        """Known kind of message, known terminal, MAC; then what the message asks for. And the session whose key made its MAC."""
         if message.mti not in PROFILE_MTIS:
-            return Refusal(rc.FORMAT_ERROR, "mti", "is not one of the profile's")
+            return Refusal(rc.FORMAT_ERROR, "mti", "is not one of the profile's"), None
         terminal = self._terminal(message)
         if isinstance(terminal, Refusal):
-            return terminal
+            return terminal, None
         session: Session | None = None
         if iso8583.carries_mac(message.mti):
             checked = await self._authenticated(message, body, terminal, span)
             if isinstance(checked, Refusal):
-                return checked
+                return checked, None
             session = checked
-        return await self._handled(message, terminal, session, span)
+        return await self._handled(message, terminal, session, span), session
 
     async def _handled(
         self, message: Message, terminal: Terminal, session: Session | None, span: Span
@@ -165,21 +168,28 @@ class Pipeline:
                 return Refusal(rc.MAC_ERROR, "64", "is not this message's MAC", SIGN_ON_AGAIN)
             return session
 
-    def _send(self, message: Message, answer: Answer, span: Span) -> bytes:
-        tid = message.text(41)
+    def _lead_to_new_master(self, message: Message, answer: Answer, session: Session | None) -> None:
+        """A right MAC may prove that the terminal has taken a new master key, and the answer may ask it to come for one."""
+        if session is not None and self._desk.masters.should_sign_on(message.text(41), session.master):
+            answer.processing = SIGN_ON_AGAIN
+
+    def _send(self, message: Message, answer: Answer, session: Session | None, span: Span) -> bytes:
         span.set("response_code", answer.code)
         if answer.rrn:
             span.set("rrn", answer.rrn)
         with self._desk.tracer.span("send answer", parent=span):
-            key, algorithm = self._mac_key(tid)
+            key, algorithm = self._mac_key(message.text(41), session)
             return self._sealer.seal(message, answer, key, algorithm)
 
-    def _mac_key(self, tid: str) -> tuple[WrappedKey | None, MacAlgorithm]:
-        """What the answer's MAC is made with; no key when the terminal is unknown or has not signed on."""
-        terminal, session = self._desk.world.terminal(tid), self._desk.sessions.remembered(tid)
-        if terminal is None or session is None:
+    def _mac_key(self, tid: str, session: Session | None) -> tuple[WrappedKey | None, MacAlgorithm]:
+        """What the answer's MAC is made with: the request's session, though the terminal may have signed on again meanwhile.
+
+        Where the request was not authenticated, the session that is remembered; no key when the terminal is unknown or has not signed on.
+        """
+        terminal, known = self._desk.world.terminal(tid), session or self._desk.sessions.remembered(tid)
+        if terminal is None or known is None:
             return None, MacAlgorithm.CUP_ECB
-        return session.mac, terminal.mac_algorithm
+        return known.mac, terminal.mac_algorithm
 
     def _undecodable(self, body: bytes, error: FormatError, ingress: Ingress) -> Received:
         started = time.perf_counter()
@@ -198,7 +208,7 @@ class Pipeline:
         if read is None or not mti:
             return Received(None)
         answer = _refused(read, Refusal.of(error))
-        key, algorithm = self._mac_key(read.text(41))
+        key, algorithm = self._mac_key(read.text(41), None)
         sealed = self._sealer.seal(read, answer, key, algorithm)
         _log_answered(read, answer, started, "")
         return Received(sealed)

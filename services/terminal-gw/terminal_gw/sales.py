@@ -99,18 +99,26 @@ def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal
         return CardData(pan=card.pan, expiry=card.expiry, track2=card.track2)
     if message.text(53)[:2] != _PIN_CONTROL:
         return Refusal(rc.FORMAT_ERROR, "53", "does not say PIN with card number under 3DES (26)")
+    zone = desk.keyring.zone_pin(institution.id)
     with desk.tracer.span("translate PIN", parent=exchange.span) as span:
         try:
             block = desk.module.translate_pin(
                 message.data(52),
                 card.pan,
                 from_key=exchange.session.pin,
-                to_key=desk.keyring.zone_pin(institution.id),
+                to_key=zone,
             )
         except PinFormatError:
             span.error(rc.PIN_FORMAT_ERROR)
             return Refusal(rc.PIN_FORMAT_ERROR, "52", "does not hold a PIN for this card")
-    return CardData(pan=card.pan, expiry=card.expiry, track2=card.track2, pin_block=block, pin_zone=institution.id)
+    return CardData(
+        pan=card.pan,
+        expiry=card.expiry,
+        track2=card.track2,
+        pin_block=block,
+        pin_zone=institution.id,
+        pin_key=zone.check_value,
+    )
 
 
 def _authorize_request(desk: Desk, exchange: Exchange, kind: Kind, data: CardData) -> AuthorizeRequest:

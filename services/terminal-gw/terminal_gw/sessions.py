@@ -17,6 +17,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     pin: WrappedKey
     mac: WrappedKey
     batch: str
+    master: str = ""
+    """Check value of the terminal master key that the keys were sent under."""
 
 
 class Bucket(Protocol):

@@ -27,8 +27,9 @@ class Messages:
         self.tid = tid
         self.mid = mid
 
-    def sign_on(self, *, stan: str, batch: str, operator: str, keys: str) -> Message:
-        return self._management("0800", stan, batch, keys, {63: f"{operator:0>3}"})
+    def sign_on(self, *, stan: str, batch: str, operator: str, keys: str, master: str) -> Message:
+        """`master`: check value of the master key that the terminal holds, 8 hex digits."""
+        return self._management("0800", stan, batch, keys, {62: master.encode(), 63: f"{operator:0>3}"})
 
     def sign_off(self, *, stan: str, batch: str) -> Message:
         return self._management("0820", stan, batch, "002", {})

@@ -111,6 +111,8 @@ class TerminalRecord(msgspec.Struct, kw_only=True):
     operators: dict[str, str] = {}
     """Operator → digest of the password."""
     session: Session | None = None
+    master: WrappedKey | None = None
+    """The master key (TMK) that a sign-on brought, under the terminal's local key; None: the one it was shipped with."""
     pending: PendingReversal | None = None
     closing: PendingClose | None = None
     transactions: dict[str, Transaction] = {}
@@ -166,6 +168,12 @@ class SignedOn(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 
 class SessionEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="session-ended"):
     """Signed off, or the host asked to sign on again."""
+
+
+class MasterKept(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="master-kept"):
+    """A new master key (TMK), wrapped under the terminal's local key. Once it is named to the host the former one may be gone there."""
+
+    key: WrappedKey
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="sent"):
@@ -225,6 +233,7 @@ Entry = (
     | StanUsed
     | SignedOn
     | SessionEnded
+    | MasterKept
     | Sent
     | Answered
     | ReversalDue
@@ -288,6 +297,10 @@ def _session_ended(record: TerminalRecord, entry: SessionEnded) -> None:
     record.session = None
 
 
+def _master_kept(record: TerminalRecord, entry: MasterKept) -> None:
+    record.master = entry.key
+
+
 def _close_sent(record: TerminalRecord, entry: CloseSent) -> None:
     record.stan, record.closing = int(entry.close.stan), entry.close
 
@@ -311,6 +324,7 @@ _CHANGES: dict[type[Any], Callable[[TerminalRecord, Any], None]] = {
     StanUsed: _stan_used,
     SignedOn: _signed_on,
     SessionEnded: _session_ended,
+    MasterKept: _master_kept,
     CloseSent: _close_sent,
     CloseEnded: _close_ended,
     OperatorSet: _operator_set,
