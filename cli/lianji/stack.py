@@ -17,7 +17,7 @@ from lianji.broker import BrokerError, LocalBroker, free_port
 from lianji.declaration import declaration_for, expected_subjects
 from lianji.errors import CliError
 from lianji.keys.directory import environment, master_keys
-from lianji.keys.fill import fill_missing
+from lianji.keys.fill import custodian_at, fill_standing, fill_terminals
 from lianji.stackfile import ProcessInfo, StackFile
 from lianji.supervisor import Child
 from runtime.bus import Bus
@@ -80,22 +80,27 @@ class Stack:
         bus = await Bus.connect(self.broker.url, "lianji-up", wait_s=10)
         try:
             await provision(bus, declaration_for(self.world))
-            await fill_missing(self.broker.url, masters)
-            for name, module in SERVICES:
-                child = Child(
-                    name,
-                    [sys.executable, "-m", module],
-                    self._environment(name),
-                    self.data_dir / "logs" / f"{name}.log",
-                    lambda _: self.write_stack_file(),
-                )
-                self.children[name] = child
-                self._run_path(name).unlink(missing_ok=True)
-                self._tasks.append(asyncio.create_task(child.supervise()))
+            async with custodian_at(self.broker.url, masters) as custodian:
+                await fill_standing(custodian, test_world=masters.test_world)
+                self._start_services()
+                await fill_terminals(custodian)
             await self._until_ready(bus)
         finally:
             await bus.close()
         self.write_stack_file()
+
+    def _start_services(self) -> None:
+        for name, module in SERVICES:
+            child = Child(
+                name,
+                [sys.executable, "-m", module],
+                self._environment(name),
+                self.data_dir / "logs" / f"{name}.log",
+                lambda _: self.write_stack_file(),
+            )
+            self.children[name] = child
+            self._run_path(name).unlink(missing_ok=True)
+            self._tasks.append(asyncio.create_task(child.supervise()))
 
     def _take_lock(self) -> None:
         run = self.data_dir / "run"

@@ -12,7 +12,7 @@ from lianji import checks, options
 from lianji.declaration import declaration_for
 from lianji.errors import CliError
 from lianji.keys.directory import MasterKeys, chosen_master_keys
-from lianji.keys.fill import fill_missing
+from lianji.keys.fill import custodian_at, fill_standing, fill_terminals
 from runtime.bus import Bus, NotDelivered
 from runtime.provision import provision as make
 from world import built_in
@@ -40,5 +40,6 @@ async def _provision(url: str, masters: MasterKeys) -> None:
         await make(bus, declaration)
     finally:
         await bus.close()
-    made = await fill_missing(url, masters)
+    async with custodian_at(url, masters) as custodian:
+        made = await fill_standing(custodian, test_world=masters.test_world) + await fill_terminals(custodian)
     print(f"provisioned: {', '.join(row.stream for row in declaration.logs)}; {made} key rings made")

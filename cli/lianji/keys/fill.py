@@ -7,7 +7,8 @@ themselves (transport, zone, data) are the test world's in the test world; under
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 
 import world
 from key_store import KeyRing, names
@@ -23,35 +24,42 @@ AT_ONCE = 256
 Maker = Callable[[SecurityModule], WrappedKey]
 
 
-async def fill_missing(url: str, masters: MasterKeys) -> int:
-    """The first fill, on a connection of the custodian's own; how many rings were made. CliError, NotDelivered."""
+@asynccontextmanager
+async def custodian_at(url: str, masters: MasterKeys) -> AsyncIterator[Custodian]:
+    """The custodian of a broker that was just provisioned, on a connection of his own. CliError, NotDelivered."""
     bus = await connect(url)
     try:
-        return await fill(await Custodian.open(bus, world.built_in(), masters), test_world=masters.test_world)
+        yield await Custodian.open(bus, world.built_in(), masters)
     finally:
         await bus.close()
 
 
-async def fill(custodian: Custodian, *, test_world: bool) -> int:
-    """Makes the rings that are missing; how many. CliError in one line."""
+async def fill_standing(custodian: Custodian, *, test_world: bool) -> int:
+    """Makes the missing rings that services need to start; how many. CliError in one line."""
     with in_one_line():
-        made = await _create(custodian.acquirer, dict(_acquirers(custodian.world, test_world)))
+        made = await _create(custodian.acquirer, dict(_acquirers(test_world)))
         for institution in custodian.world.institutions:
             made += await _create(custodian.parties[institution.id], dict(_banks(institution.id)))
             made += await _fill_shared(custodian, institution.id, test_world=test_world)
+    return made
+
+
+async def fill_terminals(custodian: Custodian) -> int:
+    """Makes the missing rings of terminals, about a thousand synced writes, while services start; how many. CliError in one line."""
+    makers = {
+        names.terminal(terminal.tid): _imported(Purpose.TERMINAL_MASTER, world.terminal_master_key(terminal.tid))
+        for terminal in custodian.world.terminals
+    }
+    with in_one_line():
+        made = await _create(custodian.acquirer, makers)
     if made:
         await custodian.notify()
     return made
 
 
-def _acquirers(everything: world.World, test_world: bool) -> Iterator[tuple[str, Maker]]:
+def _acquirers(test_world: bool) -> Iterator[tuple[str, Maker]]:
     for cipher, name in ((Algorithm.TDES, names.BASE_TDES), (Algorithm.AES, names.BASE_AES)):
         yield name, _imported(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher)
-    for terminal in everything.terminals:
-        yield (
-            names.terminal(terminal.tid),
-            _imported(Purpose.TERMINAL_MASTER, world.terminal_master_key(terminal.tid)),
-        )
     if test_world:
         yield names.DATA, _imported(Purpose.DATA, world.data_key())
     else:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from key_store import RETIRED, KeyRing, KeyVersion, names
 from lianji.keys.custodian import Address, Custodian
@@ -71,17 +71,21 @@ def as_json(rows: Iterable[Listed], holders: Holders) -> list[dict[str, Any]]:
 
 def show(rows: Iterable[Listed], holders: Holders, quiet: int) -> None:
     console = Console(highlight=False)
-    table = Table("ring", "version", "state", "algorithm", "bytes", "check value", "since", "held by (* as current)")
+    columns = (Column(name, no_wrap=True) for name in ("ring", "", "state", "kind", "check", "since"))
+    table = Table(*columns, "held by (* as current)")
     for row in rows:
         for version in row.ring.versions:
             style = "dim" if version.state == RETIRED else ""
-            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(version.since_ms / 1000))
-            cells = (
+            table.add_row(
                 str(row.address) if version is row.ring.versions[0] else "",
-                *(str(version.number), version.state, _algorithm(version), str(version.key.length)),
-                *(version.check_value, since, ", ".join(_held_by(row, version, holders))),
+                str(version.number),
+                version.state,
+                f"{_algorithm(version)} {version.key.length * 8}",
+                version.check_value,
+                time.strftime("%m-%d %H:%M:%S", time.localtime(version.since_ms / 1000)),
+                ", ".join(_held_by(row, version, holders)),
+                style=style,
             )
-            table.add_row(*cells, style=style)
     console.print(table)
     if quiet:
         console.print(f"{quiet} terminals have the master key that they began with; --all lists them, too.")

@@ -89,11 +89,9 @@ class Masters:
         held = ring.having(named)
         if held is None:
             return None
-        newest = max(ring.usable(), key=lambda version: version.number)
-        if newest.number > held.number:
-            return Held(held.key, newest.key)
         await self._retire_former(ring, held)
-        return Held(held.key)
+        newest = max(ring.usable(), key=lambda version: version.number)
+        return Held(held.key, newest.key if newest.number > held.number else None)
 
     def handed(self, terminal: str) -> None:
         """The waiting key is in an answer to the terminal."""
