@@ -119,7 +119,7 @@ class Stand:
             module=module(),
             keyring=Keyring(module(), rings),
             masters=Masters(rings, lambda: AT_MS),
-            sessions=Sessions(FakeBucket({}, 0)),
+            sessions=Sessions(FakeBucket({}, 0), module()),
             switch=self._switch(5.0),
             tracer=self._tracer,
             now_ms=lambda: AT_MS,
@@ -135,7 +135,7 @@ class Stand:
         self.bus.begin(mood)
         self.log.seek(0)
         self.log.truncate()
-        sessions = Sessions(FakeBucket({} if mood % 32 == NEW else self._stored, mood))
+        sessions = Sessions(FakeBucket({} if mood % 32 == NEW else self._stored, mood), module())
         if mood % 8 >= REMEMBERED:
             await sessions.reread(TERMINAL)
         switch = self._impatient if mood % 64 in SILENT else self._desk.switch

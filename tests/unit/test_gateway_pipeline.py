@@ -123,7 +123,7 @@ class Gateway:
             module=module,
             keyring=Keyring(module, self.rings),
             masters=self.masters,
-            sessions=Sessions(self.bucket),
+            sessions=Sessions(self.bucket, module),
             switch=Switch(self.switch, self.tracer, WORLD.shards, answer_timeout_s=answer_timeout_s, retry_s=0.001),
             tracer=self.tracer,
             now_ms=lambda: AT_MS,

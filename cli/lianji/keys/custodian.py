@@ -111,4 +111,4 @@ class Custodian:
 
     async def notify(self) -> None:
         """Tells whoever has rings to read them again. A hint: they do so by themselves, a little later."""
-        await tell(self.bus, subjects.KEYS_CHANGED, b"")
+        await tell(self.bus, subjects.KEYS_CHANGED)

@@ -8,7 +8,7 @@ from key_store import KeyRing, KeyVersion, names
 from lianji.errors import CliError
 from lianji.keys import moves
 from lianji.keys.custodian import ACQUIRER, Address, Custodian, in_one_line
-from lianji.keys.holders import until_every_gateway_holds
+from lianji.keys.holders import until_all_hold
 from runtime.clock import now_ms
 from security_module import Purpose, WrappedKey
 
@@ -63,7 +63,7 @@ async def promote_data(custodian: Custodian, ring: KeyRing, *, within_s: float) 
     if waiting is None:
         raise CliError(f"{address}: no version waits to become current")
     await custodian.notify()
-    gateways = await until_every_gateway_holds(custodian.bus, address, waiting.number, within_s=within_s)
+    gateways = await until_all_hold(custodian.bus, address, waiting.number, within_s=within_s)
     with in_one_line():
         ring = await custodian.acquirer.store.change(names.DATA, lambda now: now.promote(waiting.number, now_ms()))
     await custodian.notify()

@@ -41,7 +41,7 @@ async def wire(service: Service[Settings]) -> None:
         module=module,
         keyring=Keyring(module, store),
         masters=masters,
-        sessions=Sessions(await service.bucket(subjects.TERMINAL_SESSIONS)),
+        sessions=Sessions(await service.bucket(subjects.TERMINAL_SESSIONS), module),
         switch=Switch(service.bus, service.tracer, test_world.shards, answer_timeout_s=settings.answer_timeout_s),
         tracer=service.tracer,
         now_ms=now_ms,
