@@ -67,14 +67,13 @@ def environment(directory: Path | None, service: str) -> dict[str, str]:
 
 
 def make(directory: Path) -> dict[Party, str]:
-    """New LMK files, and the check value of each; CliError, and nothing written over, when there is one already."""
+    """New LMK files, and the check value of each; CliError, and nothing written, when there is one already."""
+    there = next((path for path in (file_of(directory, party) for party in PARTIES) if path.exists()), None)
+    if there is not None:
+        raise CliError(f"{there}: is there already; a master key is never written over, take another directory")
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return {party: _new(file_of(directory, party)) for party in PARTIES}
-    except FileExistsError as error:
-        raise CliError(
-            f"{error.filename}: is there already; a master key is never written over, take another directory"
-        ) from None
     except OSError as error:
         raise CliError(f"{error.filename}: {error.strerror}") from None
 

@@ -99,14 +99,16 @@ async def _fill_shared(custodian: Custodian, institution: str, *, test_world: bo
     elif not all(halves):
         await moves.agree_on_transport(custodian, institution)
         made += 2
-    if not all((acquirer.store.known(names.zone(institution)), bank.store.known(names.ZONE))):
-        await moves.send_zone_key(custodian, institution, _zone_key(acquirer.module, institution, test_world))
+    halves = [acquirer.store.known(names.zone(institution)), bank.store.known(names.ZONE)]
+    if not all(halves):
+        public = test_world and not any(halves)
+        await moves.send_zone_key(custodian, institution, _zone_key(acquirer.module, institution, public=public))
         made += 2
     return made
 
 
-def _zone_key(module: SecurityModule, institution: str, test_world: bool) -> WrappedKey:
+def _zone_key(module: SecurityModule, institution: str, *, public: bool) -> WrappedKey:
     cipher = world.zone_pin_algorithm(institution)
-    if test_world:
+    if public:
         return module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(institution), cipher)
     return module.generate(Purpose.ZONE_PIN, algorithm=cipher)
