@@ -16,7 +16,7 @@ import world
 from contracts import codec, subjects
 from contracts.authorization import AuthorizeReply, ReverseReply, SettleReply, SignOffReply, SignOnReply, Totals
 from fuzz.grammar import TELLING, TERMINAL
-from fuzz.keys import MAC_KEY, PIN_KEY, module, sign
+from fuzz.keys import MAC_KEY, PIN_KEY, key_rings, module, sign
 from fuzz.promises import BrokenPromiseError, require
 from iso8583 import FormatError, Message
 from runtime import logs
@@ -25,6 +25,7 @@ from runtime.tracing import Parent, Tracer
 from terminal_gw.answers import Sealer
 from terminal_gw.handlers import NatsIngress
 from terminal_gw.keyring import Keyring
+from terminal_gw.masters import Masters
 from terminal_gw.pipeline import Pipeline, Received
 from terminal_gw.requests import Desk, Ingress
 from terminal_gw.sessions import Session, Sessions
@@ -111,11 +112,13 @@ class Stand:
         self._tracer.enabled = False
         session = codec.encode_stored(Session(pin=PIN_KEY, mac=MAC_KEY, batch="000007"))
         self._stored = {subjects.token(str(tid)): session for tid in TELLING[41]}
+        rings = self.loop.run_until_complete(key_rings(module()))
         self._desk = Desk(
             world=self.world,
             module=module(),
-            keyring=Keyring(module(), self.world),
-            sessions=Sessions(FakeBucket({}, 0)),
+            keyring=Keyring(module(), rings),
+            masters=Masters(rings, lambda: AT_MS),
+            sessions=Sessions(FakeBucket({}, 0), module()),
             switch=self._switch(5.0),
             tracer=self._tracer,
             now_ms=lambda: AT_MS,
@@ -131,7 +134,7 @@ class Stand:
         self.bus.begin(mood)
         self.log.seek(0)
         self.log.truncate()
-        sessions = Sessions(FakeBucket({} if mood % 32 == NEW else self._stored, mood))
+        sessions = Sessions(FakeBucket({} if mood % 32 == NEW else self._stored, mood), module())
         if mood % 8 >= REMEMBERED:
             await sessions.reread(TERMINAL)
         switch = self._impatient if mood % 64 in SILENT else self._desk.switch

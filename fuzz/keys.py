@@ -7,6 +7,7 @@ from functools import cache
 import iso8583
 import world
 from iso8583 import Field59, FormatError, Message
+from key_store import KeyRing, KeyStore, names
 from security_module import Algorithm, DukptKey, Key, Purpose, SecurityModule, SecurityModuleError, WrappedKey
 from world import KeyScheme, Terminal
 
@@ -25,6 +26,36 @@ def base(scheme: KeyScheme) -> WrappedKey:
     """The base key of a DUKPT scheme."""
     cipher = Algorithm.AES if scheme is KeyScheme.DUKPT_AES else Algorithm.TDES
     return module().import_clear(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher)
+
+
+class _NoBucket:
+    """Rings are made once and never changed; what is not in memory is nowhere."""
+
+    async def get_entry(self, key: str) -> tuple[bytes, int] | None:
+        return None
+
+    async def update(self, key: str, value: bytes, revision: int) -> int | None:
+        return 1
+
+    async def changes(self, after: int) -> tuple[list[tuple[str, bytes, int]], int]:
+        return [], after
+
+
+async def key_rings(hsm: SecurityModule) -> KeyStore:
+    """The acquirer's rings of the test world, those of its few terminals by hand only."""
+    store = KeyStore(_NoBucket(), "acquirer")
+    keys = {names.DATA: hsm.import_clear(Purpose.DATA, world.data_key())}
+    for scheme, name in ((KeyScheme.DUKPT_TDES, names.BASE_TDES), (KeyScheme.DUKPT_AES, names.BASE_AES)):
+        keys[name] = base(scheme)
+    for institution in world.built_in().institutions:
+        zone = world.zone_pin_key(institution.id), world.zone_pin_algorithm(institution.id)
+        keys[names.zone(institution.id)] = hsm.import_clear(Purpose.ZONE_PIN, *zone)
+    for terminal in world.built_in().terminals[:16]:
+        master = world.terminal_master_key(terminal.tid)
+        keys[names.terminal(terminal.tid)] = hsm.import_clear(Purpose.TERMINAL_MASTER, master)
+    for name, key in keys.items():
+        await store.create(KeyRing.first(name, key, 0))
+    return store
 
 
 def sign(body: bytes) -> bytes:

@@ -1,6 +1,15 @@
-"""Key rings without a broker: a bucket in memory."""
+"""Key rings without a broker: a bucket in memory, and the test world's rings in it."""
 
 from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import world
+from key_store import KeyRing, KeyStore, names
+from security_module import Algorithm, Purpose, SecurityModule, WrappedKey
+
+T = TypeVar("T")
 
 
 class MemoryBucket:
@@ -33,3 +42,54 @@ class MemoryBucket:
         self.asked += 1
         if self.trouble is not None:
             raise self.trouble
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that waits for nobody, as none does on a bucket in memory."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    raise AssertionError("it waits")
+
+
+def acquirers_rings(module: SecurityModule, bucket: MemoryBucket | None = None, *, terminals: int = 16) -> KeyStore:
+    """The acquirer's rings of the test world, of its first terminals only, in a bucket of their own."""
+    keys = {
+        names.DATA: module.import_clear(Purpose.DATA, world.data_key()),
+        names.BASE_TDES: module.import_clear(Purpose.BASE_DERIVATION, world.base_key(Algorithm.TDES)),
+        names.BASE_AES: module.import_clear(Purpose.BASE_DERIVATION, world.base_key(Algorithm.AES), Algorithm.AES),
+    }
+    for bank in (institution.id for institution in world.built_in().institutions):
+        keys[names.transport(bank)] = _transport(module, bank)
+        keys[names.zone(bank)] = _zone(module, bank)
+    for terminal in world.built_in().terminals[:terminals]:
+        master = world.terminal_master_key(terminal.tid)
+        keys[names.terminal(terminal.tid)] = module.import_clear(Purpose.TERMINAL_MASTER, master)
+    return _store(keys, bucket, "acquirer")
+
+
+def banks_rings(module: SecurityModule, bank: str, bucket: MemoryBucket | None = None) -> KeyStore:
+    """A bank's rings of the test world."""
+    keys = {
+        names.TRANSPORT: _transport(module, bank),
+        names.ZONE: _zone(module, bank),
+        names.CVK: module.import_clear(Purpose.CVK, world.cvk(bank)),
+        names.PVK: module.import_clear(Purpose.PVK, world.pvk(bank)),
+    }
+    return _store(keys, bucket, bank)
+
+
+def _transport(module: SecurityModule, bank: str) -> WrappedKey:
+    return module.import_clear(Purpose.KEY_BLOCK, world.transport_key(bank), Algorithm.AES)
+
+
+def _zone(module: SecurityModule, bank: str) -> WrappedKey:
+    return module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(bank), world.zone_pin_algorithm(bank))
+
+
+def _store(keys: dict[str, WrappedKey], bucket: MemoryBucket | None, party: str) -> KeyStore:
+    store = KeyStore(bucket or MemoryBucket(), party)
+    for name, key in keys.items():
+        at_once(store.create(KeyRing.first(name, key, 0)))
+    return store

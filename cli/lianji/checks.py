@@ -72,6 +72,13 @@ def data_dir(value: Path | None) -> Path | None:
     return value
 
 
+def key_dir(value: Path | None) -> Path | None:
+    """A directory that is there."""
+    if value is not None and not value.is_dir():
+        raise typer.BadParameter(f"{value} is no directory; `lianji keys new {value}` makes one")
+    return value
+
+
 def make_data_dir(path: Path) -> None:
     """Makes the directory, for commands that write; raises CliError when that cannot be."""
     try:

@@ -20,7 +20,11 @@ def declaration_for(world: World) -> Declaration:
         logs=journals + ledgers,
         leases=subjects.LEASES,
         snapshots=subjects.SNAPSHOTS,
-        buckets=(subjects.TERMINAL_SESSIONS,),
+        buckets=(
+            subjects.TERMINAL_SESSIONS,
+            subjects.KEYS_ACQUIRER,
+            *(subjects.keys_issuer(i.id) for i in world.institutions),
+        ),
     )
 
 

@@ -35,6 +35,15 @@ Nats = Annotated[
         envvar="LIANJI_NATS_URL", help="Broker of a stack that runs elsewhere (Compose).", callback=checks.nats
     ),
 ]
+KeysDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        envvar="LIANJI_KEYS",
+        help="Directory of the master keys (`lianji keys new`); left out: the running stack's, or the test world's.",
+        callback=checks.key_dir,
+    ),
+]
 Rrn = Annotated[str, typer.Argument(help="Reference number (field 37).", callback=checks.rrn)]
 Gateway = Annotated[
     str, typer.Option(envvar="LIANJI_GATEWAY", help="HOST:PORT of a gateway that runs elsewhere (Compose).")

@@ -16,6 +16,8 @@ from lianji import stackfile
 from lianji.broker import BrokerError, LocalBroker
 from lianji.declaration import declaration_for, expected_subjects
 from lianji.errors import CliError
+from lianji.keys.directory import environment, master_keys
+from lianji.keys.fill import custodian_at, fill_standing, fill_terminals
 from lianji.ports import LOOPBACK, HeldPort
 from lianji.stackfile import ProcessInfo, StackFile
 from lianji.supervisor import Child
@@ -50,8 +52,17 @@ _run_file = msgspec.json.Decoder(RunFile).decode
 class Stack:
     """One embedded stack over one data directory. The gateway's port is held while the stack lives; any, when none is given."""
 
-    def __init__(self, data_dir: Path, *, port: HeldPort | None = None, tls_port: HeldPort | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: HeldPort | None = None,
+        tls_port: HeldPort | None = None,
+        keys: Path | None = None,
+    ) -> None:
         self.data_dir = data_dir.resolve()
+        self.keys = keys.resolve() if keys is not None else None
+        """Directory of master keys; without one it is the test world's stack, whose keys are public."""
         self.world: World = built_in()
         self._port = port or HeldPort()
         self.gateway_host, self.gateway_port = LOOPBACK, self._port.number
@@ -68,6 +79,7 @@ class Stack:
 
     async def start(self) -> None:
         """Returns when a swipe can be taken; raises CliError with what is missing and where to look."""
+        masters = master_keys(self.keys)
         self._take_lock()
         self._tls_environment = self._tls.open() if self._tls else {}
         try:
@@ -80,21 +92,27 @@ class Stack:
         bus = await Bus.connect(self.broker.url, "lianji-up", wait_s=10)
         try:
             await provision(bus, declaration_for(self.world))
-            for name, module in SERVICES:
-                child = Child(
-                    name,
-                    [sys.executable, "-m", module],
-                    self._environment(name),
-                    self.data_dir / "logs" / f"{name}.log",
-                    lambda _: self.write_stack_file(),
-                )
-                self.children[name] = child
-                self._run_path(name).unlink(missing_ok=True)
-                self._tasks.append(asyncio.create_task(child.supervise()))
+            async with custodian_at(self.broker.url, masters) as custodian:
+                await fill_standing(custodian, test_world=masters.test_world)
+                self._start_services()
+                await fill_terminals(custodian)
             await self._until_ready(bus)
         finally:
             await bus.close()
         self.write_stack_file()
+
+    def _start_services(self) -> None:
+        for name, module in SERVICES:
+            child = Child(
+                name,
+                [sys.executable, "-m", module],
+                self._environment(name),
+                self.data_dir / "logs" / f"{name}.log",
+                lambda _: self.write_stack_file(),
+            )
+            self.children[name] = child
+            self._run_path(name).unlink(missing_ok=True)
+            self._tasks.append(asyncio.create_task(child.supervise()))
 
     def _take_lock(self) -> None:
         run = self.data_dir / "run"
@@ -118,6 +136,7 @@ class Stack:
             "LIANJI_LISTEN_PORT": str(self.gateway_port),
             "PYTHONUNBUFFERED": "1",
             **(self._tls_environment if name == "terminal-gw" else {}),
+            **environment(self.keys, name),
         }
 
     def _run_path(self, name: str) -> Path:
@@ -174,6 +193,7 @@ class Stack:
             tls_port=self._tls.port if self._tls else self._ports("terminal-gw").get("tls", 0),
             tls_ca=str(self._tls.ca) if self._tls else "",
             processes=processes,
+            keys="" if self.keys is None else str(self.keys),
         )
 
     def _ports(self, name: str) -> dict[str, int]:

@@ -29,6 +29,8 @@ class StackFile(msgspec.Struct, kw_only=True):
     tls_ca: str = ""
     """The CA that signs terminals' certificates, when it is the data directory's own."""
     processes: dict[str, ProcessInfo]
+    keys: str = ""
+    """Directory of its master keys; empty: the test world's."""
 
 
 _decode = msgspec.json.Decoder(StackFile).decode

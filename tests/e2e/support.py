@@ -54,6 +54,17 @@ class StackProcess:
             check=False,
         )
 
+    def keys(self, *arguments: str, answers: str = "") -> subprocess.CompletedProcess[str]:
+        """One `lianji keys` command against this stack; `answers` is what it reads from standard input."""
+        return subprocess.run(
+            [LIANJI, "keys", *arguments, "--data-dir", str(self.data_dir)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            input=answers,
+        )
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """One command against this stack, in the background."""
         return subprocess.Popen(

@@ -15,12 +15,12 @@ from contracts.authorization import AuthorizeRequest, CardData, IssuerReply, Iss
 from contracts.kinds import Kind
 from contracts.money import CNY
 from contracts.pan import Pan, Track2, luhn_check_digit
-from issuer_sim.app import bank_keys
 from issuer_sim.cards import CardOnFile
 from issuer_sim.checks import CardChecks
 from issuer_sim.domain.accounts import Account
 from issuer_sim.domain.machine import LedgerMachine
 from issuer_sim.handlers import Bank, Handlers
+from issuer_sim.keys import BankKeys
 from runtime.bus import Request
 from runtime.log import GroupLog, Position
 from runtime.memory_log import MemoryLog
@@ -30,6 +30,7 @@ from security_module import PinFormat, SecurityModule
 from terminal_sim.record import new_record
 from terminal_sim.schemes import seal_of
 from terminal_sim.terminal import Terminal
+from tests.support_keys import banks_rings
 from tests.unit.test_gateway_pipeline import AT_MS, TCP, WORLD, Gateway
 from world import Institution, KeyScheme
 
@@ -79,7 +80,7 @@ class House:
     def verdict(self, institution: Institution, card: CardData, pvv: str) -> str:
         """The response code of a bank that has this card on file."""
         on_file = CardOnFile(account="A1", expiry=EXPIRY, pvv=pvv, debit=True)
-        checks = CardChecks(institution.id, self.module, bank_keys(self.module, institution.id))
+        checks = CardChecks(institution.id, self.module, BankKeys(banks_rings(self.module, institution.id)))
         bank = Bank(institution=institution.id, cards={card.pan: on_file}, checks=checks, scripted=False)
 
         async def ask() -> bytes | None:
@@ -116,7 +117,7 @@ def track_of(institution: Institution, serial: str) -> Track2:
     partial = institution.bins[0] + serial
     pan = Pan(partial + luhn_check_digit(partial))
     module = house().module
-    cvv = module.cvv(bank_keys(module, institution.id).cvk, pan, EXPIRY, SERVICE)
+    cvv = module.cvv(BankKeys(banks_rings(module, institution.id)).card_verification[0], pan, EXPIRY, SERVICE)
     return Track2(f"{pan.clear()}D{EXPIRY}{SERVICE}{cvv}".ljust(37, "0"))
 
 
@@ -126,7 +127,7 @@ def test_the_bank_knows_the_pin_from_a_wrong_one(
 ) -> None:
     track = track_of(institution, serial)
     module = house().module
-    pvk = bank_keys(module, institution.id).pvk
+    pvk = BankKeys(banks_rings(module, institution.id)).pin_verification[0]
     pvv = module.pvv(pvk, track.pan, pin)
     for keyed in (pin, other):
         card = house().at_the_bank(facts, track, keyed)

@@ -74,18 +74,20 @@ async def test_a_time_out_of_something_else_is_not_the_broker_s() -> None:
 def test_what_escapes_a_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:
-    async def fail(_: str) -> None:
+    async def fail(*_: object) -> None:
         raise error
 
+    monkeypatch.setenv("LIANJI_WORLD", "test")
     monkeypatch.setattr(provision, "_provision", fail)
     assert run(["provision"]) == 1
     assert capsys.readouterr().err == "lianji: broker: connection lost or no answer; is the stack up?\n"
 
 
 def test_a_bug_says_where(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    async def fail(_: str) -> None:
+    async def fail(*_: object) -> None:
         raise ZeroDivisionError
 
+    monkeypatch.setenv("LIANJI_WORLD", "test")
     monkeypatch.setattr(provision, "_provision", fail)
     assert run(["provision"]) == 1
     line = capsys.readouterr().err

@@ -38,12 +38,12 @@ from contracts.kinds import Kind
 from contracts.pan import MaskedCard, Pan
 from contracts.questions import BatchQuestion, DaySummaryQuestion, Refused, SlipQuestion
 from contracts.reading import UnreadableError, reader, rule
-from issuer_sim.app import bank_keys
 from issuer_sim.cards import card_file, openings
 from issuer_sim.checks import CardChecks
 from issuer_sim.domain.machine import LedgerMachine
 from issuer_sim.handlers import Bank
 from issuer_sim.handlers import Handlers as BankHandlers
+from issuer_sim.keys import BankKeys
 from leaks.damage import Damage, damaged
 from lianji.scan.detector import Detector
 from lianji.scan.wanted import wanted
@@ -61,6 +61,7 @@ from settlement.handlers import Handlers as LedgerHandlers
 from settlement.queries import LedgerReader
 from settlement.store import Ledger
 from tests.support_auth import Banks, office, take_office
+from tests.support_keys import banks_rings
 
 WORLD = world.built_in()
 CARD = WORLD.cards[0]
@@ -167,7 +168,7 @@ async def test_a_bank(operation: str, out: io.BytesIO) -> None:
     bank = Bank(
         institution=CARD.issuer,
         cards=card_file(cards, world.pvv),
-        checks=CardChecks(CARD.issuer, module, bank_keys(module, CARD.issuer)),
+        checks=CardChecks(CARD.issuer, module, BankKeys(banks_rings(module, CARD.issuer))),
         scripted=False,
     )
     handlers = BankHandlers(bank, term, Tracer("issuer-sim", "test"), lambda: 1_769_832_000_000)

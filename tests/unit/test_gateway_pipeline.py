@@ -34,10 +34,12 @@ from security_module import Purpose, SecurityModule, WrappedKey
 from terminal_gw.answers import Sealer
 from terminal_gw.handlers import NatsIngress
 from terminal_gw.keyring import Keyring
+from terminal_gw.masters import Masters
 from terminal_gw.pipeline import HANDLERS, Pipeline
 from terminal_gw.requests import Desk, Ingress
 from terminal_gw.sessions import Sessions
 from terminal_gw.switch import Switch
+from tests.support_keys import acquirers_rings
 
 WORLD = world.built_in()
 CARD = next(card for card in WORLD.cards if card.name == "debit-1")
@@ -115,11 +117,14 @@ class Gateway:
         self.switch, self.bucket = switch or FakeSwitch(), bucket or FakeBucket()
         module, self.tracer = SecurityModule(world.lmk("acquirer")), Tracer("terminal-gw", "test")
         self.tracer.enabled = True
+        self.rings = acquirers_rings(module)
+        self.masters = Masters(self.rings, lambda: AT_MS)
         self.desk = Desk(
             world=WORLD,
             module=module,
-            keyring=Keyring(module, WORLD),
-            sessions=Sessions(self.bucket),
+            keyring=Keyring(module, self.rings),
+            masters=self.masters,
+            sessions=Sessions(self.bucket, module),
             switch=Switch(self.switch, self.tracer, WORLD.shards, answer_timeout_s=answer_timeout_s, retry_s=0.001),
             tracer=self.tracer,
             now_ms=lambda: AT_MS,

@@ -20,10 +20,12 @@ from contracts.money import CNY
 from contracts.pan import Pan, Track2, luhn_check_digit
 from issuer_sim import handlers as edge
 from issuer_sim.cards import CardOnFile
-from issuer_sim.checks import BankKeys, CardChecks, yymm
+from issuer_sim.checks import CardChecks, yymm
 from issuer_sim.domain.accounts import Account, State
 from issuer_sim.domain.machine import LedgerMachine
 from issuer_sim.handlers import Bank, Handlers
+from issuer_sim.keys import BankKeys
+from key_store import names
 from runtime import logs
 from runtime.bus import Request
 from runtime.log import Fenced, GroupLog, Position, decode_group
@@ -31,6 +33,7 @@ from runtime.memory_log import MemoryLog, Trap
 from runtime.ownership import Term
 from runtime.tracing import Span, Tracer
 from security_module import PinFormat, Purpose, SecurityModule
+from tests.support_keys import MemoryBucket, banks_rings
 
 BANK = "huaxing"
 NOW_MS = 1_767_196_800_000  # 2026-01-01 in UTC+8
@@ -41,9 +44,9 @@ EXPIRY, SERVICE = "3012", "101"
 TX, SECOND = "10000001:000001:000001", "10000001:000001:000002"
 
 module = SecurityModule(bytes(range(32)))
-keys = BankKeys(
-    zone_pin=module.generate(Purpose.ZONE_PIN), cvk=module.generate(Purpose.CVK), pvk=module.generate(Purpose.PVK)
-)
+bucket = MemoryBucket()
+rings = banks_rings(module, BANK, bucket)
+ZONE, CVK, PVK = (rings.ring(name).current.key for name in (names.ZONE, names.CVK, names.PVK))
 
 
 class SlowLog(MemoryLog):
@@ -72,8 +75,10 @@ class Desk:
             self.machine, self.machine.new_state(), GroupLog(self.log, 1, Position(), now_ns=lambda: 0)
         )
         self.tracer = Tracer("issuer-sim", "test")
-        card = CardOnFile(account="A1", expiry=EXPIRY, pvv=module.pvv(keys.pvk, PAN, PIN), debit=True)
-        self.bank = Bank(institution=BANK, cards={PAN: card}, checks=CardChecks(BANK, module, keys), scripted=scripted)
+        card = CardOnFile(account="A1", expiry=EXPIRY, pvv=module.pvv(PVK, PAN, PIN), debit=True)
+        self.bank = Bank(
+            institution=BANK, cards={PAN: card}, checks=CardChecks(BANK, module, BankKeys(rings)), scripted=scripted
+        )
         self.handlers = Handlers(self.bank, self.term, self.tracer, lambda: NOW_MS)
 
     @property
@@ -95,7 +100,7 @@ class Desk:
 
 
 def track(pan: Pan = PAN, expiry: str = EXPIRY, cvv: str = "") -> Track2:
-    cvv = cvv or module.cvv(keys.cvk, pan, expiry, SERVICE)
+    cvv = cvv or module.cvv(CVK, pan, expiry, SERVICE)
     return Track2(f"{pan.clear()}D{expiry}{SERVICE}{discretionary(cvv)}")
 
 
@@ -105,7 +110,7 @@ def discretionary(cvv: str) -> str:
 
 
 def card(**changes: object) -> CardData:
-    block = module.encrypt_pin(keys.zone_pin, PIN, PAN)
+    block = module.encrypt_pin(ZONE, PIN, PAN)
     return msgspec.structs.replace(
         CardData(pan=PAN, expiry=EXPIRY, track2=track(), pin_block=block, pin_zone=BANK), **changes
     )
@@ -145,7 +150,7 @@ async def test_a_sale_is_posted_and_approved() -> None:
     assert desk.balance == 1_999_000
 
 
-WRONG_CVV = f"{(int(module.cvv(keys.cvk, PAN, EXPIRY, SERVICE)) + 1) % 1000:03d}"
+WRONG_CVV = f"{(int(module.cvv(CVK, PAN, EXPIRY, SERVICE)) + 1) % 1000:03d}"
 
 
 @pytest.mark.parametrize(
@@ -159,14 +164,14 @@ WRONG_CVV = f"{(int(module.cvv(keys.cvk, PAN, EXPIRY, SERVICE)) + 1) % 1000:03d}
         ({"card": card(track2=Track2(f"{PAN.clear()}D{EXPIRY}"))}, "59"),
         ({"card": card(track2=None)}, "59"),
         ({"card": card(track2=None), "entry_mode": "011"}, "00"),
-        ({"card": card(pin_block=module.encrypt_pin(keys.zone_pin, "112233", PAN))}, "55"),
+        ({"card": card(pin_block=module.encrypt_pin(ZONE, "112233", PAN))}, "55"),
         ({"card": card(pin_block=b"", pin_zone="")}, "55"),
         ({"card": card(pin_block=module.encrypt_pin(module.generate(Purpose.ZONE_PIN), PIN, PAN))}, "99"),
         ({"card": card(pin_zone="nanhai")}, "99"),
         ({"card": card(pin_block=b"short")}, "99"),
         ({"card": card(pin_format="iso-3")}, "99"),
         (
-            {"card": card(pin_block=module.encrypt_pin(keys.zone_pin, PIN, PAN, PinFormat.ISO_3), pin_format="iso-3")},
+            {"card": card(pin_block=module.encrypt_pin(ZONE, PIN, PAN, PinFormat.ISO_3), pin_format="iso-3")},
             "00",
         ),
         ({"card": card(pin_format="iso-4")}, "99"),  # not under a TDES key
@@ -334,7 +339,7 @@ async def test_nothing_of_the_card_is_in_logs_spans_or_ledger(monkeypatch: pytes
     desk = Desk()
     try:
         await desk.authorize()
-        await desk.authorize(transaction=SECOND, card=card(pin_block=module.encrypt_pin(keys.zone_pin, "112233", PAN)))
+        await desk.authorize(transaction=SECOND, card=card(pin_block=module.encrypt_pin(ZONE, "112233", PAN)))
         await desk.reverse()
         damaged = msgspec.json.decode(codec.encode(request())) | {"amount_minor": "many"}
         await desk.handlers.authorize(Request("s", msgspec.json.encode(damaged), None, 0))

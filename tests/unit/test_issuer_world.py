@@ -6,14 +6,15 @@ import pytest
 
 import world
 from contracts.authorization import CardData
-from issuer_sim.app import bank_keys
 from issuer_sim.cards import card_file, openings
 from issuer_sim.checks import CardChecks
 from issuer_sim.domain.accounts import open_accounts
 from issuer_sim.domain.facts import Pin
+from issuer_sim.keys import BankKeys
 from issuer_sim.settings import Settings, chosen_institutions
 from runtime.settings import SettingsError, load
 from security_module import Purpose, SecurityModule
+from tests.support_keys import banks_rings
 
 WORLD = world.built_in()
 FORMATS = {i.id: i.pin_format for i in WORLD.institutions}
@@ -23,7 +24,7 @@ BANKS = list(FORMATS)
 @pytest.mark.parametrize("bank", BANKS)
 def test_every_card_of_the_world_is_good_at_its_bank(bank: str) -> None:
     module = SecurityModule(world.lmk("issuer"))
-    checks = CardChecks(bank, module, bank_keys(module, bank))
+    checks = CardChecks(bank, module, BankKeys(banks_rings(module, bank)))
     zone = module.import_clear(Purpose.ZONE_PIN, world.zone_pin_key(bank), world.zone_pin_algorithm(bank))
     cards, pin_format = WORLD.cards_of(bank), FORMATS[bank]
     file = card_file(cards, world.pvv)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from key_store import ContendedError, KeyRing, KeyStore, MissingRingError, RingError, WrongMasterError
+from contracts.codec import decoder, encode
+from contracts.key_holding import HeldAnswer, HeldQuestion, HeldRing
+from key_store import ContendedError, KeyRing, KeyStore, MissingRingError, RingError, WrongMasterError, holding
 from security_module import Purpose, SecurityModule
 from tests.support_keys import MemoryBucket
 
@@ -124,3 +126,42 @@ async def test_another_master_key_is_noticed_and_a_foreign_or_damaged_ring_refus
     bucket.values["data"] = b"{}", revision + 2
     with pytest.raises(RingError, match="issuer huaxing: key ring data cannot be read"):
         await store.reread("data")
+
+
+async def test_a_damaged_ring_costs_no_other_its_refresh(bucket: MemoryBucket) -> None:
+    writer, reader = KeyStore(bucket, "acquirer"), KeyStore(bucket, "acquirer")
+    for name in ("a", "b", "c"):
+        await writer.create(new_ring(name))
+    bucket.values["b"] = b"{}", bucket.values["b"][1]
+    assert await reader.refresh() == {"a", "c"}
+    assert len(reader.troubles) == 1
+    assert "key ring b cannot be read" in reader.troubles[0]
+    await reader.refresh()
+    assert reader.troubles == ()
+
+
+async def test_a_start_needs_every_required_ring(bucket: MemoryBucket) -> None:
+    await KeyStore(bucket, "acquirer").create(new_ring())
+    await KeyStore(bucket, "acquirer").load(MODULE, ["data"])
+    with pytest.raises(
+        MissingRingError, match=r"key ring zone\.huaxing is missing; `lianji provision` fills the rings"
+    ):
+        await KeyStore(bucket, "acquirer").load(MODULE, ["data", "zone.huaxing"])
+    with pytest.raises(WrongMasterError):
+        await KeyStore(bucket, "acquirer").load(SecurityModule(b"2" * 32), ["data"])
+    bucket.values["data"] = b"{}", 1
+    with pytest.raises(RingError, match="cannot be read"):
+        await KeyStore(bucket, "acquirer").load(MODULE, [])
+
+
+async def test_a_holder_says_which_versions_it_has_of_the_rings_asked_for(bucket: MemoryBucket) -> None:
+    store = KeyStore(bucket, "acquirer")
+    for name in ("data", "other"):
+        await store.create(new_ring(name))
+    await store.change("data", grown)
+    await store.change("data", lambda ring: ring.promote(2, 3))
+    question = encode(HeldQuestion(rings=("data", "none")))
+    answer = decoder(HeldAnswer).decode(holding(question, [store], "gw-1"))
+    assert answer == HeldAnswer(
+        instance="gw-1", held=(HeldRing(party="acquirer", name="data", current=2, usable=(2, 1)),)
+    )

@@ -14,6 +14,7 @@ MODULES = (
     "load",
     "verify",
     "scan",
+    "keys",
     "demo",
     "provision",
 )

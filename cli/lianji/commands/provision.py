@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Annotated
 
 import typer
 
-from lianji import checks
+from lianji import checks, options
 from lianji.declaration import declaration_for
 from lianji.errors import CliError
+from lianji.keys.directory import MasterKeys, chosen_master_keys
+from lianji.keys.fill import custodian_at, fill_standing, fill_terminals
 from runtime.bus import Bus, NotDelivered
 from runtime.provision import provision as make
 from world import built_in
@@ -21,12 +24,13 @@ def register(app: typer.Typer) -> None:
         nats: Annotated[
             str, typer.Option(envvar="LIANJI_NATS_URL", help="URL of the broker.", callback=checks.nats)
         ] = "nats://127.0.0.1:4222",
+        keys: options.KeysDir = None,
     ) -> None:
-        """Make the streams, buckets and consumers that are not there yet, and exit."""
-        asyncio.run(_provision(nats))
+        """Make the streams, buckets and consumers that are not there yet, fill key rings that are missing, and exit."""
+        asyncio.run(_provision(nats, chosen_master_keys(keys, os.environ)))
 
 
-async def _provision(url: str) -> None:
+async def _provision(url: str, masters: MasterKeys) -> None:
     declaration = declaration_for(built_in())
     try:
         bus = await Bus.connect(url, "lianji-provision", wait_s=60)
@@ -36,4 +40,6 @@ async def _provision(url: str) -> None:
         await make(bus, declaration)
     finally:
         await bus.close()
-    print(f"provisioned: {', '.join(row.stream for row in declaration.logs)}")
+    async with custodian_at(url, masters) as custodian:
+        made = await fill_standing(custodian, test_world=masters.test_world) + await fill_terminals(custodian)
+    print(f"provisioned: {', '.join(row.stream for row in declaration.logs)}; {made} key rings made")

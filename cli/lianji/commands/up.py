@@ -45,12 +45,13 @@ def register(app: typer.Typer) -> None:
                 help="A door for mutual TLS too, on port 8584 if it is free; `lianji certificate` issues terminals' certificates.",
             ),
         ] = False,
+        keys: options.KeysDir = None,
         json: Annotated[bool, typer.Option("--json", help="Print one JSON line when ready.")] = False,
     ) -> None:
         """Start broker and services as local processes; Ctrl-C drains and stops them."""
         checks.make_data_dir(data_dir)
         tls_port = _hold(data_dir, 0, usual=tls_door.DEFAULT_PORT) if tls else None
-        asyncio.run(_up(data_dir, _hold(data_dir, port), tls_port, json))
+        asyncio.run(_up(data_dir, _hold(data_dir, port), tls_port, keys, json))
 
 
 def _hold(data_dir: Path, number: int, *, usual: int = DEFAULT_PORT) -> HeldPort:
@@ -64,12 +65,12 @@ def _hold(data_dir: Path, number: int, *, usual: int = DEFAULT_PORT) -> HeldPort
     return HeldPort()
 
 
-async def _up(data_dir: Path, port: HeldPort, tls_port: HeldPort | None, json: bool) -> None:
+async def _up(data_dir: Path, port: HeldPort, tls_port: HeldPort | None, keys: Path | None, json: bool) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    stack = Stack(data_dir, port=port, tls_port=tls_port)
+    stack = Stack(data_dir, port=port, tls_port=tls_port, keys=keys)
     sys.stderr.write(f"lianji: starting on {stack.data_dir} ({NOTICE})\n")
     starting = asyncio.create_task(stack.start())
     asked = asyncio.create_task(stopping.wait())

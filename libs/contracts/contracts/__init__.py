@@ -5,6 +5,7 @@ kinds, states         the tables of transaction kinds and of states
 identity, subjects    names of transactions, shards, subjects, streams, buckets
 authorization         gateway ↔ switch ↔ issuer
 journal, ledger       the records of the logs
+key_holding           which process holds which versions of which keys
 questions             asked of the projections
 paper                 the layout of slips: 32 columns, Chinese characters take two
 codec                 how all of it is written as JSON

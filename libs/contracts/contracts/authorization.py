@@ -22,6 +22,8 @@ class CardData(msgspec.Struct, frozen=True, kw_only=True):
     """The institution under whose zone PIN key `pin_block` is encrypted."""
     pin_format: str = "iso-0"
     """How the PIN stands in `pin_block`: iso-0, iso-3 or iso-4."""
+    pin_key: str = ""
+    """Which version of that key: its check value, 8 hex digits; empty: the bank's current one."""
 
     def __repr__(self) -> str:  # the default would print the PIN block
         return f"CardData({self.pan})"

@@ -5,6 +5,7 @@ message, codec        messages as values, and as bytes
 framing               2-byte lengths on a stream
 profile               which fields a message must have
 subfields, protection what stands inside them
+master_key            field 62 of a sign-on while the master key is being changed
 jsonform, dump        the JSON form; the masked form for people
 """
 
@@ -15,6 +16,7 @@ from iso8583.errors import FormatError
 from iso8583.fields import FIELDS, Field
 from iso8583.framing import LENGTH_SIZE, MAX_FRAME, FrameReader, frame
 from iso8583.jsonform import from_json, to_json
+from iso8583.master_key import named_master, split_master, with_master
 from iso8583.message import DEFAULT_TPDU, Header, Message, reply_mti, reply_to, swapped
 from iso8583.profile import carries_mac, check_profile, rule_for
 from iso8583.protection import Field53, Field59
@@ -52,10 +54,13 @@ __all__ = [
     "from_json",
     "mac_block",
     "masked_dump",
+    "named_master",
     "reply_mti",
     "reply_to",
     "rule_for",
     "salvage",
+    "split_master",
     "swapped",
     "to_json",
+    "with_master",
 ]

@@ -3,6 +3,7 @@
 names     which rings there are
 ring      KeyVersion, KeyRing: what a ring is and what may become of it; pure
 store     KeyStore: the rings of one party, in memory and in a bucket
+holding   what a process says that it holds
 master    where a process has its LMK from
 errors    one clear line each
 """
@@ -16,6 +17,7 @@ from key_store.errors import (
     RingError,
     WrongMasterError,
 )
+from key_store.holding import holding
 from key_store.master import local_master_key, read_master_key
 from key_store.ring import ACCEPTED, CURRENT, RETIRED, KeyRing, KeyVersion
 from key_store.store import Bucket, KeyStore
@@ -34,6 +36,7 @@ __all__ = [
     "MissingRingError",
     "RingError",
     "WrongMasterError",
+    "holding",
     "local_master_key",
     "names",
     "read_master_key",

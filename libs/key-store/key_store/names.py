@@ -15,6 +15,7 @@ BASE_TDES, BASE_AES = "base.tdes", "base.aes"
 # A bank's. (`zone` and `transport` with an institution are the acquirer's halves of the same keys.)
 ZONE, TRANSPORT = "zone", "transport"
 CVK, PVK = "cvk", "pvk"
+BANK = (ZONE, TRANSPORT, CVK, PVK)
 
 _TERMINAL = "terminal"
 _PURPOSES = {

@@ -6,7 +6,7 @@ miss (`reread`). Nothing on the path of an authorization asks the bucket. Writer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import msgspec
@@ -50,6 +50,8 @@ class KeyStore:
     def __init__(self, bucket: Bucket, party: str) -> None:
         self._bucket = bucket
         self.party = party
+        self.troubles: tuple[str, ...] = ()
+        """What the last refresh could not read, one line each."""
         self._known: dict[str, tuple[KeyRing, int]] = {}
         self._read_to = 0
 
@@ -82,14 +84,20 @@ class KeyStore:
         return self._remember(name, *entry)
 
     async def refresh(self) -> frozenset[str]:
-        """Reads what was written since the last time, the first time everything; the names of the rings that are new or changed."""
-        entries, read_to = await self._bucket.changes(self._read_to)
-        changed = set()
+        """Reads what was written since the last time, the first time everything; the names of the rings that are new or changed.
+
+        One that cannot be read stays as it was in memory, and is named in `troubles`.
+        """
+        entries, self._read_to = await self._bucket.changes(self._read_to)
+        changed, troubles = set(), []
         for name, value, revision in entries:
             before = self.known(name)
-            if self._remember(name, value, revision) != before:
-                changed.add(name)
-        self._read_to = read_to
+            try:
+                if self._remember(name, value, revision) != before:
+                    changed.add(name)
+            except RingError as error:  # the others are read all the same
+                troubles.append(str(error))
+        self.troubles = tuple(troubles)
         return frozenset(changed)
 
     async def create(self, ring: KeyRing) -> bool:
@@ -116,6 +124,15 @@ class KeyStore:
                 self._known[name] = after, revision
                 return after
         raise ContendedError(f"{self.party}: key ring {name} was changed by others {TRIES} times meanwhile; try again")
+
+    async def load(self, module: Opener, required: Iterable[str]) -> None:
+        """Everything, at a start: RingError when a ring cannot be read, MissingRingError, WrongMasterError."""
+        await self.refresh()
+        if self.troubles:
+            raise RingError(self.troubles[0])
+        for name in required:
+            self.ring(name)
+        self.verify(module)
 
     def verify(self, module: Opener) -> None:
         """WrongMasterError unless every usable key in memory opens under the module's LMK."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -15,7 +16,7 @@ import msgspec
 import uvloop
 
 from runtime import coredumps, escaped, logs
-from runtime.bus import Bus, NotDelivered
+from runtime.bus import Bus, BusError, NotDelivered, Request
 from runtime.health import Health
 from runtime.jetstream import Bucket, JetStreamLog, open_bucket, open_lease
 from runtime.otlp import Exporter
@@ -92,6 +93,27 @@ class Service(Generic[C]):
         self.on_drain(owner.drain)
         self.spawn(owner.run(), name=f"owner of {subject}")
         return owner
+
+    async def follow(self, subject: str, work: Callable[[], Awaitable[None]], *, period_s: float) -> None:
+        """Does `work` after each notice on `subject`, and every `period_s` since notices get lost. Notices that come meanwhile count as one."""
+        due = asyncio.Event()
+
+        async def noticed(_: Request) -> None:
+            due.set()
+
+        async def keep() -> None:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(due.wait(), period_s)
+                due.clear()
+                try:
+                    await work()
+                except BusError as error:  # as stale as it was; the next period tries again
+                    log.warning("could not be read again", subject=subject, reason=str(error))
+
+        serving = await self.bus.serve(subject, noticed)
+        self.on_drain(serving.stop)
+        self.spawn(keep(), name=f"follower of {subject}")
 
     async def bucket(self, name: str) -> Bucket:
         return await open_bucket(self.bus, name)

@@ -15,6 +15,7 @@ from world.banks import cards, institutions, stop_list
 from world.dukpt import initial_key, initial_serial_number
 from world.keys import (
     NOTICE,
+    Party,
     base_key,
     cvk,
     data_key,
@@ -61,6 +62,7 @@ __all__ = [
     "Institution",
     "KeyScheme",
     "Merchant",
+    "Party",
     "StopEntry",
     "Terminal",
     "World",

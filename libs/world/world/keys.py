@@ -63,15 +63,15 @@ def zone_pin_algorithm(institution: str) -> Algorithm:
     return Algorithm.AES if institution in _AES_ZONES else Algorithm.TDES
 
 
+def transport_key(institution: str) -> bytes:
+    """KBPK between the acquirer and an institution, AES, 32 bytes: what keys travel under (TR-31)."""
+    return _derive(f"transport:{institution}", 32)
+
+
 def base_key(cipher: Algorithm) -> bytes:
     """BDK of the DUKPT terminals of one cipher, 16 bytes."""
     key = _derive(f"base:{cipher.value}", 16)
     return odd_parity(key) if cipher is Algorithm.TDES else key
-
-
-def transport_key(institution: str) -> bytes:
-    """KBPK between the acquirer and an institution, AES, 32 bytes: what keys travel under (TR-31)."""
-    return _derive(f"transport:{institution}", 32)
 
 
 def cvk(institution: str) -> bytes:

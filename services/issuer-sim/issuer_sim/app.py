@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+
 import world
 from contracts import subjects
 from issuer_sim.cards import card_file, openings
-from issuer_sim.checks import BankKeys, CardChecks
+from issuer_sim.checks import CardChecks
 from issuer_sim.domain.machine import LedgerMachine
 from issuer_sim.handlers import Bank
+from issuer_sim.keys import BankKeys
 from issuer_sim.office import BankOffice
 from issuer_sim.settings import Settings, chosen_institutions
+from key_store import KeyStore, KeyStoreError, holding, local_master_key, names
 from runtime import logs
+from runtime.bus import Request
 from runtime.service import Service
-from security_module import NOTICE, Purpose, SecurityModule
+from runtime.settings import SettingsError
+from security_module import NOTICE, SecurityModule
 
 log = logs.get("app")
 
@@ -21,14 +27,15 @@ async def wire(service: Service[Settings]) -> None:
     settings = service.settings
     test_world = world.built_in()
     institutions = chosen_institutions(settings.institutions, (i.id for i in test_world.institutions))
-    module = SecurityModule(world.lmk("issuer"))
+    module = _security_module()
     log.info("security module", notice=NOTICE, institutions=list(institutions), scripted=settings.scripted)
     for institution in institutions:
         cards = test_world.cards_of(institution)
+        keys = await _keys(service, module, institution)
         bank = Bank(
             institution=institution,
             cards=card_file(cards, world.pvv),
-            checks=CardChecks(institution, module, bank_keys(module, institution)),
+            checks=CardChecks(institution, module, keys),
             scripted=settings.scripted,
         )
         await service.own(
@@ -42,12 +49,30 @@ async def wire(service: Service[Settings]) -> None:
         )
 
 
-def bank_keys(module: SecurityModule, institution: str) -> BankKeys:
-    """The test world's keys of a bank, wrapped under the module's LMK."""
-    return BankKeys(
-        zone_pin=module.import_clear(
-            Purpose.ZONE_PIN, world.zone_pin_key(institution), world.zone_pin_algorithm(institution)
-        ),
-        cvk=module.import_clear(Purpose.CVK, world.cvk(institution)),
-        pvk=module.import_clear(Purpose.PVK, world.pvk(institution)),
-    )
+def _security_module() -> SecurityModule:
+    """The banks' module: they are one party here, with one LMK."""
+    try:
+        return SecurityModule(local_master_key(os.environ, lambda: world.lmk("issuer")))
+    except KeyStoreError as error:
+        raise SettingsError(str(error)) from None
+
+
+async def _keys(service: Service[Settings], module: SecurityModule, institution: str) -> BankKeys:
+    """A bank's key rings, which are read again when they change."""
+    store = KeyStore(await service.bucket(subjects.keys_issuer(institution)), institution)
+    try:
+        await store.load(module, names.BANK)
+    except KeyStoreError as error:
+        raise SettingsError(str(error)) from None
+
+    async def read_again() -> None:
+        await store.refresh()
+        for trouble in store.troubles:
+            log.error("key ring refused", reason=trouble)
+
+    async def held(request: Request) -> bytes:
+        return holding(request.body, [store], service.instance)
+
+    await service.follow(subjects.KEYS_CHANGED, read_again, period_s=service.settings.keys_period_s)
+    await service.bus.serve(subjects.KEYS_HELD, held)
+    return BankKeys(store)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 
-import msgspec
-
 import world
 from contracts.authorization import CardData
 from issuer_sim.cards import CardOnFile
 from issuer_sim.domain.facts import Pin, is_expired
-from security_module import Algorithm, CardDataError, PinFormat, PinFormatError, SecurityModule, WrappedKey
+from issuer_sim.keys import BankKeys
+from security_module import Algorithm, CardDataError, PinFormat, PinFormatError, SecurityModule
 
 MANUAL_ENTRY = "01"
 """Field 22, first two digits: keyed by hand, so there is no track and no CVV."""
@@ -21,14 +20,6 @@ _FORMATS = {
 }
 """What a zone key's cipher can open, by the format's name in a message."""
 _UTC_PLUS_8_S = 8 * 3600
-
-
-class BankKeys(msgspec.Struct, frozen=True, kw_only=True):
-    """One institution's keys, wrapped."""
-
-    zone_pin: WrappedKey
-    cvk: WrappedKey
-    pvk: WrappedKey
 
 
 class CardChecks:
@@ -46,12 +37,22 @@ class CardChecks:
             return entry_mode.startswith(MANUAL_ENTRY)
         if track.pan != data.pan:
             return False
+        cvv = world.track2_cvv(track)
         try:
-            return self._module.verify_cvv(
-                self._keys.cvk, data.pan, track.expiry, track.service_code, world.track2_cvv(track)
+            return any(
+                self._module.verify_cvv(key, data.pan, track.expiry, track.service_code, cvv)
+                for key in self._keys.card_verification
             )
         except CardDataError:  # an expiry or service code that is no digits has no CVV
             return False
+
+    async def learn_key(self, data: CardData) -> None:
+        """To be done before `pin`: reads the zone key's ring again when the PIN block is under a version that is not known here.
+
+        A rotation writes the bank's ring before the acquirer's, so it is there. Raises NoAnswer when nobody can say.
+        """
+        if data.pin_key and data.pin_zone == self._institution and self._keys.zone_pin(data.pin_key) is None:
+            await self._keys.reread_zone()
 
     def pin(self, data: CardData, card: CardOnFile) -> Pin:
         """What came of the PIN block."""
@@ -59,13 +60,16 @@ class CardChecks:
             return Pin.ABSENT
         if data.pin_zone != self._institution:  # under another bank's zone key: no PIN of ours can come out of it
             return Pin.UNREADABLE
-        zone, pvk = self._keys.zone_pin, self._keys.pvk
-        pin_format = _FORMATS.get((zone.algorithm, data.pin_format))
-        if pin_format is None:  # not one that a key of this cipher is used with
+        zone = self._keys.zone_pin(data.pin_key)
+        pin_format = None if zone is None else _FORMATS.get((zone.algorithm, data.pin_format))
+        if zone is None or pin_format is None:  # no key of ours, or a format that no key of this cipher is used with
             return Pin.UNREADABLE
         try:
-            right = self._module.verify_pin(
-                data.pin_block, data.pan, pin_key=zone, pvk=pvk, pvv=card.pvv, pin_format=pin_format
+            right = any(
+                self._module.verify_pin(
+                    data.pin_block, data.pan, pin_key=zone, pvk=pvk, pvv=card.pvv, pin_format=pin_format
+                )
+                for pvk in self._keys.pin_verification
             )
         except PinFormatError:
             return Pin.UNREADABLE

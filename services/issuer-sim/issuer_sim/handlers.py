@@ -82,6 +82,7 @@ class Handlers:
             script = script_for(asked.amount_minor) if self._bank.scripted else PLAIN
             if script.decide_after_s and await self._closed_within(script.decide_after_s):
                 return None
+            await self._bank.checks.learn_key(asked.card)
             decision = self._decide(asked, script, span)
             await self._stand(decision.records, span)
             return await self._answer(asked.transaction, decision, span)

@@ -12,6 +12,8 @@ class Settings(BaseSettings, frozen=True, kw_only=True):
     """Comma-separated institution ids; empty: every institution of the world."""
     scripted: bool = True
     """Whether some amounts have scripted answers (docs/issuer-simulator.md)."""
+    keys_period_s: float = 5.0
+    """How often the key rings are read again when no notice said that they changed."""
 
 
 def chosen_institutions(setting: str, known: Iterable[str]) -> tuple[str, ...]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import world
 from contracts import subjects
+from key_store import KeyStore, KeyStoreError, holding, local_master_key
 from runtime import logs
+from runtime.bus import Request
 from runtime.clock import now_ms
 from runtime.service import Service
+from runtime.settings import SettingsError
 from security_module import NOTICE, SecurityModule
 from terminal_gw.answers import Sealer
 from terminal_gw.handlers import NatsIngress
-from terminal_gw.keyring import Keyring
+from terminal_gw.keyring import Keyring, required_rings
 from terminal_gw.listener import Limits, Listener
+from terminal_gw.masters import Masters
 from terminal_gw.pipeline import Pipeline
 from terminal_gw.requests import Desk
 from terminal_gw.secure import SecureDoor
@@ -21,6 +26,7 @@ from terminal_gw.sessions import Sessions
 from terminal_gw.settings import Settings
 from terminal_gw.switch import Switch
 from terminal_gw.tls import server_context
+from world import World
 
 log = logs.get("app")
 
@@ -29,13 +35,13 @@ async def wire(service: Service[Settings]) -> None:
     settings = service.settings
     tls = server_context(settings)
     test_world = world.built_in()
-    module = SecurityModule(world.lmk("acquirer"))
-    log.info("security module", notice=NOTICE, world=world.NOTICE)
+    module, store, masters = await _keys(service, test_world)
     desk = Desk(
         world=test_world,
         module=module,
-        keyring=Keyring(module, test_world),
-        sessions=Sessions(await service.bucket(subjects.TERMINAL_SESSIONS)),
+        keyring=Keyring(module, store),
+        masters=masters,
+        sessions=Sessions(await service.bucket(subjects.TERMINAL_SESSIONS), module),
         switch=Switch(service.bus, service.tracer, test_world.shards, answer_timeout_s=settings.answer_timeout_s),
         tracer=service.tracer,
         now_ms=now_ms,
@@ -65,5 +71,30 @@ async def wire(service: Service[Settings]) -> None:
         if accepting is not None:
             accepting.cancel()
         await asyncio.gather(listener.drain(), serving.stop())
+        await masters.drain()
 
     service.on_drain(drain)
+
+
+async def _keys(service: Service[Settings], test_world: World) -> tuple[SecurityModule, KeyStore, Masters]:
+    """The security module under the acquirer's LMK, and the acquirer's key rings, which are read again when they change."""
+    try:
+        module = SecurityModule(local_master_key(os.environ, lambda: world.lmk("acquirer")))
+        store = KeyStore(await service.bucket(subjects.KEYS_ACQUIRER), "acquirer")
+        await store.load(module, required_rings(test_world))
+    except KeyStoreError as error:
+        raise SettingsError(str(error)) from None
+    log.info("security module", notice=NOTICE, world=world.NOTICE, rings=len(list(store)))
+    masters = Masters(store, now_ms)
+
+    async def read_again() -> None:
+        masters.learn(await store.refresh())
+        for trouble in store.troubles:
+            log.error("key ring refused", reason=trouble)
+
+    async def held(request: Request) -> bytes:
+        return holding(request.body, [store], service.instance)
+
+    await service.follow(subjects.KEYS_CHANGED, read_again, period_s=service.settings.keys_period_s)
+    await service.bus.serve(subjects.KEYS_HELD, held)
+    return module, store, masters

@@ -1,45 +1,40 @@
-"""The standing keys that the gateway works with, wrapped once per process."""
+"""The standing keys that the gateway works with: the acquirer's key rings."""
 
 from __future__ import annotations
 
-import world
-from key_store import KeyRing, names
-from security_module import Algorithm, Purpose, SecurityModule, WrappedKey
+from key_store import KeyRing, KeyStore, names
+from security_module import DataProtection, WrappedKey
 from terminal_gw.card_store import CardStore
 from world import KeyScheme, World
 
+_BASES = {KeyScheme.DUKPT_TDES: names.BASE_TDES, KeyScheme.DUKPT_AES: names.BASE_AES}
+
+
+def required_rings(test_world: World) -> list[str]:
+    """What must be there before the gateway can work; a terminal without a ring only costs that terminal its sign-on."""
+    return [names.DATA, *_BASES.values(), *(names.zone(institution.id) for institution in test_world.institutions)]
+
 
 class Keyring:
-    """Terminal master keys, base keys, institutions' zone PIN keys and the data key."""
+    """Institutions' zone PIN keys, base keys and the data key, each as it is current at the moment. Nothing here asks the bucket."""
 
-    def __init__(self, module: SecurityModule, test_world: World) -> None:
+    def __init__(self, module: DataProtection, store: KeyStore) -> None:
         self._module = module
-        data = module.import_clear(Purpose.DATA, world.data_key())
-        self.cards = CardStore(module, KeyRing.first(names.DATA, data, at_ms=0))
-        self._zones = {
-            institution.id: module.import_clear(
-                Purpose.ZONE_PIN, world.zone_pin_key(institution.id), world.zone_pin_algorithm(institution.id)
-            )
-            for institution in test_world.institutions
-        }
-        self._bases = {
-            scheme: module.import_clear(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher)
-            for scheme, cipher in ((KeyScheme.DUKPT_TDES, Algorithm.TDES), (KeyScheme.DUKPT_AES, Algorithm.AES))
-        }
-        self._masters: dict[str, WrappedKey] = {}
-
-    def terminal_master(self, terminal: str) -> WrappedKey:
-        """The TMK of a terminal of the world (so there are never more than it has)."""
-        key = self._masters.get(terminal)
-        if key is None:
-            key = self._masters[terminal] = self._module.import_clear(
-                Purpose.TERMINAL_MASTER, world.terminal_master_key(terminal)
-            )
-        return key
+        self._store = store
+        self._data: KeyRing | None = None
 
     def zone_pin(self, institution: str) -> WrappedKey:
-        return self._zones[institution]
+        """What PIN blocks for this institution are put under."""
+        return self._store.ring(names.zone(institution)).current.key
 
     def base(self, scheme: KeyScheme) -> WrappedKey:
-        """The base key of a DUKPT scheme."""
-        return self._bases[scheme]
+        """The base derivation key of the terminals of a DUKPT scheme."""
+        return self._store.ring(_BASES[scheme]).current.key
+
+    @property
+    def cards(self) -> CardStore:
+        """What works with the data key; made again when its ring has changed."""
+        ring = self._store.ring(names.DATA)
+        if ring is not self._data:
+            self._data, self._cards = ring, CardStore(self._module, ring)
+        return self._cards

@@ -13,10 +13,12 @@ import iso8583
 from contracts import response_codes as rc
 from contracts.authorization import SignOffReply, SignOffRequest, SignOnReply, SignOnRequest
 from contracts.codec import decoder
-from iso8583 import DownloadedKey, Keys62, Value
+from iso8583 import DownloadedKey, Keys62, Value, named_master, with_master
+from key_store import KeyStoreError
 from security_module import MacAlgorithm, Purpose
 from terminal_gw.answers import Answer, Refusal, repeated, short60
 from terminal_gw.domain.host_time import host_time
+from terminal_gw.masters import Held
 from terminal_gw.requests import Desk, Exchange, from_silence
 from terminal_gw.sessions import Session, SignOnAnswer
 from terminal_gw.switch import Silence
@@ -38,19 +40,39 @@ async def sign_on(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     request = SignOnRequest(
         terminal=terminal.tid, merchant=terminal.merchant, stan=message.text(11), operator=message.text(63)[:3].strip()
     )
+    held = await _master_key(desk, exchange) if downloads else None
+    if isinstance(held, Refusal):
+        return held
     reply = await desk.switch.ask("sign-on", terminal.merchant, request, _sign_on_replies, exchange.span)
     if isinstance(reply, Silence):
         return from_silence(reply)
     if reply.response_code != rc.APPROVED:
         return _as_said(desk, exchange, reply)
-    if not downloads:
+    if held is None:
         answer = _as_said(desk, exchange, reply)
         answer.fields[60] = short60(exchange.sixty._replace(batch=reply.batch))
         return answer
-    made = await _answered_before(desk, exchange, reply.batch) or await _new_keys(desk, exchange, reply)
+    made = await _answered_before(desk, exchange, reply.batch) or await _new_keys(desk, exchange, held, reply)
     fields = _fields(desk, exchange, made.at_ms, made.rrn, rc.APPROVED)
     fields[60], fields[62] = short60(exchange.sixty._replace(batch=reply.batch)), made.keys
     return Answer(fields, rrn=made.rrn, code=rc.APPROVED)
+
+
+async def _master_key(desk: Desk, exchange: Exchange) -> Held | Refusal:
+    """The master key that the terminal holds: the one that it names in field 62, else the current one."""
+    message, tid = exchange.message, exchange.terminal.tid
+    named = named_master(message.data(62)) if 62 in message.fields else ""
+    try:
+        held = await desk.masters.sign_on(tid, named)
+    except KeyStoreError as error:
+        return Refusal(rc.SYSTEM_MALFUNCTION, "62", str(error))
+    if held is not None:
+        return held
+    if named:
+        return Refusal(
+            rc.AUTHENTICATION_FAILED, "62", "names a master key that this host does not have for the terminal"
+        )
+    return Refusal(rc.SYSTEM_MALFUNCTION, "62", "the host has no master key for the terminal")
 
 
 async def _answered_before(desk: Desk, exchange: Exchange, batch: str) -> SignOnAnswer | None:
@@ -69,17 +91,22 @@ def _fingerprint(exchange: Exchange) -> str:
     return hashlib.sha256(iso8583.encode(exchange.message)[iso8583.MTI_AT :]).hexdigest()
 
 
-async def _new_keys(desk: Desk, exchange: Exchange, reply: SignOnReply) -> SignOnAnswer:
-    """A PIN key and a MAC key, 8 or 16 bytes each, with their check values.
+async def _new_keys(desk: Desk, exchange: Exchange, held: Held, reply: SignOnReply) -> SignOnAnswer:
+    """A PIN key and a MAC key, 8 or 16 bytes each, with their check values; behind them the next master key, when there is one.
 
     They are durable before the terminal has them, or a gateway that restarts now could not read its next message.
     """
-    length = 8 if exchange.sixty.network_code == SINGLE else 16
-    module, master = desk.module, desk.keyring.terminal_master(exchange.terminal.tid)
+    tid, length = exchange.terminal.tid, 8 if exchange.sixty.network_code == SINGLE else 16
+    module, master = desk.module, held.key
     pin, mac = module.generate(Purpose.PIN, length=length), module.generate(Purpose.MAC, length=length)
-    keys = [DownloadedKey(*module.export_under(master, key, width=length)) for key in (pin, mac)]
-    answer = SignOnAnswer(request=_fingerprint(exchange), at_ms=reply.at_ms, rrn=reply.rrn, keys=Keys62(*keys).pack())
-    await desk.sessions.put(exchange.terminal.tid, Session(pin=pin, mac=mac, batch=reply.batch, answer=answer))
+    session = [DownloadedKey(*module.export_under(master, key, width=length)) for key in (pin, mac)]
+    following = None if held.next is None else DownloadedKey(*module.export_under(master, held.next))
+    keys = with_master(Keys62(*session).pack(), following)
+    answer = SignOnAnswer(request=_fingerprint(exchange), at_ms=reply.at_ms, rrn=reply.rrn, keys=keys)
+    made = Session(pin=pin, mac=mac, batch=reply.batch, answer=answer, master=master.check_value)
+    await desk.sessions.put(tid, made)
+    if following is not None:
+        desk.masters.handed(tid)
     return answer
 
 

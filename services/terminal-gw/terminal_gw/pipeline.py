@@ -93,6 +93,7 @@ class Pipeline:
                     **_who(message, ingress, span),
                 )
                 outcome = _refused(message, outcome)
+            self._lead_to_new_master(message, outcome, keys)
             sealed = self._send(message, outcome, keys, span)
         _log_answered(message, outcome, started, span.context.trace_id)
         return sealed
@@ -178,6 +179,11 @@ class Pipeline:
             if isinstance(checked, Refusal):
                 verifying.error(checked.code)
             return checked
+
+    def _lead_to_new_master(self, message: Message, answer: Answer, keys: MessageKeys | None) -> None:
+        """A right MAC may prove that the terminal has taken a new master key, and the answer may ask it to come for one."""
+        if isinstance(keys, Session) and self._desk.masters.should_sign_on(message.text(41), keys.master):
+            answer.processing = SIGN_ON_AGAIN
 
     def _send(self, message: Message, answer: Answer, keys: MessageKeys | None, span: Span) -> bytes:
         span.set("response_code", answer.code)

@@ -11,6 +11,7 @@ from runtime.tracing import Span, TraceContext, Tracer
 from security_module import SecurityModule
 from terminal_gw.answers import Answer, Refusal
 from terminal_gw.keyring import Keyring
+from terminal_gw.masters import Masters
 from terminal_gw.sessions import Sessions
 from terminal_gw.switch import Silence, Switch
 from terminal_gw.terminal_keys import MessageKeys
@@ -24,6 +25,7 @@ class Desk:
     world: World
     module: SecurityModule
     keyring: Keyring
+    masters: Masters
     sessions: Sessions
     switch: Switch
     tracer: Tracer

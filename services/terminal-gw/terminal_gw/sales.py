@@ -104,13 +104,14 @@ def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal
     sealed = terminal_keys.pin_block(message, terminal, keys)
     if isinstance(sealed, Refusal):
         return sealed
+    zone = desk.keyring.zone_pin(institution.id)
     with desk.tracer.span("translate PIN", parent=exchange.span) as span:
         try:
             block = desk.module.translate_pin(
                 sealed,
                 card.pan,
                 from_key=keys.pin,
-                to_key=desk.keyring.zone_pin(institution.id),
+                to_key=zone,
                 from_format=terminal.pin_format,
                 to_format=institution.pin_format,
             )
@@ -124,6 +125,7 @@ def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal
         track2=card.track2,
         pin_block=PinBlock(block),
         pin_zone=institution.id,
+        pin_key=zone.check_value,
         pin_format=institution.pin_format,
     )
 

@@ -8,7 +8,10 @@ import msgspec
 
 from contracts import subjects
 from contracts.codec import decoder, encode_stored
-from security_module import WrappedKey
+from runtime import logs
+from security_module import KeyFormatError, WrappedKey
+
+log = logs.get("sessions")
 
 
 class SignOnAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +32,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     mac: WrappedKey
     batch: str
     answer: SignOnAnswer | None = None
+    master: str = ""
+    """Check value of the terminal master key that the keys were sent under."""
 
     @property
     def answer_mac(self) -> WrappedKey:
@@ -49,11 +54,18 @@ class Bucket(Protocol):
 _decode = decoder(Session).decode
 
 
+class Opener(Protocol):
+    """The security module, as far as it is asked here."""
+
+    def verify_key(self, key: WrappedKey) -> None: ...
+
+
 class Sessions:
     """Sessions by terminal. Only terminals of the world are asked for, so memory is bounded by it."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, module: Opener) -> None:
         self._bucket = bucket
+        self._module = module
         self._known: dict[str, Session] = {}
 
     def remembered(self, terminal: str) -> Session | None:
@@ -65,12 +77,24 @@ class Sessions:
         return self._known.get(terminal) or await self.reread(terminal)
 
     async def reread(self, terminal: str) -> Session | None:
-        """What the bucket says: another gateway may have made newer keys."""
+        """What the bucket says: another gateway may have made newer keys. One made under another LMK is none: the terminal signs on again."""
         stored = await self._bucket.get(subjects.token(terminal))
-        if stored is None:
+        session = None if stored is None else self._opened(_decode(stored), terminal)
+        if session is None:
             self._known.pop(terminal, None)
             return None
-        session = self._known[terminal] = _decode(stored)
+        self._known[terminal] = session
+        return session
+
+    def _opened(self, session: Session, terminal: str) -> Session | None:
+        try:
+            self._module.verify_key(session.pin)
+            self._module.verify_key(session.mac)
+        except KeyFormatError as error:
+            log.warning(
+                "session keys cannot be opened, the terminal has to sign on", terminal=terminal, reason=str(error)
+            )
+            return None
         return session
 
     async def put(self, terminal: str, session: Session) -> None:

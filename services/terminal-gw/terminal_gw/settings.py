@@ -25,5 +25,7 @@ class Settings(BaseSettings, frozen=True, kw_only=True):
     """A frame that has begun is whole within this."""
     idle_timeout_s: float = 120.0
     """A connection on which nothing happens is closed after this."""
+    keys_period_s: float = 5.0
+    """How often the key rings are read again when no notice said that they changed."""
     connections_per_address: int = 2000
     connections: int = 5000

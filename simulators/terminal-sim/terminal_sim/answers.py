@@ -24,6 +24,7 @@ from terminal_sim.record import (
     ClosedBatch,
     CloseEnded,
     Entry,
+    MasterKept,
     ReversalDue,
     ReversalEnded,
     Session,
@@ -36,6 +37,8 @@ from terminal_sim.state import State
 
 SESSION_ENDED = SessionEnded()
 SIGNED_ON = SignedOn
+SESSION_BYTES = {"001": 24, "003": 40}
+"""Of field 62, by what 60.3 asked for: PIN key and MAC key with their check values. A new master key comes behind them."""
 REVERSAL_ENDS = frozenset({APPROVED, INVALID_RELATED_TRANSACTION, ORIGINAL_NOT_FOUND})
 _NO_ANSWER, _TERMINAL_REASON = "98", "06"
 
@@ -107,11 +110,13 @@ def sign_on(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -
         return Verdict(outcome=outcome, session_over=True)
     try:
         batch = Field60.parse(answer.message.text(60)).batch
-        pin_key, mac_key = seal.open_keys(answer.message.data(62))
+        asked = Field60.parse(answer.request.text(60)).network_code
+        keys = seal.open_keys(answer.message.data(62), record.master, session_bytes=SESSION_BYTES[asked])
     except (FormatError, SecurityModuleError) as error:
         return Verdict(outcome=SignOnOutcome(reason=f"sign-on failed: {error}"), session_over=True)
-    session = Session(batch=batch, operator=operator, pin_key=pin_key, mac_key=mac_key)
-    return Verdict(entries=(SignedOn(session=session),), outcome=SignOnOutcome(response_code=code, batch=batch))
+    session = Session(batch=batch, operator=operator, pin_key=keys.pin, mac_key=keys.mac)
+    kept = () if keys.master is None else (MasterKept(key=keys.master),)
+    return Verdict(entries=(*kept, SignedOn(session=session)), outcome=SignOnOutcome(response_code=code, batch=batch))
 
 
 def reversal(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -> Verdict:

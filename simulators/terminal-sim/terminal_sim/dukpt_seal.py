@@ -16,7 +16,7 @@ from security_module import (
     next_serial_number,
 )
 from terminal_sim.record import Session
-from terminal_sim.seal import CONTROLS
+from terminal_sim.seal import CONTROLS, DownloadedKeys
 
 
 class DukptSeal:
@@ -42,11 +42,15 @@ class DukptSeal:
         self._algorithm = algorithm
         self._pin_format = pin_format
 
-    def open_keys(self, data: bytes) -> tuple[WrappedKey | None, WrappedKey | None]:
+    def master_check_value(self, kept: WrappedKey | None) -> str:
+        """None: nothing is sent to this terminal under a master key."""
+        return ""
+
+    def open_keys(self, data: bytes, kept: WrappedKey | None, *, session_bytes: int) -> DownloadedKeys:
         """A sign-on brings the batch number alone."""
         if data:
             raise FormatError("62", "brings keys to a terminal that derives its own")
-        return None, None
+        return DownloadedKeys()
 
     def next_counter(self, last: int) -> int:
         """The next that X9.24 does not skip."""

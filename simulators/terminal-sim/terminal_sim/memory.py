@@ -1,7 +1,7 @@
 """A terminal's persistent memory: one append-only file of JSON lines, `<data-dir>/terminals/<tid>.jsonl`.
 
-Each append is one `os.write`, so that it survives the death of the simulator whole or not at all; there is no fsync, a power cut may
-take the last lines. The file is locked while a terminal is open, and folded into one line when it is opened.
+Each append is one `os.write`, so that it survives the death of the simulator whole or not at all; there is no fsync but for a new
+master key, a power cut may take the last lines. The file is locked while a terminal is open, and folded into one line when it is opened.
 
     MemoryFileError
     └── TerminalBusyError    another process has the terminal
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from terminal_sim.record import Entry, Snapshot, TerminalRecord, apply, new_record
+from terminal_sim.record import Entry, MasterKept, Snapshot, TerminalRecord, apply, new_record
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Entry)
@@ -65,9 +65,14 @@ class TerminalMemory:
         return cls(path, descriptor, record)
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Writes the entries in one go; OSError when the file does not take them whole."""
+        """Writes the entries in one go; OSError when the file does not take them whole.
+
+        A new master key is on the disk before the terminal goes on: it is going to name it, and then the host forgets the former one.
+        """
         if entries:
             _write(self._descriptor, _lines(entries))
+        if any(isinstance(entry, MasterKept) for entry in entries):
+            os.fsync(self._descriptor)
 
     def close(self) -> None:
         """Gives the terminal back."""

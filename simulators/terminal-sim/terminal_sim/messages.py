@@ -25,8 +25,12 @@ class Messages:
         self.tid = tid
         self.mid = mid
 
-    def sign_on(self, *, stan: str, batch: str, operator: str, keys: str) -> Message:
-        return self._management("0800", stan, batch, keys, {63: f"{operator:0>3}"})
+    def sign_on(self, *, stan: str, batch: str, operator: str, keys: str, master: str) -> Message:
+        """`master`: check value of the master key that the terminal holds, 8 hex digits; empty when it holds none."""
+        fields: dict[int, Value] = {63: f"{operator:0>3}"}
+        if master:
+            fields[62] = master.encode()
+        return self._management("0800", stan, batch, keys, fields)
 
     def sign_off(self, *, stan: str, batch: str) -> Message:
         return self._management("0820", stan, batch, "002", {})

@@ -25,7 +25,9 @@ from iso8583 import (
     decode,
     encode,
     mac_block,
+    named_master,
     reply_to,
+    with_master,
 )
 from security_module import Algorithm, Direction, DukptKey, Key, MacAlgorithm, Purpose, SecurityModule, WrappedKey
 from world import KeyScheme
@@ -53,6 +55,7 @@ class Held:
 class _Terminal:
     batch: int = 1
     mac_key: WrappedKey | None = None
+    masters: list[WrappedKey] = field(default_factory=list)
     algorithm: MacAlgorithm = MacAlgorithm.CUP_ECB
     base: WrappedKey | None = None
     """Of a terminal that derives its keys."""
@@ -116,15 +119,31 @@ class PracticeHost:
         for terminal in self._terminals.values():
             terminal.mac_key = None
 
+    def rotate_master(self, tid: str) -> str:
+        """A new TMK for the terminal, handed over at its next sign-on; its check value."""
+        key = self._module.generate(Purpose.TERMINAL_MASTER)
+        self._masters(tid).append(key)
+        return key.check_value
+
+    def _masters(self, tid: str) -> list[WrappedKey]:
+        """The terminal's master keys, oldest first; the first is the shipped one."""
+        masters = self._terminals.setdefault(tid, _Terminal()).masters
+        if not masters:
+            masters.append(self._module.import_clear(Purpose.TERMINAL_MASTER, world.terminal_master_key(tid)))
+        return masters
+
     def _sign_on(self, request: Message, terminal: _Terminal) -> bytes:
         fields = _management(request)
         fields[60] = Field60.parse(request.text(60))._replace(batch=f"{terminal.batch:06d}").pack()
         if terminal.base is not None:
             return encode(reply_to(request, fields))
-        master = self._module.import_clear(Purpose.TERMINAL_MASTER, world.terminal_master_key(request.text(41)))
         pin, terminal.mac_key = self._module.generate(Purpose.PIN), self._module.generate(Purpose.MAC)
-        exported = [self._module.export_under(master, key) for key in (pin, terminal.mac_key)]
-        fields[62] = Keys62(*(DownloadedKey(*key) for key in exported)).pack()
+        masters = self._masters(request.text(41))
+        named = named_master(request.data(62)) if 62 in request.fields else masters[0].check_value
+        held = next(key for key in masters if key.check_value == named)
+        exported = [self._module.export_under(held, key) for key in (pin, terminal.mac_key)]
+        following = None if held is masters[-1] else DownloadedKey(*self._module.export_under(held, masters[-1]))
+        fields[62] = with_master(Keys62(*(DownloadedKey(*key) for key in exported)).pack(), following)
         return encode(reply_to(request, fields))
 
     def _sell(self, request: Message, terminal: _Terminal) -> bytes:

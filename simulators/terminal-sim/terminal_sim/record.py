@@ -114,6 +114,8 @@ class TerminalRecord(msgspec.Struct, kw_only=True):
     operators: dict[str, str] = {}
     """Operator → digest of the password."""
     session: Session | None = None
+    master: WrappedKey | None = None
+    """The master key (TMK) that a sign-on brought, under the terminal's local key; None: the one it was shipped with."""
     pending: PendingReversal | None = None
     closing: PendingClose | None = None
     transactions: dict[str, Transaction] = {}
@@ -177,6 +179,12 @@ class SessionEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     """Signed off, or the host asked to sign on again."""
 
 
+class MasterKept(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="master-kept"):
+    """A new master key (TMK), wrapped under the terminal's local key. Once it is named to the host the former one may be gone there."""
+
+    key: WrappedKey
+
+
 class Sent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="sent"):
     """Saved before a reversible request leaves: from here its reversal is due unless an answer comes."""
 
@@ -235,6 +243,7 @@ Entry = (
     | CounterUsed
     | SignedOn
     | SessionEnded
+    | MasterKept
     | Sent
     | Answered
     | ReversalDue
@@ -302,6 +311,10 @@ def _session_ended(record: TerminalRecord, entry: SessionEnded) -> None:
     record.session = None
 
 
+def _master_kept(record: TerminalRecord, entry: MasterKept) -> None:
+    record.master = entry.key
+
+
 def _close_sent(record: TerminalRecord, entry: CloseSent) -> None:
     record.stan, record.closing = int(entry.close.stan), entry.close
 
@@ -326,6 +339,7 @@ _CHANGES: dict[type[Any], Callable[[TerminalRecord, Any], None]] = {
     CounterUsed: _counter_used,
     SignedOn: _signed_on,
     SessionEnded: _session_ended,
+    MasterKept: _master_kept,
     CloseSent: _close_sent,
     CloseEnded: _close_ended,
     OperatorSet: _operator_set,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from contracts.pan import Track2
-from iso8583 import MAC_SIZE, Field53, FormatError, Keys62, Message, Value, encode, mac_block
+from iso8583 import MAC_SIZE, Field53, FormatError, Message, Value, encode, mac_block, split_master
 from security_module import KeyUsageError, MacAlgorithm, PinFormat, Purpose, SecurityModule, WrappedKey
 from terminal_sim.record import Session
 
@@ -17,11 +17,24 @@ CONTROLS = {
 """Field 53 beside a PIN block of a format: 3DES, or AES where the format is AES's; tracks in clear."""
 
 
+class DownloadedKeys(NamedTuple):
+    """What a sign-on brought, wrapped under the terminal's local key; nothing where the scheme has no such keys."""
+
+    pin: WrappedKey | None = None
+    mac: WrappedKey | None = None
+    master: WrappedKey | None = None
+    """A new TMK, to be kept and named from now on."""
+
+
 class Seal(Protocol):
     """Everything a terminal does with keys, whatever its scheme. Errors are the security module's, and FormatError."""
 
-    def open_keys(self, data: bytes) -> tuple[WrappedKey | None, WrappedKey | None]:
-        """PIN key and MAC key of a sign-on's field 62, where the scheme has them. FormatError; KeyCheckError when a check value is wrong."""
+    def master_check_value(self, kept: WrappedKey | None) -> str:
+        """Of the TMK in use, 8 hex digits: the one that was `kept` from an earlier sign-on, else the shipped one. Empty where there is none."""
+        ...
+
+    def open_keys(self, data: bytes, kept: WrappedKey | None, *, session_bytes: int) -> DownloadedKeys:
+        """The keys of a sign-on's field 62 under the TMK in use. FormatError; KeyCheckError when a check value is wrong."""
         ...
 
     def next_counter(self, last: int) -> int:
@@ -42,22 +55,28 @@ class Seal(Protocol):
 
 
 class SessionSeal:
-    """MK/SK. `local_key` wraps what is kept (AES, 32 bytes), `master_key` is the terminal's TMK."""
+    """MK/SK. `local_key` wraps what is kept (AES, 32 bytes), `master_key` is the TMK that it was shipped with."""
 
     def __init__(
         self, local_key: bytes, master_key: bytes, algorithm: MacAlgorithm, pin_format: PinFormat = PinFormat.ISO_0
     ) -> None:
         self._module = SecurityModule(local_key)
-        self._master = self._module.import_clear(Purpose.TERMINAL_MASTER, master_key)
+        self._shipped = self._module.import_clear(Purpose.TERMINAL_MASTER, master_key)
         self._algorithm = algorithm
         self._pin_format = pin_format
 
-    def open_keys(self, data: bytes) -> tuple[WrappedKey | None, WrappedKey | None]:
-        """Both keys."""
-        keys = Keys62.parse(data)
-        pin = self._module.import_under(self._master, Purpose.PIN, *keys.pin)
-        mac = self._module.import_under(self._master, Purpose.MAC, *keys.mac)
-        return pin, mac
+    def master_check_value(self, kept: WrappedKey | None) -> str:
+        return (kept or self._shipped).check_value
+
+    def open_keys(self, data: bytes, kept: WrappedKey | None, *, session_bytes: int) -> DownloadedKeys:
+        """The keys of field 62 under the TMK in use; FormatError, or KeyCheckError when a check value is wrong."""
+        session, master = split_master(data, session_bytes=session_bytes)
+        tmk, module = kept or self._shipped, self._module
+        return DownloadedKeys(
+            pin=module.import_under(tmk, Purpose.PIN, *session.pin),
+            mac=module.import_under(tmk, Purpose.MAC, *session.mac),
+            master=None if master is None else module.import_under(tmk, Purpose.TERMINAL_MASTER, *master),
+        )
 
     def next_counter(self, last: int) -> int:
         """None: the session's keys are for all its messages."""

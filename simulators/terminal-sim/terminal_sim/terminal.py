@@ -93,7 +93,10 @@ class Terminal:
         if self.state not in (State.LOGGED_IN, State.SIGNED_ON):
             return self._not_now("sign on")
         stan = self.record.next_stan()
-        message = self._messages.sign_on(stan=stan, batch=self.record.batch, operator=self.operator, keys=keys)
+        master = self._seal.master_check_value(self.record.master)
+        message = self._messages.sign_on(
+            stan=stan, batch=self.record.batch, operator=self.operator, keys=keys, master=master
+        )
         return self._send(State.SIGNING_ON, message, encode(message), StanUsed(stan=stan))
 
     def sell(self, track: Track2, amount_minor: int, pin: str, *, now_ms: int, currency: str = CNY) -> Step:
