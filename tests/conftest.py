@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from runtime.bus import Bus
 from runtime.jetstream import JetStreamLog
@@ -48,6 +49,13 @@ def _docker_answers() -> bool:
         return False
     image = [docker, "image", "inspect", "nats:2-alpine"]
     return subprocess.run(image, capture_output=True, check=False, timeout=20).returncode == 0
+
+
+@pytest.fixture(autouse=True)
+def _logging() -> Iterator[None]:
+    """A command that a test runs in this process sets up logging for people; the next test may want to see what is logged."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
