@@ -96,7 +96,8 @@ async def test_the_state_is_the_journal_s_last_word() -> None:
         at_ms=9,
     )
     log = log_of(
-        [sale(1), sale(2), sale(3), outcome(1), outcome(2), outcome(3, "55")],
+        [sale(n) for n in (1, 2, 3, 4)],
+        [outcome(1), outcome(2), outcome(3, "55"), outcome(4)],
         [Reversing(id=id_of(2), reason="98", origin="terminal", at_ms=4)],
         [Reversed(id=id_of(2), institution="huaxing", at_ms=5), closed],
         [Reversing(id=id_of(1), reason="98", origin="terminal", at_ms=10, after_close=True)],
@@ -106,7 +107,12 @@ async def test_the_state_is_the_journal_s_last_word() -> None:
         format_rrn(0, 1): State.REVERSING,
         format_rrn(0, 2): State.REVERSED,
         format_rrn(0, 3): State.DECLINED,
+        format_rrn(0, 4): State.SETTLED,
     }
+
+
+async def test_a_digest_counts_under_its_own_version_only() -> None:
+    assert (await find(log_of([intent(1, replace(card(1), key_version=2))]))).transactions == []
 
 
 async def test_what_cannot_be_searched_is_counted() -> None:
