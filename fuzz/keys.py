@@ -7,7 +7,7 @@ from functools import cache
 import iso8583
 import world
 from iso8583 import Field59, FormatError, Message
-from security_module import Algorithm, DukptKey, Key, Purpose, SecurityModule, SecurityModuleError, WrappedKey
+from security_module import DukptKey, Key, Purpose, SecurityModule, SecurityModuleError, WrappedKey
 from world import KeyScheme, Terminal
 
 
@@ -23,8 +23,7 @@ MAC_KEY = module().import_clear(Purpose.MAC, bytes.fromhex("23456789ABCDEF01DCFE
 @cache
 def base(scheme: KeyScheme) -> WrappedKey:
     """The base key of a DUKPT scheme."""
-    cipher = Algorithm.AES if scheme is KeyScheme.DUKPT_AES else Algorithm.TDES
-    return module().import_clear(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher)
+    return module().import_clear(Purpose.BASE_DERIVATION, world.base_key(scheme.cipher), scheme.cipher)
 
 
 def sign(body: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import world
 from contracts.pan import MaskedCard, Pan
 from security_module import Algorithm, Purpose, SecurityModule, WrappedKey
-from world import KeyScheme, World
+from world import World
 
 
 class Keyring:
@@ -21,8 +21,7 @@ class Keyring:
             for institution in test_world.institutions
         }
         self._bases = {
-            scheme: module.import_clear(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher)
-            for scheme, cipher in ((KeyScheme.DUKPT_TDES, Algorithm.TDES), (KeyScheme.DUKPT_AES, Algorithm.AES))
+            cipher: module.import_clear(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher) for cipher in Algorithm
         }
         self._masters: dict[str, WrappedKey] = {}
 
@@ -38,9 +37,9 @@ class Keyring:
     def zone_pin(self, institution: str) -> WrappedKey:
         return self._zones[institution]
 
-    def base(self, scheme: KeyScheme) -> WrappedKey:
-        """The base key of a DUKPT scheme."""
-        return self._bases[scheme]
+    def base(self, cipher: Algorithm) -> WrappedKey:
+        """The base derivation key of the DUKPT terminals of one cipher."""
+        return self._bases[cipher]
 
     def masked(self, pan: Pan) -> MaskedCard:
         """What may be stored of a card."""
