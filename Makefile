@@ -13,10 +13,10 @@ AUDIT_SERVICE ?= pypi
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check audit bench bench-slow fuzz up down lock smoke
+.PHONY: help setup demo test check audit bench bench-slow bench-schemes fuzz up down lock smoke
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## install everything, locked by hash, into .venv
 
@@ -48,6 +48,9 @@ bench: setup ## the path beside a bare chain, in one run; writes build/bench.jso
 
 bench-slow: setup ## honest terminals beside 1,000 slow sockets; writes build/bench-slow.json
 	$(BIN)/python -m bench.slow_sockets
+
+bench-schemes: setup ## a sale by the terminal's key scheme; writes build/bench-schemes.json
+	$(BIN)/python -m bench.schemes
 
 fuzz: setup ## a million damaged messages for the parser and the gateway; finds go to tests/corpus
 	$(UV) sync --quiet --all-packages --frozen --group fuzz --python $(PYTHON)

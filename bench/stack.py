@@ -126,10 +126,11 @@ class Stack:
                 return ready
         raise BenchError("lianji up: ended before it was ready; its error stands above")
 
-    def measure(self, *, concurrency: int, duration_s: float) -> Figures:
-        """One run of `lianji load`; CPU is taken over the middle of the run, where the rate is steady."""
+    def measure(self, *, concurrency: int, duration_s: float, scheme: str = "session") -> Figures:
+        """One run of `lianji load` with terminals of a key scheme; CPU is taken over the middle of the run, where the rate is steady."""
         command = lianji("load", "--json", "--data-dir", str(self._data_dir), "--concurrency", str(concurrency))
         command += ["--terminals", str(concurrency), "--duration", f"{duration_s:g}"]
+        command += ["--scheme", scheme]
         load = subprocess.Popen(command, stdout=subprocess.PIPE)
         sampler = Sampler({**self._pids, "terminals": load.pid})
         sampler.start()

@@ -24,8 +24,7 @@ MAC_KEY = module().import_clear(Purpose.MAC, bytes.fromhex("23456789ABCDEF01DCFE
 @cache
 def base(scheme: KeyScheme) -> WrappedKey:
     """The base key of a DUKPT scheme."""
-    cipher = Algorithm.AES if scheme is KeyScheme.DUKPT_AES else Algorithm.TDES
-    return module().import_clear(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher)
+    return module().import_clear(Purpose.BASE_DERIVATION, world.base_key(scheme.cipher), scheme.cipher)
 
 
 class _NoBucket:
@@ -45,8 +44,8 @@ async def key_rings(hsm: SecurityModule) -> KeyStore:
     """The acquirer's rings of the test world, those of its few terminals by hand only."""
     store = KeyStore(_NoBucket(), "acquirer")
     keys = {names.DATA: hsm.import_clear(Purpose.DATA, world.data_key())}
-    for scheme, name in ((KeyScheme.DUKPT_TDES, names.BASE_TDES), (KeyScheme.DUKPT_AES, names.BASE_AES)):
-        keys[name] = base(scheme)
+    for cipher, name in ((Algorithm.TDES, names.BASE_TDES), (Algorithm.AES, names.BASE_AES)):
+        keys[name] = hsm.import_clear(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher)
     for institution in world.built_in().institutions:
         zone = world.zone_pin_key(institution.id), world.zone_pin_algorithm(institution.id)
         keys[names.zone(institution.id)] = hsm.import_clear(Purpose.ZONE_PIN, *zone)

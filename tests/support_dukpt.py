@@ -6,7 +6,6 @@ import iso8583
 import world
 from iso8583 import Field59, Message, Value
 from security_module import (
-    Algorithm,
     Direction,
     DukptKey,
     PinFormat,
@@ -14,7 +13,7 @@ from security_module import (
     SecurityModule,
     next_serial_number,
 )
-from world import Card, KeyScheme
+from world import Card
 
 TPDU = bytes.fromhex("6005250000")
 CONTROLS = {PinFormat.ISO_0: "26", PinFormat.ISO_3: "36", PinFormat.ISO_4: "44"}
@@ -28,8 +27,7 @@ class DukptTerminal:
         assert row is not None
         self.tid, self.mid, self.row, self.batch = tid, row.merchant, row, "000007"
         self.module = SecurityModule(b"0" * 32)
-        cipher = Algorithm.AES if row.scheme is KeyScheme.DUKPT_AES else Algorithm.TDES
-        self.initial = self.module.import_clear(Purpose.DUKPT_INITIAL, world.initial_key(row), cipher)
+        self.initial = self.module.import_clear(Purpose.DUKPT_INITIAL, world.initial_key(row), row.scheme.cipher)
         self.ksn = world.initial_serial_number(row)
 
     def key(self, direction: Direction = Direction.REQUEST) -> DukptKey:

@@ -67,7 +67,7 @@ def test_a_serial_number_holds_the_terminals_number_and_its_key_is_what_a_host_d
             with pytest.raises(KeyError):
                 world.initial_serial_number(t)
             continue
-        cipher = Algorithm.AES if t.scheme is KeyScheme.DUKPT_AES else Algorithm.TDES
+        cipher = t.scheme.cipher
         ksn = world.initial_serial_number(t)
         prefix, counter = ("48210001", "00000000") if cipher is Algorithm.AES else ("FF4821", "000000")
         assert ksn.hex().upper() == prefix + t.tid + counter

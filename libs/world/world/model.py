@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from contracts.pan import Pan
-from security_module import MacAlgorithm, PinFormat
+from security_module import Algorithm, MacAlgorithm, PinFormat
 
 ACTIVE: Literal["active"] = "active"
 SUSPENDED: Literal["suspended"] = "suspended"
@@ -31,6 +31,11 @@ class KeyScheme(StrEnum):
     """Derived for each message from an initial key and a counter (X9.24-1:2009)."""
     DUKPT_AES = "dukpt-aes"
     """The same under AES (X9.24-3:2017); its working keys are of TDES where the PIN format or the MAC asks for TDES."""
+
+    @property
+    def cipher(self) -> Algorithm:
+        """Of what the keys of a message come from: the base key, or the master key."""
+        return Algorithm.AES if self is KeyScheme.DUKPT_AES else Algorithm.TDES
 
 
 class Merchant(msgspec.Struct, frozen=True, kw_only=True):

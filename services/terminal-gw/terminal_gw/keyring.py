@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from key_store import KeyRing, KeyStore, names
-from security_module import DataProtection, WrappedKey
+from security_module import Algorithm, DataProtection, WrappedKey
 from terminal_gw.card_store import CardStore
-from world import KeyScheme, World
+from world import World
 
-_BASES = {KeyScheme.DUKPT_TDES: names.BASE_TDES, KeyScheme.DUKPT_AES: names.BASE_AES}
+_BASES = {Algorithm.TDES: names.BASE_TDES, Algorithm.AES: names.BASE_AES}
 
 
 def required_rings(test_world: World) -> list[str]:
@@ -27,9 +27,9 @@ class Keyring:
         """What PIN blocks for this institution are put under."""
         return self._store.ring(names.zone(institution)).current.key
 
-    def base(self, scheme: KeyScheme) -> WrappedKey:
-        """The base derivation key of the terminals of a DUKPT scheme."""
-        return self._store.ring(_BASES[scheme]).current.key
+    def base(self, cipher: Algorithm) -> WrappedKey:
+        """The base derivation key of the DUKPT terminals of one cipher."""
+        return self._store.ring(_BASES[cipher]).current.key
 
     @property
     def cards(self) -> CardStore:

@@ -90,7 +90,7 @@ def _named(keyring: Keyring, terminal: Terminal, message: Message) -> Transactio
         return Refusal(rc.FORMAT_ERROR, "59.DF01", f"is not of {len(own)} bytes, as the terminal's scheme has it")
     if terminal_of(ksn) != terminal_of(own):
         return Refusal(rc.MAC_ERROR, "59.DF01", "is not a serial number of this terminal")
-    base = keyring.base(terminal.scheme)
+    base = keyring.base(terminal.scheme.cipher)
     request = DukptKey(base=base, ksn=ksn)
     return TransactionKeys(
         mac=request, answer_mac=DukptKey(base=base, ksn=ksn, direction=Direction.RESPONSE), pin=request

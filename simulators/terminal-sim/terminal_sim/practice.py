@@ -81,8 +81,8 @@ class PracticeHost:
 
     def __post_init__(self) -> None:
         self._bases = {
-            scheme: self._module.import_clear(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher)
-            for scheme, cipher in ((KeyScheme.DUKPT_TDES, Algorithm.TDES), (KeyScheme.DUKPT_AES, Algorithm.AES))
+            cipher: self._module.import_clear(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher)
+            for cipher in Algorithm
         }
 
     def answer(self, body: bytes) -> bytes:
@@ -91,7 +91,9 @@ class PracticeHost:
         terminal = self._terminals.setdefault(request.text(41), _Terminal())
         facts = world.built_in().terminal(request.text(41))
         if facts is not None:
-            terminal.algorithm, terminal.base = facts.mac_algorithm, self._bases.get(facts.scheme)
+            derives = facts.scheme is not KeyScheme.SESSION
+            terminal.algorithm = facts.mac_algorithm
+            terminal.base = self._bases[facts.scheme.cipher] if derives else None
         match request.mti:
             case "0800":
                 return self._sign_on(request, terminal)

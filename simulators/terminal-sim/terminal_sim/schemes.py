@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import world
-from security_module import Algorithm
 from terminal_sim.dukpt_seal import DukptSeal
 from terminal_sim.seal import Seal, SessionSeal
 from world import KeyScheme, Terminal
@@ -19,7 +18,7 @@ def seal_of(terminal: Terminal) -> Seal:
         local,
         world.initial_key(terminal),
         world.initial_serial_number(terminal),
-        cipher=Algorithm.AES if terminal.scheme is KeyScheme.DUKPT_AES else Algorithm.TDES,
+        cipher=terminal.scheme.cipher,
         algorithm=terminal.mac_algorithm,
         pin_format=terminal.pin_format,
     )

@@ -1,0 +1,73 @@
+"""`python -m bench.schemes`: what a sale costs by the terminal's key scheme, on one stack, in turns. Prints a table, writes build/bench-schemes.json.
+
+Session keys with CUP-ECB, TDES DUKPT with X9.19, AES DUKPT with AES-CMAC and PIN format 4: the world's terminals for load.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.figures import Figures, Summary, as_json, summarise
+from bench.stack import BenchError, Stack, temporary_directory
+from world import KeyScheme
+
+REPORT = Path("build/bench-schemes.json")
+WARM_UP_S = 1.0
+_SHOWN = ("terminal-gw", "terminals")
+"""Processes that work with terminals' keys."""
+
+
+def measure(stack: Stack, *, rounds: int, duration_s: float, concurrency: int) -> dict[str, Summary]:
+    """All rounds; the order turns from round to round, so that drift of the machine meets all alike."""
+    schemes = [scheme.value for scheme in KeyScheme]
+    runs: dict[str, list[Figures]] = defaultdict(list)
+    for scheme in schemes:
+        stack.measure(concurrency=concurrency, duration_s=WARM_UP_S, scheme=scheme)
+    for number in range(rounds):
+        for scheme in schemes[number % len(schemes) :] + schemes[: number % len(schemes)]:
+            runs[scheme].append(stack.measure(concurrency=concurrency, duration_s=duration_s, scheme=scheme))
+        sys.stderr.write(f"round {number + 1} of {rounds}\n")
+    return {scheme: summarise(runs[scheme], runs[scheme]) for scheme in schemes}
+
+
+def show(summaries: dict[str, Summary]) -> None:
+    table = Table("scheme", "tx/s", "p50 µs", "CPU µs per tx", *(f"of it {name}" for name in _SHOWN))
+    for scheme, summary in summaries.items():
+        parts = [f"{summary.cpu_us_per_process.get(name, 0.0):,.0f}" for name in _SHOWN]
+        table.add_row(scheme, f"{summary.tx_s:,.0f}", f"{summary.p50_us:,.0f}", f"{summary.cpu_us_per_tx:,.0f}", *parts)
+    Console().print(table)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.schemes", description="A sale by the terminal's key scheme.")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--duration", type=float, default=3.0, help="seconds per run (default 3)")
+    parser.add_argument("--concurrency", type=int, default=16, help="in flight (default 16)")
+    arguments = parser.parse_args()
+    try:
+        with temporary_directory() as name, Stack(Path(name) / "stack") as stack:
+            summaries = measure(
+                stack, rounds=arguments.rounds, duration_s=arguments.duration, concurrency=arguments.concurrency
+            )
+    except BenchError as error:
+        sys.stderr.write(f"bench: {error}\n")
+        return 1
+    show(summaries)
+    report: dict[str, object] = {scheme: as_json(summary) for scheme, summary in summaries.items()}
+    report["run"] = vars(arguments) | {"cpus": os.cpu_count()}
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(json.dumps(report, indent=1) + "\n")
+    sys.stdout.write(f"written: {REPORT}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
