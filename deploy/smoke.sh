@@ -12,6 +12,7 @@ long_running=(nats auth auth-standby issuer-sim terminal-gw receipts settlement)
 export COMPOSE_FILE=deploy/compose.yaml
 export COMPOSE_PROJECT_NAME=lianji-smoke
 export LIANJI_GATEWAY_ADDRESS=${LIANJI_GATEWAY_ADDRESS:-127.0.0.1:28583}
+export LIANJI_GATEWAY_TLS_ADDRESS=${LIANJI_GATEWAY_TLS_ADDRESS:-127.0.0.1:28584}
 export LIANJI_NATS_ADDRESS=${LIANJI_NATS_ADDRESS:-127.0.0.1:24222}
 data=$(mktemp -d)
 
@@ -68,7 +69,7 @@ expect() {
 }
 
 say "building"
-loudly_if_it_fails compose build broker-volume provision "${long_running[@]:1}"
+loudly_if_it_fails compose build broker-volume certificates provision "${long_running[@]:1}"
 say "starting"
 loudly_if_it_fails compose up -d "${long_running[@]}"
 
@@ -93,6 +94,22 @@ expect "response code" 00 "$(field response_code <<<"$answer")"
 expect "approved" True "$(field approved <<<"$answer")"
 expect "amount in minor units" 1234 "$(field amount_minor <<<"$answer")"
 rrn=$(field rrn <<<"$answer")
+
+say "swiping over mutual TLS, and without a certificate"
+compose run --rm -T certificates certificate 10000002 --print >"$data/terminal.pem" 2>"$data/output" ||
+  { cat "$data/output" >&2; exit 1; }
+secure=(swipe --gateway "$LIANJI_GATEWAY_TLS_ADDRESS" --data-dir "$data" --terminal 10000002 --card debit-1 --amount 1.00 --pin "$pin" --json)
+answer=$("$lianji" "${secure[@]}" --tls-ca "$data/terminal.pem" --tls-certificate "$data/terminal.pem")
+expect "response code over mutual TLS" 00 "$(field response_code <<<"$answer")"
+if answer=$("$lianji" "${secure[@]}" --tls-ca "$data/terminal.pem"); then
+  say "a terminal without a certificate was not refused"
+  exit 1
+fi
+expect "response code without a certificate" "" "$(field response_code <<<"$answer")"
+if docker exec "$(compose ps -q terminal-gw)" sh -c 'ls -R /tls /data | grep ca.key'; then
+  say "the gateway can see the key of the CA"
+  exit 1
+fi
 
 say "asking for the slip of $rrn"
 slip=$("$lianji" slip "$rrn" --nats "nats://$LIANJI_NATS_ADDRESS" --data-dir "$data")

@@ -18,6 +18,11 @@ class TlsDoor:
     """Mutual TLS under the CA of the stack's data directory. The port is held while the stack lives."""
 
     def __init__(self, data_dir: Path, port: HeldPort) -> None:
+        """Raises CliError when the environment describes another door."""
+        if os.environ.get(_GIVEN):
+            raise CliError(
+                f"tls: {_GIVEN} is set, and the gateway takes that certificate: leave out --tls, or unset it"
+            )
         self._folder = data_dir / certificates.FOLDER
         self._port = port
         self.port = port.number
@@ -25,10 +30,6 @@ class TlsDoor:
 
     def open(self) -> dict[str, str]:
         """Makes the certificates; the environment of a gateway that uses them. Raises CliError when that cannot be."""
-        if os.environ.get(_GIVEN):
-            raise CliError(
-                f"tls: {_GIVEN} is set, and the gateway takes that certificate: leave out --tls, or unset it"
-            )
         gateway = self._folder / certificates.GATEWAY_FILE
         try:
             certificates.write(gateway, authority(self._folder).gateway(HOSTS))

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import world
+from terminal_sim import open_till
+from terminal_sim.terminal import REVERSAL_TRIES
 from tests.e2e.support import LIANJI, StackProcess, wait_until
 
 pytestmark = pytest.mark.processes
@@ -57,3 +60,25 @@ def test_a_stopped_stack_can_be_verified(tmp_path: Path) -> None:
     verdict = short.json("verify")
     assert verdict["held"], verdict
     assert verdict["invariants"]["I3"]["checked"] > 0
+
+
+@pytest.mark.parametrize("command", ["swipe", "close"])
+async def test_a_terminal_whose_reversal_is_stuck_is_helped_by_its_operator(stack: StackProcess, command: str) -> None:
+    """Three tries were lost on the line; whoever uses the terminal next begins them anew."""
+    facts = world.built_in().terminal("20000902" if command == "swipe" else "20000903")
+    assert facts is not None
+    till = open_till(facts, host=stack.gateway[0], port=stack.gateway[1], data_dir=stack.data_dir)
+    await till.sign_on()
+    till.link.drop_answers = 1 + REVERSAL_TRIES
+    card = world.built_in().cards[0]
+    assert (await till.swipe(card, 300, card.pin)).pending
+    await till.recover()
+    assert till.stuck
+    till.shut()
+    if command == "swipe":
+        done = stack.run("swipe", "--terminal", facts.tid, "--card", card.name, "--amount", "3.00", "--pin", card.pin)
+        assert done.stdout.startswith("first reversed: voucher"), done.stderr
+    else:
+        done = stack.run("close", "--terminal", facts.tid)
+        assert "balanced, closed" in done.stdout, done.stderr
+    assert done.returncode == 0

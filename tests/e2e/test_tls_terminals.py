@@ -1,4 +1,4 @@
-"""Terminals over mutual TLS on a real stack, and a gateway whose settings name a file that is not there."""
+"""Terminals over mutual TLS on a real stack, by the commands that users have, and a gateway whose settings name a file that is not there."""
 
 from __future__ import annotations
 
@@ -6,58 +6,80 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-import world
-from terminal_sim import open_till, tls_context
 from tests.e2e.support import StackProcess
-from tests.support_certificates import Authority
 
 pytestmark = pytest.mark.processes
-TERMINAL, OTHER = "10000001", "10000002"
+TERMINAL, OTHER, THIRD = "10000001", "10000002", "10000004"
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("certificates"), "bank")
+def ca(secure: StackProcess) -> str:
+    """Of the test world; every terminal gets its certificate."""
+    return str(secure.json("certificate", "--all")["ca"])
 
 
-@pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[StackProcess]:
-    own = authority.issue("gateway")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LIANJI_TLS_CERTIFICATE", str(own.certificate))
-        patch.setenv("LIANJI_TLS_KEY", str(own.key))
-        patch.setenv("LIANJI_TLS_CLIENT_CA", str(authority.file))
-        running = StackProcess(tmp_path_factory.mktemp("secure") / "data")
-    yield running
-    assert running.stop() == 0, running.errors.read_text()
+def swipe(secure: StackProcess, ca: str, terminal: str, *more: str) -> subprocess.CompletedProcess[str]:
+    card = next(card for card in secure.world["cards"] if card["name"] == "debit-1")
+    options = ("--terminal", terminal, "--card", "debit-1", "--pin", card["pin"], "--amount", "1.00")
+    return secure.run("swipe", *options, "--tls-ca", ca, *more)
 
 
-async def test_a_sale_over_mutual_tls_and_none_with_another_terminals_certificate(
-    secure: StackProcess, authority: Authority, tmp_path: Path
+def test_a_sale_over_mutual_tls_beside_one_in_the_clear(secure: StackProcess, ca: str) -> None:
+    folder = secure.data_dir / "tls" / "terminals"
+    for certificate in (folder, folder / f"{TERMINAL}.pem"):
+        done = swipe(secure, ca, TERMINAL, "--tls-certificate", str(certificate))
+        assert done.returncode == 0, done.stderr
+    in_the_clear = secure.run("swipe", "--terminal", OTHER, "--card", "credit-1", "--amount", "1.00")
+    assert in_the_clear.returncode == 0, in_the_clear.stderr
+    closed = secure.run("close", "--terminal", TERMINAL, "--tls-ca", ca, "--tls-certificate", str(folder))
+    assert closed.returncode == 0, closed.stderr
+
+
+def test_another_terminals_certificate_sells_nothing_and_leaves_nothing_to_reverse(
+    secure: StackProcess, ca: str
 ) -> None:
-    port = json.loads((secure.data_dir / "run" / "terminal-gw.json").read_text())["ports"]["tls"]
-    card = next(card for card in world.built_in().cards if card.name == "debit-1")
-    files = authority.issue(TERMINAL)
-    context = tls_context(authority.file, certificate=files.certificate, key=files.key)
-    results = []
-    for number in (TERMINAL, OTHER):
-        facts = world.built_in().terminal(number)
-        assert facts is not None
-        till = open_till(facts, host="127.0.0.1", port=port, data_dir=tmp_path, tls=context)
-        results.append(await till.swipe(card, 100, card.pin))
-        till.shut()
-    assert results[0].approved
-    assert (results[1].rc, results[1].approved) == ("58", False)
-    assert results[1].refused
-    [line] = [row for row in secure.logs("terminal-gw") if row.get("field") == "41"]
-    assert (line["certificate"], line["terminal"], line["response_code"]) == (TERMINAL, OTHER, "58")
-    in_the_clear = secure.run("swipe", "--terminal", OTHER, "--card", card.name, "--pin", card.pin, "--amount", "1.00")
-    assert in_the_clear.returncode == 0, in_the_clear.stdout
+    """Signed on or not: a line that is refused is found out before a sale goes over it."""
+    own, others = (str(secure.data_dir / "tls" / "terminals" / f"{number}.pem") for number in (THIRD, OTHER))
+    before = swipe(secure, ca, THIRD, "--tls-certificate", others)
+    assert (before.returncode, before.stdout) == (1, "")
+    assert before.stderr == "lianji: nothing was sent: sign-on refused: 58 not permitted to terminal\n"
+    assert swipe(secure, ca, THIRD, "--tls-certificate", own).returncode == 0
+    signed_on = swipe(secure, ca, THIRD, "--tls-certificate", others)
+    assert signed_on.stderr == "lianji: nothing was sent: echo refused: 58 not permitted to terminal\n"
+    without = swipe(secure, ca, THIRD)
+    assert without.stderr.startswith("lianji: nothing was sent: echo: no answer (over TLS: does the host take")
+    assert swipe(secure, ca, THIRD, "--tls-certificate", own).returncode == 0
+    lines = [row for row in secure.logs("terminal-gw") if row.get("field") == "41" and row["terminal"] == THIRD]
+    assert [(row["certificate"], row["response_code"]) for row in lines] == [(OTHER, "58")] * 2
+
+
+def test_load_over_mutual_tls_each_terminal_with_its_own_certificate(secure: StackProcess, ca: str) -> None:
+    folder = secure.data_dir / "tls" / "terminals"
+    options = ("--concurrency", "4", "--duration", "1", "--tls-ca", ca, "--tls-certificate", str(folder))
+    report = secure.json("load", *options)
+    assert report["approved"] == report["tx"] > 0
+    assert report["unknown"] == report["refused"] == report["pending"] == 0
+
+
+def test_a_stack_keeps_its_ca_and_nobody_else_reads_its_keys(secure: StackProcess, ca: str) -> None:
+    again = secure.json("certificate", TERMINAL)
+    assert again["ca"] == ca
+    folder = secure.data_dir / "tls"
+    for path in (folder / "ca.key", folder / "gateway.pem", Path(again[TERMINAL])):
+        assert path.stat().st_mode & 0o077 == 0, path
+    for name in ("terminal-gw", "auth-a"):
+        assert "PRIVATE KEY" not in (secure.data_dir / "logs" / f"{name}.log").read_text()
+
+
+def test_a_stack_without_a_door_says_so(stack: StackProcess, ca: str) -> None:
+    done = swipe(stack, ca, TERMINAL)
+    said = f"lianji: tls-ca: the stack on {stack.data_dir} has no TLS door: start it with `lianji up --tls`\n"
+    assert (done.returncode, done.stderr) == (1, said)
+    assert stack.ready["tls"] is None
 
 
 def test_a_gateway_whose_certificate_cannot_be_read_does_not_start(broker: str, tmp_path: Path) -> None:

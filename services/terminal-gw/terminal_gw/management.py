@@ -1,8 +1,8 @@
 """0800 and 0820: sign-on with key download, sign-off, echo.
 
 None of them carries a MAC, so a captured one can be sent again by anybody. A sign-on that made the session which stands is answered as it
-was, with the same keys; a sign-off of another batch than the session's is refused. An older sign-on of the same batch, or its sign-off, costs
-the terminal one more sign-on (terminal-protocol, 5).
+was, with the same keys; a sign-off of another batch than the session's is refused. An older sign-on, or a sign-off of the open batch, costs
+the terminal one more sign-on (docs/terminal-protocol.md, 12).
 """
 
 from __future__ import annotations

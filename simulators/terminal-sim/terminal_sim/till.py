@@ -265,7 +265,9 @@ class Till:
         code = outcome.response_code if isinstance(outcome, PlainOutcome) else ""
         if code == APPROVED:
             return None
-        return Refused(reason=f"echo: {describe(code) if code else f'no answer{_CERTIFICATE}'}", response_code=code)
+        return Refused(
+            reason=f"echo refused: {describe(code)}" if code else f"echo: no answer{_CERTIFICATE}", response_code=code
+        )
 
     async def _run(self, step: Step) -> Outcome | None:
         """Does what the step says, and waits for what comes of it."""
