@@ -19,12 +19,12 @@ START_S = 90
 class StackProcess:
     """`lianji up` on a data directory of its own."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, *options: str) -> None:
         self.data_dir = data_dir
         self.errors = data_dir.parent / f"{data_dir.name}.stderr"
         with self.errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [LIANJI, "up", "--data-dir", str(data_dir), "--port", "0", "--json"],
+                [LIANJI, "up", "--data-dir", str(data_dir), "--port", "0", "--json", *options],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,

@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 import world
+from key_store import names
 from lianji import options, stackfile
 from lianji.errors import WrongUseError
 from lianji.keys import ceremony, directory, listing, loading, rotation
@@ -19,7 +20,7 @@ from lianji.keys.custodian import IDENTITY, Custodian, address_of, in_one_line
 from lianji.keys.holders import Holders, holders
 from lianji.keys.rotation import Moved
 from lianji.reading import broker_of
-from security_module import NOTICE, Algorithm
+from security_module import NOTICE, Algorithm, Purpose
 
 Name = Annotated[str, typer.Argument(help="A ring: data, zone.BANK, transport.BANK, terminal.TERMINAL, BANK/zone …")]
 Work = Callable[[Custodian], Awaitable[Moved]]
@@ -36,15 +37,15 @@ def register(app: typer.Typer) -> None:
 
 
 def new(
-    key_dir: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put the files.")], json: options.Json = False
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put the files.")], json: options.Json = False
 ) -> None:
     """Make a local master key (LMK) for each party, for a stack outside the test world: `lianji up --keys DIR`."""
-    made = directory.make(key_dir)
+    made = directory.make(target)
     if json:
-        print(msgspec.json.encode({"directory": str(key_dir), "check_values": made}).decode())
+        print(msgspec.json.encode({"directory": str(target), "check_values": made}).decode())
         return
     for party, check_value in made.items():
-        print(f"{directory.file_of(key_dir, party)}: {check_value}")
+        print(f"{directory.file_of(target, party)}: {check_value}")
     print(f"Keep them apart and keep copies: without its LMK no key ring can be opened. ({NOTICE})")
 
 
@@ -70,6 +71,8 @@ def load(
         raise WrongUseError("load: say either --block or --components; see `lianji keys load --help`")
     address = address_of(name, world.built_in())
     transport = address_of(under, world.built_in()) if under else ceremony.transport_of(address)
+    if under and transport is not None and names.purpose_of(transport.name) is not Purpose.KEY_BLOCK:
+        raise WrongUseError(f"under: {under!r} is no transport ring")
     if block and transport is None:
         raise WrongUseError(
             f"under: say the transport ring that the block for {address} is under, like transport.huaxing"
