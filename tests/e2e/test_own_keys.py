@@ -110,3 +110,13 @@ def test_the_keys_are_no_other_stacks(house: House, tmp_path: Path) -> None:
     quiet = house.stack.keys("show", "zone.huaxing", "--keys", str(house.keys))
     assert quiet.returncode == 0, quiet.stderr
     assert CHECK in quiet.stdout
+    for party in ("acquirer", "issuer"):  # as if those master keys were lost
+        recovered = house.stack.keys("recover", party, "--keys", str(other))
+        assert recovered.returncode == 0, recovered.stderr
+    again = StackProcess(house.stack.data_dir, "--keys", str(other))
+    try:
+        sold = again.run(*SALE, "--terminal", "10000003")  # one that never got another key than it was shipped with
+        assert sold.returncode == 0, sold.stdout + sold.stderr
+        assert again.json("verify")["held"]
+    finally:
+        assert again.stop() == 0, again.errors.read_text()

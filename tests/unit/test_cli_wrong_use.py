@@ -72,6 +72,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
             "algorithm: value error, 'des' is not one of 'tdes', 'aes'",
         ),
         (("keys", "retire", "data"), "version: missing"),
+        (("keys", "recover", "bank"), "party: 'bank' is not one of acquirer, issuer"),
         (("keys", "retire", "data", "0"), "version: input should be greater than or equal to 1"),
         (
             ("keys", "show", "--keys", "/nowhere"),

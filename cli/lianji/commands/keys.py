@@ -15,7 +15,7 @@ import world
 from key_store import names
 from lianji import options, stackfile
 from lianji.errors import WrongUseError
-from lianji.keys import ceremony, directory, listing, loading, rotation
+from lianji.keys import ceremony, directory, listing, loading, recovery, rotation
 from lianji.keys.custodian import IDENTITY, Custodian, address_of, in_one_line
 from lianji.keys.holders import Holders, holders
 from lianji.keys.rotation import Moved
@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     group.command()(rotate)
     group.command()(show)
     group.command()(retire)
+    group.command()(recover)
     app.add_typer(group, name="keys")
 
 
@@ -172,6 +173,25 @@ def retire(
     _report(options.run(_with_custodian(work, data_dir, nats, keys)), json)
 
 
+def recover(
+    party: Annotated[str, typer.Argument(help="Whose master key was lost: acquirer or issuer.")],
+    data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
+    nats: options.Nats = "",
+    keys: options.KeysDir = None,
+    json: options.Json = False,
+) -> None:
+    """After the loss of a master key: put new keys in the place of all that the present one does not open (docs/keys.md)."""
+    if party not in directory.PARTIES:
+        raise WrongUseError(f"party: {party!r} is not one of {', '.join(directory.PARTIES)}")
+
+    async def work() -> list[str]:
+        async with _custodian(data_dir, nats, keys, verify=False) as custodian:
+            return await recovery.recover(custodian, party)
+
+    replaced = options.run(work())
+    print(msgspec.json.encode({"replaced": replaced}).decode() if json else f"{len(replaced)} key rings have new keys")
+
+
 def _report(moved: Moved, json: bool) -> None:
     version = moved.version
     if json:
@@ -193,14 +213,14 @@ async def _with_custodian(work: Work, data_dir: Path, nats: str, keys: Path | No
 
 
 @asynccontextmanager
-async def _custodian(data_dir: Path, nats: str, keys: Path | None) -> AsyncIterator[Custodian]:
+async def _custodian(data_dir: Path, nats: str, keys: Path | None, *, verify: bool = True) -> AsyncIterator[Custodian]:
     """The custodian of the stack on `data_dir`, running or not, or of the one whose broker is at `nats`."""
     if nats:
         masters = directory.chosen_master_keys(keys, os.environ)
         async with options.connected(nats, IDENTITY) as bus:
-            yield await Custodian.open(bus, world.built_in(), masters)
+            yield await Custodian.open(bus, world.built_in(), masters, verify=verify)
         return
     stack = stackfile.find(data_dir)
     masters = directory.master_keys(keys or (Path(stack.keys) if stack is not None and stack.keys else None))
     async with broker_of(data_dir) as url, options.connected(url, IDENTITY) as bus:
-        yield await Custodian.open(bus, world.built_in(), masters)
+        yield await Custodian.open(bus, world.built_in(), masters, verify=verify)
