@@ -19,6 +19,8 @@ from contracts import codec, subjects
 from contracts.authorization import CardData, IssuerReply, IssuerRequest, IssuerReverseReply, IssuerReverseRequest
 from contracts.kinds import Kind
 from contracts.money import CNY
+from lianji.keys.directory import master_keys
+from lianji.keys.fill import custodian_at, fill_standing
 from runtime.bus import Bus, BusError, NotDelivered
 from runtime.provision import Declaration, LogDeclaration, provision
 from security_module import PinFormat, Purpose, SecurityModule
@@ -36,14 +38,22 @@ class Processes:
             "LIANJI_NATS_URL": url,
             "LIANJI_INSTITUTIONS": BANK,
             "LIANJI_DATA_DIR": str(directory),
+            "LIANJI_WORLD": "test",
         }
-        self._log = (directory / "issuer-sim.log").open("ab")
+        self._log_file = directory / "issuer-sim.log"
+        self._log = self._log_file.open("ab")
         self.running: list[subprocess.Popen[bytes]] = []
 
-    def start(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen([sys.executable, "-m", "issuer_sim"], env=self._environment, stderr=self._log)
+    def start(self, more: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        environment = {**self._environment, **(more or {})}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "issuer_sim"], env=environment, stdout=self._log, stderr=self._log
+        )
         self.running.append(process)
         return process
+
+    def said(self) -> str:
+        return self._log_file.read_text()
 
     def stop(self) -> None:
         for process in self.running:
@@ -55,7 +65,10 @@ class Processes:
 @pytest.fixture
 async def processes(broker: str, bus: Bus, tmp_path: Path) -> AsyncIterator[Processes]:
     ledger = LogDeclaration(subjects.ledger_stream(BANK), subjects.ledger(BANK))
-    await provision(bus, Declaration((ledger,), subjects.LEASES, subjects.SNAPSHOTS, (), max_bytes=1 << 26))
+    keys = (subjects.KEYS_ACQUIRER, *(subjects.keys_issuer(i.id) for i in world.built_in().institutions))
+    await provision(bus, Declaration((ledger,), subjects.LEASES, subjects.SNAPSHOTS, keys, max_bytes=1 << 26))
+    async with custodian_at(broker, master_keys(None)) as custodian:
+        await fill_standing(custodian, test_world=True)
     started = Processes(broker, tmp_path)
     yield started
     started.stop()
@@ -138,3 +151,28 @@ async def test_many_at_once_are_each_answered_and_none_is_posted_twice(bus: Bus,
     for n in range(40):
         assert replies[n] == replies[n + 40] == replies[n + 80]
     assert len({reply.authorization_code for reply in replies}) == 40
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        (
+            {"LIANJI_WORLD": ""},
+            "no local master key: set LIANJI_LMK_FILE to a file made by `lianji keys new`, or LIANJI_LMK",
+        ),
+        ({"LIANJI_LMK": "00"}, "LIANJI_LMK: a local master key is 32, 48 or 64 hexadecimal digits"),
+        (
+            {"LIANJI_LMK": "00" * 32},
+            "nanhai: key ring cvk version 1 does not open: the local master key (LMK) is not the one",
+        ),
+    ],
+)
+def test_without_the_right_master_key_it_does_not_start(
+    processes: Processes, environment: dict[str, str], reason: str
+) -> None:
+    process = processes.start(environment)
+    assert process.wait(60) == 2
+    said = [line for line in processes.said().splitlines() if "cannot start" in line]
+    assert len(said) == 1
+    assert msgspec.json.decode(said[0])["reason"].startswith(reason)
+    assert "Traceback" not in processes.said()

@@ -65,6 +65,15 @@ class Ring(RuleBasedStateMachine):
         self.retired.add(number)
         assert self.ring.current == before.current
 
+    @rule()
+    def replace(self) -> None:
+        self.now += 1
+        self.ring = self.ring.replace(MODULE.generate(Purpose.ZONE_PIN), self.now)
+        self.retired |= set(self.given)
+        new = self.ring.current
+        assert new.number == max(self.given) + 1
+        self.given[new.number] = new.check_value
+
     @invariant()
     def one_version_is_current(self) -> None:
         assert [v.state for v in self.ring.versions].count("current") == 1

@@ -16,6 +16,7 @@ ARGUMENTS = {
     "close": ("--terminal", "10000001"),
     "load": ("--concurrency", "1"),
     "summary": ("482290058130001",),
+    "keys": ("show",),
     **dict.fromkeys(READERS, ("010000000001",)),
 }
 """What a command needs besides the option under test."""
@@ -49,6 +50,35 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("swipe", "--card", "debit-1", "--amount", "1", "--terminal", "9"), "terminal: there is no '9'"),
         (("world", "--json", "--gateway", "here"), "gateway: 'here' is not HOST:PORT"),
         (("slip", "010000000001", "--copy", "third"), "copy: 'third' is neither"),
+        (("keys", "turn"), "no such command 'turn'"),
+        (("keys", "new"), "target: missing; see `lianji keys --help`"),
+        (("keys", "rotate"), "what: missing"),
+        (("keys", "rotate", "cvk"), "what: 'cvk' is not one of terminal, zone, data"),
+        (("keys", "rotate", "terminal"), "which: '' is no terminal; `lianji world --all` lists them"),
+        (("keys", "rotate", "terminal", "9"), "which: '9' is no terminal"),
+        (("keys", "rotate", "zone", "nowhere"), "which: 'nowhere' is not one of huaxing, nanhai"),
+        (("keys", "rotate", "data", "1"), "which: '1': there is one data key, nothing follows `data`"),
+        (("keys", "show", "zone.nowhere"), "name: there is no key ring 'zone.nowhere'; they are data, base.tdes"),
+        (("keys", "show", "nowhere/zone"), "name: 'nowhere' is not one of huaxing, nanhai"),
+        (("keys", "load", "data"), "load: say either --block or --components"),
+        (("keys", "load", "data", "--block", "B", "--components"), "load: say either --block or --components"),
+        (
+            ("keys", "load", "base.aes", "--block", "B"),
+            "under: say the transport ring that the block for base.aes is under",
+        ),
+        (("keys", "load", "base.aes", "--block", "B", "--under", "data"), "under: 'data' is no transport ring"),
+        (
+            ("keys", "load", "data", "--components", "--algorithm", "des"),
+            "algorithm: value error, 'des' is not one of 'tdes', 'aes'",
+        ),
+        (("keys", "retire", "data"), "version: missing"),
+        (("keys", "recover", "bank"), "party: 'bank' is not one of acquirer, issuer"),
+        (("keys", "retire", "data", "0"), "version: input should be greater than or equal to 1"),
+        (
+            ("keys", "show", "--keys", "/nowhere"),
+            "keys: /nowhere is no directory; `lianji keys new /nowhere` makes one",
+        ),
+        (("up", "--keys", "/nowhere"), "keys: /nowhere is no directory"),
     ],
 )
 def test_wrong_use(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], line: str) -> None:

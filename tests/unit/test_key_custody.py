@@ -15,6 +15,7 @@ from lianji.keys import moves
 from lianji.keys.custodian import ACQUIRER, Address, Custodian, address_of
 from lianji.keys.fill import fill_standing, fill_terminals
 from lianji.keys.listing import as_json, listed
+from lianji.keys.recovery import recover
 from runtime.bus import NoAnswer
 from security_module import Algorithm, KeyUsageError, PinFormat, Purpose, SecurityModule
 from tests.support_custody import BANK, custodian_over, filled
@@ -198,3 +199,34 @@ async def test_a_listing_leaves_out_terminals_that_were_never_rotated() -> None:
     assert quiet == 1
     assert [row.ring.name for row in rows if names.terminal_of(row.ring.name)] == ["terminal.10000002"]
     assert len(listed(custodian, every=True)[0]) == len(rows) + 1
+
+
+@pytest.mark.parametrize("who", ["acquirer", "issuer"])
+async def test_after_a_master_key_was_lost_everything_begins_anew_under_another(who: str) -> None:
+    _, buckets = await filled()
+    masters = {"acquirer": b"a" * 32, "issuer": b"i" * 32, who: b"n" * 32}
+    custodian = custodian_over(buckets, **masters)
+    custodian.notify = nobody  # type: ignore[method-assign]
+    former = {party: {ring.name: ring for ring in store} for party, (_, store) in custodian.parties.items()}
+    replaced = await recover(custodian, who)
+    lost = [party for party in former if (party == ACQUIRER) == (who == "acquirer")]
+    assert replaced == [f"{party}: {name}" for party in lost for name in sorted(former[party])]
+    after = custodian_over(buckets, **masters)
+    for party, (module, store) in after.parties.items():
+        store.verify(module)
+        for ring in store:
+            before = former[party][ring.name]
+            if party in lost:
+                assert [v.state for v in ring.versions] == ["retired", "current"]
+            elif ring.name.partition(".")[0] in ("zone", "transport"):
+                assert [v.state for v in ring.versions] == ["accepted", "current"]
+            else:
+                assert ring == before
+    assert all(pins_arrive(after, bank) for bank in BANKS)
+    assert check(after, BANK, names.CVK) == former[BANK][names.CVK].current.check_value
+    with pytest.raises(CliError, match=f"{who}: every key ring opens under this master key"):
+        await recover(after, who)
+
+
+async def nobody() -> None:
+    """Nobody is told."""

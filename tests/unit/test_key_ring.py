@@ -62,6 +62,16 @@ def test_a_key_is_found_by_its_check_value_while_it_can_be_used() -> None:
     assert made.having("00000000") is None
 
 
+def test_a_ring_that_nothing_opens_any_more_begins_anew_and_goes_on_counting() -> None:
+    lost = ring(2).promote(2, 3)
+    anew = lost.replace(lost.versions[0].key, 4)  # the same key may come again: it was not the key that was lost
+    assert states(anew) == {1: "retired", 2: "retired", 3: "retired", 4: "current"}
+    assert [v.number for v in anew.usable()] == [4]
+    assert not any(v.key.cryptogram for v in anew.versions[:-1])
+    with pytest.raises(RingError, match="takes zone-pin keys, not a cvk key"):
+        anew.replace(key(Purpose.CVK), 5)
+
+
 @pytest.mark.parametrize(
     ("change", "refusal"),
     [

@@ -12,14 +12,15 @@ import msgspec
 import typer
 
 import world
+from key_store import names
 from lianji import options, stackfile
 from lianji.errors import WrongUseError
-from lianji.keys import ceremony, directory, listing, loading, rotation
+from lianji.keys import ceremony, directory, listing, loading, recovery, rotation
 from lianji.keys.custodian import IDENTITY, Custodian, address_of, in_one_line
 from lianji.keys.holders import Holders, holders
 from lianji.keys.rotation import Moved
 from lianji.reading import broker_of
-from security_module import NOTICE, Algorithm
+from security_module import NOTICE, Algorithm, Purpose
 
 Name = Annotated[str, typer.Argument(help="A ring: data, zone.BANK, transport.BANK, terminal.TERMINAL, BANK/zone …")]
 Work = Callable[[Custodian], Awaitable[Moved]]
@@ -32,19 +33,20 @@ def register(app: typer.Typer) -> None:
     group.command()(rotate)
     group.command()(show)
     group.command()(retire)
+    group.command()(recover)
     app.add_typer(group, name="keys")
 
 
 def new(
-    key_dir: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put the files.")], json: options.Json = False
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="Where to put the files.")], json: options.Json = False
 ) -> None:
     """Make a local master key (LMK) for each party, for a stack outside the test world: `lianji up --keys DIR`."""
-    made = directory.make(key_dir)
+    made = directory.make(target)
     if json:
-        print(msgspec.json.encode({"directory": str(key_dir), "check_values": made}).decode())
+        print(msgspec.json.encode({"directory": str(target), "check_values": made}).decode())
         return
     for party, check_value in made.items():
-        print(f"{directory.file_of(key_dir, party)}: {check_value}")
+        print(f"{directory.file_of(target, party)}: {check_value}")
     print(f"Keep them apart and keep copies: without its LMK no key ring can be opened. ({NOTICE})")
 
 
@@ -70,6 +72,8 @@ def load(
         raise WrongUseError("load: say either --block or --components; see `lianji keys load --help`")
     address = address_of(name, world.built_in())
     transport = address_of(under, world.built_in()) if under else ceremony.transport_of(address)
+    if under and transport is not None and names.purpose_of(transport.name) is not Purpose.KEY_BLOCK:
+        raise WrongUseError(f"under: {under!r} is no transport ring")
     if block and transport is None:
         raise WrongUseError(
             f"under: say the transport ring that the block for {address} is under, like transport.huaxing"
@@ -169,6 +173,25 @@ def retire(
     _report(options.run(_with_custodian(work, data_dir, nats, keys)), json)
 
 
+def recover(
+    party: Annotated[str, typer.Argument(help="Whose master key was lost: acquirer or issuer.")],
+    data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
+    nats: options.Nats = "",
+    keys: options.KeysDir = None,
+    json: options.Json = False,
+) -> None:
+    """After the loss of a master key: put new keys in the place of all that the present one does not open (docs/keys.md)."""
+    if party not in directory.PARTIES:
+        raise WrongUseError(f"party: {party!r} is not one of {', '.join(directory.PARTIES)}")
+
+    async def work() -> list[str]:
+        async with _custodian(data_dir, nats, keys, verify=False) as custodian:
+            return await recovery.recover(custodian, party)
+
+    replaced = options.run(work())
+    print(msgspec.json.encode({"replaced": replaced}).decode() if json else f"{len(replaced)} key rings have new keys")
+
+
 def _report(moved: Moved, json: bool) -> None:
     version = moved.version
     if json:
@@ -190,14 +213,14 @@ async def _with_custodian(work: Work, data_dir: Path, nats: str, keys: Path | No
 
 
 @asynccontextmanager
-async def _custodian(data_dir: Path, nats: str, keys: Path | None) -> AsyncIterator[Custodian]:
+async def _custodian(data_dir: Path, nats: str, keys: Path | None, *, verify: bool = True) -> AsyncIterator[Custodian]:
     """The custodian of the stack on `data_dir`, running or not, or of the one whose broker is at `nats`."""
     if nats:
         masters = directory.chosen_master_keys(keys, os.environ)
         async with options.connected(nats, IDENTITY) as bus:
-            yield await Custodian.open(bus, world.built_in(), masters)
+            yield await Custodian.open(bus, world.built_in(), masters, verify=verify)
         return
     stack = stackfile.find(data_dir)
     masters = directory.master_keys(keys or (Path(stack.keys) if stack is not None and stack.keys else None))
     async with broker_of(data_dir) as url, options.connected(url, IDENTITY) as bus:
-        yield await Custodian.open(bus, world.built_in(), masters)
+        yield await Custodian.open(bus, world.built_in(), masters, verify=verify)

@@ -6,6 +6,7 @@ fill        what a new stack begins with
 moves       one key on its way into a ring, or from one party to the other
 rotation    zone, terminal, data: without a failed transaction
 ceremony    keys that come in clear components, or in a key block
+recovery    after the loss of a master key
 holders     which process holds which versions
 listing     rings as a table and as JSON
 """

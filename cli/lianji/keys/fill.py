@@ -37,27 +37,33 @@ async def custodian_at(url: str, masters: MasterKeys) -> AsyncIterator[Custodian
 async def fill_standing(custodian: Custodian, *, test_world: bool) -> int:
     """Makes the missing rings that services need to start; how many. CliError in one line."""
     with in_one_line():
-        made = await _create(custodian.acquirer, dict(_acquirers(test_world)))
+        made = await _create(custodian.acquirer, dict(acquirers(test_world)))
         for institution in custodian.world.institutions:
-            made += await _create(custodian.parties[institution.id], dict(_banks(institution.id)))
+            made += await _create(custodian.parties[institution.id], dict(banks(institution.id)))
             made += await _fill_shared(custodian, institution.id, test_world=test_world)
     return made
 
 
 async def fill_terminals(custodian: Custodian) -> int:
     """Makes the missing rings of terminals, about a thousand synced writes, while services start; how many. CliError in one line."""
-    makers = {
-        names.terminal(terminal.tid): _imported(Purpose.TERMINAL_MASTER, world.terminal_master_key(terminal.tid))
-        for terminal in custodian.world.terminals
-    }
     with in_one_line():
-        made = await _create(custodian.acquirer, makers)
+        made = await _create(custodian.acquirer, dict(terminals(custodian.world)))
     if made:
         await custodian.notify()
     return made
 
 
-def _acquirers(test_world: bool) -> Iterator[tuple[str, Maker]]:
+def terminals(everything: world.World) -> Iterator[tuple[str, Maker]]:
+    """The master keys that terminals are shipped with."""
+    for terminal in everything.terminals:
+        yield (
+            names.terminal(terminal.tid),
+            _imported(Purpose.TERMINAL_MASTER, world.terminal_master_key(terminal.tid)),
+        )
+
+
+def acquirers(test_world: bool) -> Iterator[tuple[str, Maker]]:
+    """The acquirer's keys that nobody shares."""
     for cipher, name in ((Algorithm.TDES, names.BASE_TDES), (Algorithm.AES, names.BASE_AES)):
         yield name, _imported(Purpose.BASE_DERIVATION, world.base_key(cipher), cipher)
     if test_world:
@@ -66,7 +72,8 @@ def _acquirers(test_world: bool) -> Iterator[tuple[str, Maker]]:
         yield names.DATA, lambda module: module.generate(Purpose.DATA, length=32)
 
 
-def _banks(institution: str) -> Iterator[tuple[str, Maker]]:
+def banks(institution: str) -> Iterator[tuple[str, Maker]]:
+    """A bank's keys that nobody shares."""
     yield names.CVK, _imported(Purpose.CVK, world.cvk(institution))
     yield names.PVK, _imported(Purpose.PVK, world.pvk(institution))
 

@@ -96,8 +96,7 @@ class KeyRing(msgspec.Struct, frozen=True, kw_only=True):
     def accept(self, key: WrappedKey, at_ms: int) -> KeyRing:
         """With `key` as its newest version, accepted. RingError: another purpose, a key that it has had, too many versions."""
         if key.purpose is not self.current.key.purpose:
-            wanted = self.current.key.purpose.value
-            raise RingError(f"key ring {self.name}: takes {wanted} keys, not a {key.purpose.value} key")
+            raise self._other_purpose(key)
         same = next((version for version in self.versions if version.check_value == key.check_value), None)
         if same is not None:
             raise RingError(f"key ring {self.name}: version {same.number} is a key with this check value already")
@@ -121,6 +120,18 @@ class KeyRing(msgspec.Struct, frozen=True, kw_only=True):
         if self._usable(number).state == CURRENT:
             raise RingError(f"key ring {self.name}: version {number} is current; rotate first")
         return self._with({number: RETIRED}, at_ms)
+
+    def replace(self, key: WrappedKey, at_ms: int) -> KeyRing:
+        """With `key` as its only usable version: for a ring whose keys no master key opens any more. It may be one that it had before."""
+        if key.purpose is not self.current.key.purpose:
+            raise self._other_purpose(key)
+        lost = tuple(_in_state(version, RETIRED, at_ms) for version in self._remembered())
+        new = KeyVersion(number=self.versions[-1].number + 1, key=key, state=CURRENT, since_ms=at_ms)
+        return replace(self, versions=(*lost, new))
+
+    def _other_purpose(self, key: WrappedKey) -> RingError:
+        wanted = self.current.key.purpose.value
+        return RingError(f"key ring {self.name}: takes {wanted} keys, not a {key.purpose.value} key")
 
     def _usable(self, number: int) -> KeyVersion:
         version = self.numbered(number)

@@ -13,7 +13,7 @@ import msgspec
 
 from contracts.codec import decoder, encode_stored
 from key_store.errors import ContendedError, MissingRingError, RingError, WrongMasterError
-from key_store.ring import KeyRing
+from key_store.ring import KeyRing, KeyVersion
 from security_module import KeyFormatError, WrappedKey
 
 TRIES = 5
@@ -136,15 +136,20 @@ class KeyStore:
 
     def verify(self, module: Opener) -> None:
         """WrongMasterError unless every usable key in memory opens under the module's LMK."""
+        for ring, version in self.unopened(module):
+            raise WrongMasterError(
+                f"{self.party}: key ring {ring.name} version {version.number} does not open: "
+                f"the local master key (LMK) is not the one that the rings were made under"
+            )
+
+    def unopened(self, module: Opener) -> Iterator[tuple[KeyRing, KeyVersion]]:
+        """The usable versions in memory that do not open under the module's LMK."""
         for ring in self:
             for version in ring.usable():
                 try:
                     module.verify_key(version.key)
                 except KeyFormatError:
-                    raise WrongMasterError(
-                        f"{self.party}: key ring {ring.name} version {version.number} does not open: "
-                        f"the local master key (LMK) is not the one that the rings were made under"
-                    ) from None
+                    yield ring, version
 
     def _remember(self, name: str, value: bytes, revision: int) -> KeyRing:
         known = self._known.get(name)
