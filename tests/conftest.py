@@ -74,7 +74,7 @@ async def bus(broker: str) -> AsyncIterator[Bus]:
 async def _fresh_log(bus: Bus) -> JetStreamLog:
     name = f"T{os.getpid()}_{next(_names)}"
     row = LogDeclaration(name, f"test.{name}")
-    await provision(bus, Declaration((row,), "LEASES", "SNAPSHOTS", ("TEST_BUCKET",), max_bytes=1 << 26))
+    await provision(bus, Declaration((row,), "LEASES", ("TEST_BUCKET",), max_bytes=1 << 26))
     return JetStreamLog(bus, row.stream, row.subject)
 
 

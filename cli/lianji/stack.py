@@ -7,18 +7,23 @@ import fcntl
 import os
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
+from contracts import access
 from lianji import stackfile
 from lianji.broker import BrokerError, LocalBroker, free_port
 from lianji.declaration import declaration_for, expected_subjects
 from lianji.errors import CliError
+from lianji.permissions import world_identity, world_key, world_users
 from lianji.stackfile import ProcessInfo, StackFile
 from lianji.supervisor import Child
 from runtime.bus import Bus
+from runtime.identity import TEST_WORLD
 from runtime.provision import provision
 from world import World, built_in
 
@@ -53,7 +58,7 @@ class Stack:
         self.world: World = built_in()
         self.gateway_host = "127.0.0.1"
         self.gateway_port = gateway_port or free_port()
-        self.broker = LocalBroker(self.data_dir / "broker")
+        self.broker = LocalBroker(self.data_dir / "broker", users=world_users())
         self.children: dict[str, Child] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: IO[bytes] | None = None
@@ -72,24 +77,41 @@ class Stack:
         except BrokerError as error:
             raise CliError(str(error)) from None
         self._tasks.append(asyncio.create_task(self._supervise_broker()))
-        bus = await Bus.connect(self.broker.url, "lianji-up", wait_s=10)
-        try:
+        async with self._connected(access.PROVISION) as bus:
             await provision(bus, declaration_for(self.world))
-            for name, module in SERVICES:
-                child = Child(
-                    name,
-                    [sys.executable, "-m", module],
-                    self._environment(name),
-                    self.data_dir / "logs" / f"{name}.log",
-                    lambda _: self.write_stack_file(),
-                )
-                self.children[name] = child
-                self._run_path(name).unlink(missing_ok=True)
-                self._tasks.append(asyncio.create_task(child.supervise()))
+        self._write_auditor_key()
+        for name, module in SERVICES:
+            child = Child(
+                name,
+                [sys.executable, "-m", module],
+                self._environment(name),
+                self.data_dir / "logs" / f"{name}.log",
+                lambda _: self.write_stack_file(),
+            )
+            self.children[name] = child
+            self._run_path(name).unlink(missing_ok=True)
+            self._tasks.append(asyncio.create_task(child.supervise()))
+        async with self._connected(access.AUDITOR) as bus:
             await self._until_ready(bus)
+        self.write_stack_file()
+
+    @asynccontextmanager
+    async def _connected(self, identity: str) -> AsyncIterator[Bus]:
+        bus = await Bus.connect(self.broker.url, "lianji-up", identity=world_identity(identity), wait_s=10)
+        try:
+            yield bus
         finally:
             await bus.close()
-        self.write_stack_file()
+
+    @property
+    def auditor_key(self) -> Path:
+        """The auditor's seed, for people with the nats command."""
+        return self.data_dir / "run" / "auditor.nk"
+
+    def _write_auditor_key(self) -> None:
+        self.auditor_key.unlink(missing_ok=True)
+        self.auditor_key.touch(mode=0o600)
+        self.auditor_key.write_text(world_key(access.AUDITOR).seed + "\n")
 
     def _take_lock(self) -> None:
         run = self.data_dir / "run"
@@ -105,6 +127,8 @@ class Stack:
     def _environment(self, name: str) -> dict[str, str]:
         return {
             "LIANJI_NATS_URL": self.broker.url,
+            "LIANJI_NATS_NKEY_FILE": "",
+            "LIANJI_WORLD": TEST_WORLD,
             "LIANJI_INSTANCE": name,
             "LIANJI_DATA_DIR": str(self.data_dir),
             "LIANJI_RUN_DIR": str(self.data_dir / "run"),
@@ -193,6 +217,7 @@ class Stack:
         # The supervisors end first: one of them may just be starting the broker again.
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self.broker.stop)
+        self.auditor_key.unlink(missing_ok=True)
         stackfile.remove(self.data_dir)
         self._lock.close()
         self._lock = None

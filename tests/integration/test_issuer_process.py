@@ -55,7 +55,8 @@ class Processes:
 @pytest.fixture
 async def processes(broker: str, bus: Bus, tmp_path: Path) -> AsyncIterator[Processes]:
     ledger = LogDeclaration(subjects.ledger_stream(BANK), subjects.ledger(BANK))
-    await provision(bus, Declaration((ledger,), subjects.LEASES, subjects.SNAPSHOTS, (), max_bytes=1 << 26))
+    buckets = (subjects.snapshots_issuer(BANK),)
+    await provision(bus, Declaration((ledger,), subjects.LEASES, buckets, max_bytes=1 << 26))
     started = Processes(broker, tmp_path)
     yield started
     started.stop()

@@ -15,4 +15,5 @@ MODULES = (
     "scan",
     "demo",
     "provision",
+    "permissions",
 )

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from lianji import checks
+from contracts.access import PROVISION
+from lianji import checks, options
 from lianji.declaration import declaration_for
 from lianji.errors import CliError
 from runtime.bus import Bus, NotDelivered
@@ -28,8 +29,9 @@ def register(app: typer.Typer) -> None:
 
 async def _provision(url: str) -> None:
     declaration = declaration_for(built_in())
+    identity = options.broker_at(url).identity(PROVISION)
     try:
-        bus = await Bus.connect(url, "lianji-provision", wait_s=60)
+        bus = await Bus.connect(url, "lianji-provision", identity=identity, wait_s=60)
     except NotDelivered as error:
         raise CliError(str(error)) from None
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -19,6 +19,10 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What every service takes."""
 
     nats_url: str = "nats://127.0.0.1:4222"
+    nats_nkey_file: str = ""
+    """File with this process's seed for the broker (SU…); empty: see `world`."""
+    world: Literal["", "test"] = ""
+    """`test`: keys that are not given derive from the test world's public seed. Empty: there are no others than those given."""
     instance: str = ""
     """Name of this process among its siblings; empty: the service's name and the process id."""
     health_host: str = "127.0.0.1"

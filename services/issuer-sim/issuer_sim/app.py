@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import world
-from contracts import subjects
+from contracts import access, subjects
 from issuer_sim.cards import card_file, openings
 from issuer_sim.checks import BankKeys, CardChecks
 from issuer_sim.domain.machine import LedgerMachine
@@ -17,13 +17,23 @@ from security_module import NOTICE, Purpose, SecurityModule
 log = logs.get("app")
 
 
+def identities(settings: Settings) -> tuple[str, ...]:
+    """Each bank is somebody of its own at the broker; raises SettingsError."""
+    return tuple(access.issuer(institution) for institution in _institutions(settings))
+
+
+def _institutions(settings: Settings) -> tuple[str, ...]:
+    return chosen_institutions(settings.institutions, (i.id for i in world.built_in().institutions))
+
+
 async def wire(service: Service[Settings]) -> None:
     settings = service.settings
     test_world = world.built_in()
-    institutions = chosen_institutions(settings.institutions, (i.id for i in test_world.institutions))
+    institutions = _institutions(settings)
     module = SecurityModule(world.lmk())
     log.info("security module", notice=NOTICE, institutions=list(institutions), scripted=settings.scripted)
     for institution in institutions:
+        bus = service.buses[access.issuer(institution)]
         cards = test_world.cards_of(institution)
         bank = Bank(
             institution=institution,
@@ -35,10 +45,11 @@ async def wire(service: Service[Settings]) -> None:
             stream=subjects.ledger_stream(institution),
             subject=subjects.ledger(institution),
             leases=subjects.LEASES,
-            snapshots=subjects.SNAPSHOTS,
-            key=f"issuer.{subjects.token(institution)}",
+            snapshots=subjects.snapshots_issuer(institution),
+            key=subjects.issuer_lease(institution),
             machine=LedgerMachine(openings(cards)),
-            office=BankOffice(bank, service.bus, service.tracer),
+            office=BankOffice(bank, bus, service.tracer),
+            bus=bus,
         )
 
 
