@@ -65,7 +65,8 @@ class Bus:
         self._inbox = f"{inbox(identity.name)}.{os.urandom(8).hex()}."
         self._discovery: Discovery | None = None
         self._closing = False
-        self._not_admitted = asyncio.Event()
+        self._admitted = False
+        self._refused = asyncio.Event()
 
     @classmethod
     async def connect(cls, url: str, name: str, *, identity: Identity | None = None, wait_s: float = 60.0) -> Bus:
@@ -82,12 +83,12 @@ class Bus:
         give_up = time.monotonic() + wait_s
         while True:
             connecting = asyncio.create_task(bus._connect(url, identity))
-            refused = asyncio.create_task(bus._not_admitted.wait())
+            refused = asyncio.create_task(bus._refused.wait())
             try:
                 # The client would try its first connection for ever, too.
                 left = max(give_up - time.monotonic(), 0.1)
                 await asyncio.wait((connecting, refused), timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                if bus._not_admitted.is_set():
+                if bus._refused.is_set():
                     raise NotAdmitted(_why_not_admitted(url, identity))
                 if connecting.done():
                     connecting.result()
@@ -100,6 +101,7 @@ class Bus:
             finally:
                 connecting.cancel()
                 refused.cancel()
+        bus._admitted = True
         bus.connected.set()
         await client.subscribe(bus._inbox + ">", cb=bus._on_reply, pending_msgs_limit=-1, pending_bytes_limit=-1)
         return bus
@@ -135,10 +137,12 @@ class Bus:
     async def _on_error(self, error: Exception) -> None:
         """What the broker or the library complains of. A refusal names the subject; other texts may hold anything and are left out."""
         text = str(error)
-        if _NOT_ADMITTED in text.lower():
-            self._not_admitted.set()
-            if self.connected.is_set() or not self.client.is_connecting:
-                log.error("the broker does not take this key any more", identity=self.identity)
+        if not self._admitted:  # `connect` says how it ended
+            if _NOT_ADMITTED in text.lower():
+                self._refused.set()
+            log.debug("not connected yet", error=type(error).__name__)
+        elif _NOT_ADMITTED in text.lower():
+            log.error("the broker does not take this key any more", identity=self.identity)
         elif _NOT_PERMITTED in text:
             refused = text.partition(_NOT_PERMITTED)[2]
             log.error("the broker has refused", identity=self.identity, refused=refused)
