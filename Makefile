@@ -11,10 +11,10 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check bench bench-slow fuzz up down lock smoke
+.PHONY: help setup demo test check bench bench-slow fuzz up down lock smoke permissions
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## install everything, locked by hash, into .venv
 
@@ -55,6 +55,11 @@ down: setup ## stop the stack that runs on .lianji
 
 smoke: setup ## the Compose stack, brought up, swiped at and taken down (needs Docker)
 	deploy/smoke.sh
+
+permissions: setup ## write the broker's users anew, from the declaration of who may say what
+	mkdir -p build
+	$(BIN)/lianji permissions > build/nats-users.conf
+	mv build/nats-users.conf deploy/nats-users.conf
 
 lock: setup ## resolve the dependencies again
 	$(UV) lock
