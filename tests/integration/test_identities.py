@@ -284,7 +284,7 @@ def test_a_command_of_another_identity_says_what_it_may_not(
         ({}, 1, "asks for a key and auth has none"),
         ({"LIANJI_NATS_NKEY_FILE": "stranger.nk"}, 1, f"does not know the key {STRANGER.public} of auth"),
         ({"LIANJI_NATS_NKEY_FILE": "missing.nk"}, 2, "LIANJI_NATS_NKEY_FILE: missing.nk cannot be read"),
-        ({"LIANJI_WORLD": "tests"}, 2, "LIANJI_WORLD: invalid enum value 'tests'"),
+        ({"LIANJI_WORLD": "tests"}, 2, "LIANJI_WORLD: invalid enum value 'tests'; take test, or leave it out"),
     ],
 )
 def test_a_service_that_is_not_admitted_says_so(

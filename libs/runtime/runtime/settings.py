@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -48,5 +48,12 @@ def load(kind: type[T], environ: Mapping[str, str] | None = None) -> T:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$.")
-        variable = f"LIANJI_{path.rstrip('`').upper()}" if path else "settings"
-        raise SettingsError(f"{variable}: {reason[:1].lower()}{reason[1:]}") from None
+        field = path.rstrip("`")
+        variable = f"LIANJI_{field.upper()}" if field else "settings"
+        raise SettingsError(f"{variable}: {reason[:1].lower()}{reason[1:]}{_choices(kind, field)}") from None
+
+
+def _choices(kind: type[BaseSettings], field: str) -> str:
+    """What a variable takes that is one of a few words; empty for others."""
+    words = [word for word in get_args(get_type_hints(kind).get(field)) if isinstance(word, str) and word]
+    return f"; take {' or '.join(words)}, or leave it out" if words else ""
