@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
-from functools import reduce
+from functools import partial, reduce
 from operator import add
+from pathlib import Path
 
 import world
 from contracts import access
 from contracts.access import Access
+from lianji.errors import CliError
 from runtime import rights
-from runtime.identity import Identity
-from runtime.nkeys import Nkey
+from runtime.identity import Identity, key_file
+from runtime.nkeys import RAW_BYTES, Nkey, NkeyError, read_seed
 from runtime.provision import durable
 from runtime.rights import Rights, User
 
@@ -42,6 +45,21 @@ def world_identity(identity: str) -> Identity:
     return Identity(identity, world_key(identity))
 
 
+def own_key(directory: Path, identity: str) -> Nkey:
+    """The key in `<identity>.nk`, which is made, for its owner's eyes only, when it is not there; raises CliError."""
+    path = key_file(directory, identity)
+    try:
+        if not path.exists():
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(Nkey(os.urandom(RAW_BYTES)).seed + "\n")
+        return read_seed(path)
+    except OSError as error:
+        raise CliError(f"keys: {path} cannot be made: {error.strerror}") from None
+    except NkeyError as error:
+        raise CliError(f"keys: {error}") from None
+
+
 def users(everyone: Sequence[Access], key_of: Callable[[str], Nkey] = world_key) -> list[User]:
     """Every identity with its public key and its rights."""
     return [User(one.identity, key_of(one.identity).public, rights_of(one, everyone)) for one in everyone]
@@ -50,6 +68,11 @@ def users(everyone: Sequence[Access], key_of: Callable[[str], Nkey] = world_key)
 def world_users() -> str:
     """The users of the test world, as text for a nats-server's configuration."""
     return WORLD_KEYS + rights.configuration(users(everybody(world.built_in())))
+
+
+def own_users(directory: Path) -> str:
+    """The same identities with the keys of a directory; raises CliError."""
+    return OWN_KEYS + rights.configuration(users(everybody(world.built_in()), partial(own_key, directory)))
 
 
 def rights_of(one: Access, everyone: Sequence[Access]) -> Rights:

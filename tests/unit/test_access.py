@@ -124,12 +124,24 @@ def test_the_test_world_s_keys_are_used_only_there() -> None:
     assert identity_for("auth", BaseSettings(), nats_seed) == Identity("auth", None)
 
 
+def test_a_directory_holds_a_key_for_each(tmp_path: Path) -> None:
+    names = ("issuer-huaxing", "issuer-nanhai")
+    for name in names:
+        (tmp_path / f"{name}.nk").write_text(Nkey(nats_seed(f"own {name}")).seed)
+    found = identities_for(names, BaseSettings(nats_nkey_file=str(tmp_path)), nats_seed)
+    assert [identity.key.public for identity in found if identity.key] == [
+        Nkey(nats_seed(f"own {name}")).public for name in names
+    ]
+    with pytest.raises(SettingsError, match=r"LIANJI_NATS_NKEY_FILE: .*auth.nk cannot be read"):
+        identity_for("auth", BaseSettings(nats_nkey_file=str(tmp_path)), nats_seed)
+
+
 def test_one_file_is_not_for_two_identities(tmp_path: Path) -> None:
     (tmp_path / "key.nk").write_text(Nkey(bytes(32)).seed)
     given = BaseSettings(nats_nkey_file=str(tmp_path / "key.nk"))
     assert len(identities_for(("issuer-huaxing",), given, nats_seed)) == 1
     with pytest.raises(
-        SettingsError, match=r"LIANJI_NATS_NKEY_FILE: .*issuer-huaxing and issuer-nanhai: run a process"
+        SettingsError, match=r"LIANJI_NATS_NKEY_FILE: .*issuer-huaxing and issuer-nanhai: name a directory"
     ):
         identities_for(("issuer-huaxing", "issuer-nanhai"), given, nats_seed)
 

@@ -24,20 +24,26 @@ class Identity(NamedTuple):
     key: Nkey | None = None
 
 
+def key_file(directory: Path, name: str) -> Path:
+    """Where an identity's seed is in a directory of seeds."""
+    return directory / f"{name}.nk"
+
+
 def identity_for(name: str, settings: BaseSettings, test_seed: SeedOf) -> Identity:
     """The identity with the key of its file, else the test world's, else none. Raises SettingsError naming the variable."""
     if settings.nats_nkey_file:
+        path = Path(settings.nats_nkey_file)
         try:
-            return Identity(name, read_seed(Path(settings.nats_nkey_file)))
+            return Identity(name, read_seed(key_file(path, name) if path.is_dir() else path))
         except NkeyError as error:
             raise SettingsError(f"{FILE_VARIABLE}: {error}") from None
     return Identity(name, Nkey(test_seed(name)) if settings.world == TEST_WORLD else None)
 
 
 def identities_for(names: tuple[str, ...], settings: BaseSettings, test_seed: SeedOf) -> tuple[Identity, ...]:
-    """One for each name. A file holds one key, so with a file there may be only one. Raises SettingsError."""
-    if settings.nats_nkey_file and len(names) > 1:
+    """One for each name. A file holds one key, so with a file that is no directory there may be only one. Raises SettingsError."""
+    if settings.nats_nkey_file and len(names) > 1 and not Path(settings.nats_nkey_file).is_dir():
         raise SettingsError(
-            f"{FILE_VARIABLE}: it holds one key, and this process is {' and '.join(names)}: run a process for each"
+            f"{FILE_VARIABLE}: a file holds one key, and this process is {' and '.join(names)}: name a directory with one for each"
         )
     return tuple(identity_for(name, settings, test_seed) for name in names)

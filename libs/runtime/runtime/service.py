@@ -104,8 +104,8 @@ class Service(Generic[C]):
         self.spawn(owner.run(), name=f"owner of {subject}")
         return owner
 
-    async def bucket(self, name: str) -> Bucket:
-        return await open_bucket(self.bus, name)
+    async def bucket(self, name: str, *, bus: Bus | None = None) -> Bucket:
+        return await open_bucket(bus or self.bus, name)
 
     async def drain(self) -> None:
         # All at once: each may wait for what it has in hand, and none for another.

@@ -20,7 +20,7 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     nats_url: str = "nats://127.0.0.1:4222"
     nats_nkey_file: str = ""
-    """File with this process's seed for the broker (SU…); empty: see `world`."""
+    """File with this process's seed for the broker (SU…), or a directory with `<identity>.nk`; empty: see `world`."""
     world: Literal["", "test"] = ""
     """`test`: keys that are not given derive from the test world's public seed. Empty: there are no others than those given."""
     instance: str = ""
