@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from runtime.bus import Bus
 from runtime.jetstream import JetStreamLog
@@ -19,6 +20,13 @@ from runtime.memory_log import MemoryLog
 from runtime.provision import Declaration, LogDeclaration, provision
 
 _names = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command that runs within a test logs to the test's own stderr, which is closed when the next one logs."""
+    yield
+    structlog.reset_defaults()
 
 
 def _container() -> Iterator[str]:
