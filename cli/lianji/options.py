@@ -7,16 +7,20 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import typer
 import uvloop
 
+import world
+from contracts.access import AUDITOR
 from contracts.questions import Refused
 from lianji import checks, stackfile
 from lianji.errors import CliError, WrongUseError
-from runtime.bus import Bus, BusError
+from runtime.bus import Bus, BusError, NotAdmitted, NotPermitted
+from runtime.identity import TEST_WORLD, Identity, identity_for
 from runtime.log import LogDamaged, LogError
+from runtime.settings import BaseSettings, SettingsError, load
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -56,9 +60,42 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(work)
 
 
-def nats_url(data_dir: Path, nats: str) -> str:
-    """The broker's URL: given, or of the stack that runs on `data_dir`; raises CliError."""
-    return nats or stackfile.running(data_dir).nats_url
+class Broker(NamedTuple):
+    """Where a stack's broker is, and where its keys come from."""
+
+    url: str
+    keys: BaseSettings
+
+    def identity(self, name: str) -> Identity:
+        """Who a command is there; raises CliError."""
+        try:
+            return identity_for(name, self.keys, world.nats_seed)
+        except SettingsError as error:
+            raise CliError(str(error)) from None
+
+
+def broker(data_dir: Path, nats: str) -> Broker:
+    """The broker that is given, with the keys of LIANJI_NATS_NKEY_FILE or LIANJI_WORLD, or that of the stack which runs on `data_dir`,
+    which is of the test world; raises CliError."""
+    return broker_at(nats) if nats else broker_of_stack(stackfile.running(data_dir))
+
+
+def broker_at(url: str) -> Broker:
+    """A broker that runs elsewhere; raises CliError."""
+    try:
+        return Broker(url, load(BaseSettings))
+    except SettingsError as error:
+        raise CliError(str(error)) from None
+
+
+def own_broker(url: str) -> Broker:
+    """A broker that `lianji` has started itself, with the test world's keys."""
+    return Broker(url, BaseSettings(world=TEST_WORLD))
+
+
+def broker_of_stack(stack: stackfile.StackFile) -> Broker:
+    """The broker of a stack that runs, with the stack's keys."""
+    return Broker(stack.nats_url, BaseSettings(nats_nkey_file=stack.keys)) if stack.keys else own_broker(stack.nats_url)
 
 
 def gateway_address(data_dir: Path, gateway: str, *, tls: bool = False) -> tuple[str, int]:
@@ -75,17 +112,23 @@ def gateway_address(data_dir: Path, gateway: str, *, tls: bool = False) -> tuple
 
 
 @asynccontextmanager
-async def connected(url: str, command: str, *, within_s: float | None = None) -> AsyncIterator[Bus]:
-    """A connection to the broker for one command; raises CliError when nobody answers there, or not `within_s` in all."""
+async def connected(
+    broker: Broker, command: str, *, identity: str = AUDITOR, within_s: float | None = None
+) -> AsyncIterator[Bus]:
+    """A connection to the broker for one command, as the identity whose part it plays; raises CliError when nobody answers there, or not
+    `within_s` in all."""
+    url = broker.url
     try:
         async with asyncio.timeout(within_s) as limit:
-            bus = await _connect(url, command)
+            bus = await _connect(url, command, broker.identity(identity))
             try:
                 yield bus
             finally:
                 await _hang_up(bus)
     except LogDamaged as error:
         raise CliError(f"a log cannot be trusted: {error}") from None
+    except NotPermitted as error:
+        raise CliError(f"broker {url}: {error}") from None
     except (BusError, LogError):
         raise CliError(f"broker {url}: connection lost or no answer; is the stack up?") from None
     except TimeoutError:
@@ -94,11 +137,13 @@ async def connected(url: str, command: str, *, within_s: float | None = None) ->
         raise CliError(f"no answer from {url} within {within_s:g} s") from None
 
 
-async def _connect(url: str, command: str) -> Bus:
+async def _connect(url: str, command: str, identity: Identity) -> Bus:
     try:
         # The client library, told to reconnect for ever, also makes its first connection for ever: the limit stands here.
         async with asyncio.timeout(CONNECT_S):
-            return await Bus.connect(url, f"lianji-{command}", wait_s=CONNECT_S)
+            return await Bus.connect(url, f"lianji-{command}", identity=identity, wait_s=CONNECT_S)
+    except NotAdmitted as error:
+        raise CliError(str(error)) from None
     except (BusError, TimeoutError):
         raise CliError(f"no broker answers at {url}: is the stack up?") from None
 

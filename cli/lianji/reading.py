@@ -9,26 +9,27 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from lianji import stackfile
+from lianji import options, stackfile
 from lianji.broker import BrokerError, LocalBroker
 from lianji.errors import CliError
+from lianji.permissions import world_users
 
 
 @asynccontextmanager
-async def broker_of(data_dir: Path) -> AsyncIterator[str]:
+async def broker_of(data_dir: Path) -> AsyncIterator[options.Broker]:
     """The running stack's broker; for a data directory without a stack, one of its own for as long as it takes."""
     stack = stackfile.find(data_dir)
     if stack is not None:
-        yield stack.nats_url
+        yield options.broker_of_stack(stack)
         return
     if not (data_dir / "broker").is_dir():
         raise CliError(f"{data_dir} is no stack's data directory: start one with `lianji up --data-dir {data_dir}`")
     with _alone(data_dir):
         sys.stderr.write("no stack runs here: starting the broker alone, to read\n")
-        broker = LocalBroker((data_dir / "broker").resolve())
+        broker = LocalBroker((data_dir / "broker").resolve(), users=world_users())
         try:
             await asyncio.to_thread(broker.start)
-            yield broker.url
+            yield options.own_broker(broker.url)
         except BrokerError as error:
             raise CliError(str(error)) from None
         finally:

@@ -7,22 +7,28 @@ import fcntl
 import os
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
+from contracts import access
 from lianji import stackfile
 from lianji.broker import BrokerError, LocalBroker
 from lianji.declaration import declaration_for, expected_subjects
 from lianji.errors import CliError
+from lianji.keys.custodian import Custodian
 from lianji.keys.directory import environment, master_keys
-from lianji.keys.fill import custodian_at, fill_standing, fill_terminals
+from lianji.keys.fill import fill_standing, fill_terminals
+from lianji.permissions import identity_of, key_of, users_of
 from lianji.ports import LOOPBACK, HeldPort
 from lianji.stackfile import ProcessInfo, StackFile
 from lianji.supervisor import Child
 from lianji.tls_door import TlsDoor
 from runtime.bus import Bus
+from runtime.identity import TEST_WORLD
 from runtime.provision import provision
 from world import World, built_in
 
@@ -68,7 +74,7 @@ class Stack:
         self.gateway_host, self.gateway_port = LOOPBACK, self._port.number
         self._tls = TlsDoor(self.data_dir, tls_port) if tls_port else None
         self._tls_environment: dict[str, str] = {}
-        self.broker = LocalBroker(self.data_dir / "broker")
+        self.broker = LocalBroker(self.data_dir / "broker", users=users_of(self.keys))
         self.children: dict[str, Child] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: IO[bytes] | None = None
@@ -89,17 +95,35 @@ class Stack:
         except BrokerError as error:
             raise CliError(str(error)) from None
         self._tasks.append(asyncio.create_task(self._supervise_broker()))
-        bus = await Bus.connect(self.broker.url, "lianji-up", wait_s=10)
-        try:
+        async with self._connected(access.PROVISION) as bus:
             await provision(bus, declaration_for(self.world))
-            async with custodian_at(self.broker.url, masters) as custodian:
-                await fill_standing(custodian, test_world=masters.test_world)
-                self._start_services()
-                await fill_terminals(custodian)
+        self._write_auditor_key()
+        async with self._connected(access.CUSTODIAN) as bus:
+            custodian = await Custodian.open(bus, self.world, masters)
+            await fill_standing(custodian, test_world=masters.test_world)
+            self._start_services()
+            await fill_terminals(custodian)
+        async with self._connected(access.AUDITOR) as bus:
             await self._until_ready(bus)
+        self.write_stack_file()
+
+    @asynccontextmanager
+    async def _connected(self, identity: str) -> AsyncIterator[Bus]:
+        bus = await Bus.connect(self.broker.url, "lianji-up", identity=identity_of(self.keys, identity), wait_s=10)
+        try:
+            yield bus
         finally:
             await bus.close()
-        self.write_stack_file()
+
+    @property
+    def auditor_key(self) -> Path:
+        """The auditor's seed, for people with the nats command."""
+        return self.data_dir / "run" / "auditor.nk"
+
+    def _write_auditor_key(self) -> None:
+        self.auditor_key.unlink(missing_ok=True)
+        self.auditor_key.touch(mode=0o600)
+        self.auditor_key.write_text(key_of(self.keys, access.AUDITOR).seed + "\n")
 
     def _start_services(self) -> None:
         for name, module in SERVICES:
@@ -128,6 +152,8 @@ class Stack:
     def _environment(self, name: str) -> dict[str, str]:
         return {
             "LIANJI_NATS_URL": self.broker.url,
+            "LIANJI_NATS_NKEY_FILE": str(self.keys or ""),
+            "LIANJI_WORLD": "" if self.keys else TEST_WORLD,
             "LIANJI_INSTANCE": name,
             "LIANJI_DATA_DIR": str(self.data_dir),
             "LIANJI_RUN_DIR": str(self.data_dir / "run"),
@@ -228,6 +254,7 @@ class Stack:
         # The supervisors end first: one of them may just be starting the broker again.
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self.broker.stop)
+        self.auditor_key.unlink(missing_ok=True)
         stackfile.remove(self.data_dir)
         self._lock.close()
         self._lock = None

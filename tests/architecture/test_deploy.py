@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from pathlib import Path
 
-from lianji.broker import CONFIG
+import pytest
+
+from lianji.broker import CONFIG, WITH_USERS, executable
+from lianji.permissions import world_users
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -33,9 +37,22 @@ def settings(config: str) -> dict[str, str]:
 
 
 def test_broker_settings_are_the_same_in_both_homes() -> None:
-    embedded = settings(CONFIG.replace("{{", "{").replace("}}", "}"))
+    embedded = settings(CONFIG.replace("{{", "{").replace("}}", "}") + WITH_USERS)
     assert settings((DEPLOY / "nats.conf").read_text()) == embedded
     assert embedded["jetstream.sync_interval"] == "always"
+
+
+def test_the_committed_users_are_those_of_the_declaration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LIANJI_WORLD_SEED", raising=False)
+    assert (DEPLOY / "nats-users.conf").read_text() == world_users(), "run `make permissions`"
+    assert "- ./nats-users.conf:/etc/nats/nats-users.conf:ro" in COMPOSE
+
+
+def test_the_broker_reads_the_configuration_of_compose() -> None:
+    command = [executable(), "-t", "-c", str(DEPLOY / "nats.conf")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "is valid" in done.stderr
 
 
 def test_compose_runs_every_service() -> None:

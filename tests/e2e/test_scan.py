@@ -7,13 +7,13 @@ import shutil
 import socket
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import iso8583
+from lianji.broker import LocalBroker
 from runtime.bus import Bus
 from tests.e2e.support import LIANJI, StackProcess, wait_until
 
@@ -96,7 +96,7 @@ def test_nothing_is_found_after_sales_and_errors(stack: StackProcess) -> None:
     report = scan(stack.data_dir, 0)
     assert (report["found"], report["finds"]) == (0, [])
     searched = report["searched"]
-    assert searched["streams"]["streams"] == 7, "two journals, two ledgers, leases, sessions, snapshots"
+    assert searched["streams"]["streams"] == 12, "2 journals, 2 ledgers, leases, sessions, 3 of keys, 3 of snapshots"
     assert searched["streams"]["messages"] > 10
     assert searched["sql"]["databases"] == 2
     assert searched["sql"]["rows"] > 10
@@ -113,18 +113,20 @@ def test_the_table(stack: StackProcess) -> None:
     assert "searching" in done.stderr
 
 
-@pytest.fixture(scope="module")
-def leaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackProcess]:
-    """A stack of its own, to be thrown away with what is planted in it."""
-    running = StackProcess(tmp_path_factory.mktemp("leaking") / "data")
-    yield running
-    if running.process.poll() is None:
-        running.stop()
+async def plant_in_streams(data_dir: Path) -> dict[str, str]:
+    """A stream, a bucket and an object store that nobody has declared, and a snapshot cut within a card's number: where they are and what.
+
+    The stack's broker would let nobody do that. Another one over its directory, which takes everybody, does.
+    """
+    broker = LocalBroker(data_dir / "broker")
+    broker.start()
+    try:
+        return await plant(await Bus.connect(broker.url, "leak"))
+    finally:
+        broker.stop()
 
 
-async def plant_in_streams(url: str) -> None:
-    """A stream, a bucket and an object store that nobody has declared, each with a leak."""
-    bus = await Bus.connect(url, "leak")
+async def plant(bus: Bus) -> dict[str, str]:
     js = bus.client.jetstream()
     await js.add_stream(name="SCRATCH", subjects=["scratch.>"])
     await js.publish("scratch.clean", b"nothing")
@@ -133,25 +135,31 @@ async def plant_in_streams(url: str) -> None:
     bucket = await js.create_key_value(bucket="SCRATCH")
     await bucket.put("card.pin", b"123456")
     await (await js.create_object_store("SCRATCH")).put("dump", b"x" * 131_065 + CARD.encode())
+    await js.publish("$KV.SNAPSHOTS_AUTH.journal.v1.9.0.0", b"x" * 100 + CARD[:7].encode())
+    cut = await js.publish("$KV.SNAPSHOTS_AUTH.journal.v1.9.0.1", CARD[7:].encode() + b"x" * 100)
     await bus.close()
-
-
-async def test_leaks_planted_on_purpose_are_found(leaking: StackProcess, tmp_path: Path) -> None:
-    """Streams while the stack runs; then a copy of its directory, with a log line, a span and a row of SQL more."""
-    sell(leaking, "10000001")
-    assert scan(leaking.data_dir, 0)["found"] == 0
-    await plant_in_streams(leaking.ready["nats"])
-    in_streams = {
+    return {
         "SCRATCH sequence 2": "pan",
         "SCRATCH sequence 3": "pan",
         "KV_SCRATCH sequence 1": "pin",
         "OBJ_SCRATCH sequence 2": "pan",
+        f"KV_SNAPSHOTS_AUTH sequence {cut.seq}": "pan",
     }
+
+
+async def test_leaks_planted_on_purpose_are_found(tmp_path: Path) -> None:
+    """Streams while a stack runs over them; then a copy of its directory, with a log line, a span and a row of SQL more."""
+    clean = StackProcess(tmp_path / "data")
+    sell(clean, "10000001")
+    assert scan(clean.data_dir, 0)["found"] == 0
+    assert clean.stop() == 0
+    in_streams = await plant_in_streams(clean.data_dir)
+
+    leaking = StackProcess(clean.data_dir)
     running = scan(leaking.data_dir, 1)
     assert in_streams.keys() <= places(running)
-    assert all(
-        find["place"].startswith(("SCRATCH ", "KV_SCRATCH ", "OBJ_SCRATCH ", "broker/")) for find in running["finds"]
-    )
+    in_all = {place.partition(" ")[0] for place in in_streams} | {"broker"}
+    assert {place.partition(" ")[0].partition("/")[0] for place in places(running)} <= in_all
 
     verified = leaking.run("verify", "--json")
     assert verified.returncode == 1

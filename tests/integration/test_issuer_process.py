@@ -19,8 +19,9 @@ from contracts import codec, subjects
 from contracts.authorization import CardData, IssuerReply, IssuerRequest, IssuerReverseReply, IssuerReverseRequest
 from contracts.kinds import Kind
 from contracts.money import CNY
+from lianji.keys.custodian import Custodian
 from lianji.keys.directory import master_keys
-from lianji.keys.fill import custodian_at, fill_standing
+from lianji.keys.fill import fill_standing
 from runtime.bus import Bus, BusError, NotDelivered
 from runtime.provision import Declaration, LogDeclaration, provision
 from security_module import PinFormat, Purpose, SecurityModule
@@ -65,10 +66,14 @@ class Processes:
 @pytest.fixture
 async def processes(broker: str, bus: Bus, tmp_path: Path) -> AsyncIterator[Processes]:
     ledger = LogDeclaration(subjects.ledger_stream(BANK), subjects.ledger(BANK))
-    keys = (subjects.KEYS_ACQUIRER, *(subjects.keys_issuer(i.id) for i in world.built_in().institutions))
-    await provision(bus, Declaration((ledger,), subjects.LEASES, subjects.SNAPSHOTS, keys, max_bytes=1 << 26))
-    async with custodian_at(broker, master_keys(None)) as custodian:
-        await fill_standing(custodian, test_world=True)
+    buckets = (
+        subjects.snapshots_issuer(BANK),
+        subjects.KEYS_ACQUIRER,
+        *(subjects.keys_issuer(i.id) for i in world.built_in().institutions),
+    )
+    await provision(bus, Declaration((ledger,), subjects.LEASES, buckets, max_bytes=1 << 26))
+    custodian = await Custodian.open(bus, world.built_in(), master_keys(None))
+    await fill_standing(custodian, test_world=True)
     started = Processes(broker, tmp_path)
     yield started
     started.stop()

@@ -22,6 +22,7 @@ from runtime.bus import Bus, BusError, NoAnswer
 from runtime.log import AppendUnknown, LogDamaged, LogError
 
 URL = "nats://127.0.0.1:4222"
+BROKER = options.own_broker(URL)
 
 
 class FakeBus:
@@ -43,7 +44,7 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("silent")
 async def test_a_broker_that_says_nothing_is_not_waited_for_forever() -> None:
     with pytest.raises(CliError, match=rf"^no answer from {URL} within 0.05 s$"):
-        async with options.connected(URL, "test", within_s=0.05):
+        async with options.connected(BROKER, "test", within_s=0.05):
             await asyncio.Event().wait()
 
 
@@ -58,7 +59,7 @@ async def test_a_broker_that_says_nothing_is_not_waited_for_forever() -> None:
 )
 async def test_a_broken_connection(error: Exception, line: str) -> None:
     with pytest.raises(CliError) as caught:
-        async with options.connected(URL, "test"):
+        async with options.connected(BROKER, "test"):
             raise error
     assert str(caught.value) == line
 
@@ -66,7 +67,7 @@ async def test_a_broken_connection(error: Exception, line: str) -> None:
 @pytest.mark.usefixtures("silent")
 async def test_a_time_out_of_something_else_is_not_the_broker_s() -> None:
     with pytest.raises(TimeoutError):
-        async with options.connected(URL, "test", within_s=60):
+        async with options.connected(BROKER, "test", within_s=60):
             raise TimeoutError
 
 

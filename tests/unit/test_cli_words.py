@@ -131,4 +131,6 @@ def test_a_swipe_without_a_usable_answer(capsys: pytest.CaptureFixture[str]) -> 
 def test_the_ready_text_s_command_can_be_typed(tmp_path_factory: pytest.TempPathFactory) -> None:
     stack = Stack(tmp_path_factory.mktemp("stack"))
     stack.broker.port = 4222
-    assert "if you have the nats CLI: `nats --server nats://127.0.0.1:4222 micro ls`" in ready_text(stack)
+    key = stack.data_dir / "run" / "auditor.nk"
+    command = f"nats --server nats://127.0.0.1:4222 --nkey {key} --inbox-prefix _INBOX.auditor micro ls"
+    assert f"if you have the nats CLI: {command}\n" in ready_text(stack)

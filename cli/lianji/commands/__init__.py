@@ -17,4 +17,5 @@ MODULES = (
     "keys",
     "demo",
     "provision",
+    "permissions",
 )

@@ -40,15 +40,15 @@ def register(app: typer.Typer) -> None:
         else:
             _show(result, terminal)
             if result.balanced:
-                options.run(_print_slip(nats or _nats(data_dir), terminal, result.batch))
+                options.run(_print_slip(_broker(data_dir, nats), terminal, result.batch))
         if not result.result:
             raise typer.Exit(1)
         raise typer.Exit(0 if result.balanced else 3)
 
 
-def _nats(data_dir: Path) -> str:
-    stack = stackfile.find(data_dir)
-    return stack.nats_url if stack else ""
+def _broker(data_dir: Path, nats: str) -> options.Broker | None:
+    """None when there is none to ask for the slip: the terminal has what it needs."""
+    return options.broker(data_dir, nats) if nats or stackfile.find(data_dir) is not None else None
 
 
 async def _close(data_dir: Path, gateway: str, terminal: str, line: tls.Tls | None) -> CloseResult:
@@ -61,12 +61,12 @@ async def _close(data_dir: Path, gateway: str, terminal: str, line: tls.Tls | No
         till.shut()
 
 
-async def _print_slip(url: str, terminal: str, batch: str) -> None:
+async def _print_slip(broker: options.Broker | None, terminal: str, batch: str) -> None:
     """The settlement slip, as soon as settlement has booked the close."""
-    if not url:
+    if broker is None:
         return
     question = msgspec.json.encode(BatchQuestion(terminal=terminal, batch=batch))
-    async with options.connected(url, "close", within_s=options.ANSWER_S) as bus:
+    async with options.connected(broker, "close", within_s=options.ANSWER_S) as bus:
 
         async def ask() -> SettlementSlip | Refused:
             try:

@@ -29,16 +29,16 @@ def register(app: typer.Typer) -> None:
         json: options.Json = False,
     ) -> None:
         """Show a transaction's records in the journal, from intent to settlement."""
-        entries = options.run(read(options.nats_url(data_dir, nats), rrn))
+        entries = options.run(read(options.broker(data_dir, nats), rrn))
         if json:
             print(msgspec.json.encode([_as_json(entry) for entry in entries]).decode())
         else:
             _show(rrn, entries)
 
 
-async def read(url: str, rrn: str) -> list[Entry]:
+async def read(broker: options.Broker, rrn: str) -> list[Entry]:
     """The transaction's entries; raises CliError."""
-    async with options.connected(url, "journal", within_s=options.ANSWER_S) as bus:
+    async with options.connected(broker, "journal", within_s=options.ANSWER_S) as bus:
         return [entry async for entry in history(open_journal(bus, rrn), rrn)]
 
 

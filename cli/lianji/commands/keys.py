@@ -12,11 +12,12 @@ import msgspec
 import typer
 
 import world
+from contracts.access import CUSTODIAN
 from key_store import names
 from lianji import options, stackfile
 from lianji.errors import WrongUseError
 from lianji.keys import ceremony, directory, listing, loading, recovery, rotation
-from lianji.keys.custodian import IDENTITY, Custodian, address_of, in_one_line
+from lianji.keys.custodian import Custodian, address_of, in_one_line
 from lianji.keys.holders import Holders, holders
 from lianji.keys.rotation import Moved
 from lianji.reading import broker_of
@@ -217,10 +218,10 @@ async def _custodian(data_dir: Path, nats: str, keys: Path | None, *, verify: bo
     """The custodian of the stack on `data_dir`, running or not, or of the one whose broker is at `nats`."""
     if nats:
         masters = directory.chosen_master_keys(keys, os.environ)
-        async with options.connected(nats, IDENTITY) as bus:
+        async with options.connected(options.broker_at(nats), "keys", identity=CUSTODIAN) as bus:
             yield await Custodian.open(bus, world.built_in(), masters, verify=verify)
         return
     stack = stackfile.find(data_dir)
     masters = directory.master_keys(keys or (Path(stack.keys) if stack is not None and stack.keys else None))
-    async with broker_of(data_dir) as url, options.connected(url, IDENTITY) as bus:
+    async with broker_of(data_dir) as broker, options.connected(broker, "keys", identity=CUSTODIAN) as bus:
         yield await Custodian.open(bus, world.built_in(), masters, verify=verify)

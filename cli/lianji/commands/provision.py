@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from contracts.access import CUSTODIAN, PROVISION
 from lianji import checks, options
 from lianji.declaration import declaration_for
 from lianji.errors import CliError
+from lianji.keys.custodian import Custodian
 from lianji.keys.directory import MasterKeys, chosen_master_keys
-from lianji.keys.fill import custodian_at, fill_standing, fill_terminals
+from lianji.keys.fill import fill_standing, fill_terminals
 from runtime.bus import Bus, NotDelivered
 from runtime.provision import provision as make
 from world import built_in
@@ -32,14 +34,16 @@ def register(app: typer.Typer) -> None:
 
 async def _provision(url: str, masters: MasterKeys) -> None:
     declaration = declaration_for(built_in())
+    identity = options.broker_at(url).identity(PROVISION)
     try:
-        bus = await Bus.connect(url, "lianji-provision", wait_s=60)
+        bus = await Bus.connect(url, "lianji-provision", identity=identity, wait_s=60)
     except NotDelivered as error:
         raise CliError(str(error)) from None
     try:
         await make(bus, declaration)
     finally:
         await bus.close()
-    async with custodian_at(url, masters) as custodian:
+    async with options.connected(options.broker_at(url), "provision", identity=CUSTODIAN) as bus:
+        custodian = await Custodian.open(bus, built_in(), masters)
         made = await fill_standing(custodian, test_world=masters.test_world) + await fill_terminals(custodian)
     print(f"provisioned: {', '.join(row.stream for row in declaration.logs)}; {made} key rings made")

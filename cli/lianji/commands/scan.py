@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 
 
 async def _scan(data_dir: Path) -> Report:
-    async with broker_of(data_dir) as url, options.connected(url, "scan") as bus:
+    async with broker_of(data_dir) as broker, options.connected(broker, "scan") as bus:
         return await search(bus, world.built_in(), data_dir, lambda text: print(text, file=sys.stderr, flush=True))
 
 

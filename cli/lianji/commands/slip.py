@@ -35,15 +35,15 @@ def register(app: typer.Typer) -> None:
         if copy not in COPIES:
             raise WrongUseError(f"copy: {copy!r} is neither {' nor '.join(COPIES)}")
         question = SlipQuestion(rrn=rrn, copy=copy, reprint=reprint)
-        answer = options.run(_ask(options.nats_url(data_dir, nats), question))
+        answer = options.run(_ask(options.broker(data_dir, nats), question))
         if isinstance(answer, Refused):
             raise CliError(f"{answer.reason} ({rrn})")
         print(answer.text)
 
 
-async def _ask(url: str, question: SlipQuestion) -> Slip | Refused:
+async def _ask(broker: options.Broker, question: SlipQuestion) -> Slip | Refused:
     body = msgspec.json.encode(question)
-    async with options.connected(url, "slip", within_s=options.ANSWER_S) as bus:
+    async with options.connected(broker, "slip", within_s=options.ANSWER_S) as bus:
 
         async def ask() -> Slip | Refused:
             try:

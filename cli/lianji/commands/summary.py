@@ -31,17 +31,17 @@ def register(app: typer.Typer) -> None:
         json: options.Json = False,
     ) -> None:
         """Show what a merchant sold on one day, batch by batch, and what is payable."""
-        url = options.nats_url(data_dir, nats)
+        broker = options.broker(data_dir, nats)
         question = DaySummaryQuestion(merchant=merchant, day=day or datetime.now(SHANGHAI).strftime("%Y-%m-%d"))
-        answer = options.run(_ask(url, question))
+        answer = options.run(_ask(broker, question))
         if isinstance(answer, Refused):
             raise CliError(answer.reason)
         print(msgspec.json.encode(answer).decode()) if json else _show(answer)
 
 
-async def _ask(url: str, question: DaySummaryQuestion) -> DaySummary | Refused:
+async def _ask(broker: options.Broker, question: DaySummaryQuestion) -> DaySummary | Refused:
     body = msgspec.json.encode(question)
-    async with options.connected(url, "summary", within_s=options.ANSWER_S) as bus:
+    async with options.connected(broker, "summary", within_s=options.ANSWER_S) as bus:
         try:
             return _answer.decode(await bus.request(subjects.SETTLEMENT_DAY_SUMMARY, body, timeout_s=10))
         except BusError as error:

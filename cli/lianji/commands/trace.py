@@ -34,8 +34,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Show the trace of one transaction as a tree with durations, from the gateway's frame to the settlement posting."""
         give_up = time.monotonic() + options.ANSWER_S
-        url = options.nats_url(data_dir, nats)
-        entries = options.run(read(url, rrn))
+        entries = options.run(read(options.broker(data_dir, nats), rrn))
         context = parse_traceparent(next((e.record.trace for e in entries if e.record.trace), ""))
         if context is None:
             raise CliError(f"rrn: the journal holds no trace of {rrn}")

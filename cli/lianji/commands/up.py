@@ -11,10 +11,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from contracts.access import AUDITOR
 from lianji import checks, options, stackfile, tls_door
 from lianji.errors import CliError, InterruptedByUserError
 from lianji.ports import HeldPort, PortTakenError
 from lianji.stack import Stack
+from runtime.rights import inbox
 from security_module import NOTICE
 
 DEFAULT_PORT = 8583
@@ -120,7 +122,8 @@ def ready_text(stack: Stack) -> str:
         f"Lianji is up.\n"
         f"  terminals   {info.gateway_host}:{info.gateway_port} (TCP, ISO 8583; docs/terminal-protocol.md)\n"
         f"{secure}"
-        f"  NATS        {info.nats_url} (subjects terminal.v1.<terminal>.request; if you have the nats CLI: `nats --server {info.nats_url} micro ls`)\n"
+        f"  NATS        {info.nats_url} (subjects terminal.v1.<terminal>.request; each identity has a key: docs/adr/0013)\n"
+        f"              to look around, if you have the nats CLI: nats --server {info.nats_url} --nkey {stack.auditor_key} --inbox-prefix {inbox(AUDITOR)} micro ls\n"
         f"  logs        {stack.data_dir / 'logs'}\n"
         f"  next        lianji swipe{option} --card debit-1 --amount 12.34 --pin 123456\n"
         f"              lianji load{option} --concurrency 16 --duration 10 · lianji verify{option}\n"

@@ -61,7 +61,7 @@ def register(app: typer.Typer) -> None:
 
 
 async def _verify(data_dir: Path, patience_s: float) -> Checked:
-    async with broker_of(data_dir) as url, options.connected(url, "verify") as bus:
+    async with broker_of(data_dir) as broker, options.connected(broker, "verify") as bus:
         return await _check(bus, data_dir, patience_s)
 
 

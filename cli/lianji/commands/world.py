@@ -10,7 +10,10 @@ from rich.console import Console
 from rich.table import Column, Table
 
 import world as worlds
+from contracts.access import TERMINAL
 from lianji import options
+from lianji.permissions import world_key
+from runtime.rights import inbox
 from terminal_sim.record import DEFAULT_OPERATOR, DEFAULT_PASSWORD
 
 ALL_HELP = "List the terminals and cards that are there for load, too."
@@ -90,6 +93,7 @@ def as_json(everything: worlds.World, host: str, port: int, every: bool) -> dict
             for i in everything.institutions
         ],
         "operator": {"number": DEFAULT_OPERATOR, "password": DEFAULT_PASSWORD},
+        "nats": {"nkey": world_key(TERMINAL).seed, "inbox_prefix": inbox(TERMINAL)},
     }
 
 

@@ -16,13 +16,7 @@ from runtime.roll_call import tell
 from security_module import SecurityModule, SecurityModuleError
 from world import World
 
-IDENTITY = "custodian"
 ACQUIRER = "acquirer"
-
-
-async def connect(url: str) -> Bus:
-    """The custodian's connection; NotDelivered when nobody answers there."""
-    return await Bus.connect(url, f"lianji-{IDENTITY}", wait_s=10)
 
 
 class Address(NamedTuple):

@@ -7,14 +7,12 @@ themselves (transport, zone, data) are the test world's in the test world; under
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
 
 import world
 from key_store import KeyRing, names
 from lianji.keys import moves
-from lianji.keys.custodian import Custodian, Party, connect, in_one_line
-from lianji.keys.directory import MasterKeys
+from lianji.keys.custodian import Custodian, Party, in_one_line
 from runtime.clock import now_ms
 from security_module import Algorithm, Purpose, SecurityModule, WrappedKey
 
@@ -22,16 +20,6 @@ AT_ONCE = 256
 """Writes in flight: a thousand terminals' keys one after the other would keep a first start waiting for seconds."""
 
 Maker = Callable[[SecurityModule], WrappedKey]
-
-
-@asynccontextmanager
-async def custodian_at(url: str, masters: MasterKeys) -> AsyncIterator[Custodian]:
-    """The custodian of a broker that was just provisioned, on a connection of his own. CliError, NotDelivered."""
-    bus = await connect(url)
-    try:
-        yield await Custodian.open(bus, world.built_in(), masters)
-    finally:
-        await bus.close()
 
 
 async def fill_standing(custodian: Custodian, *, test_world: bool) -> int:

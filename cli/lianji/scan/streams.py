@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+from contracts import subjects
 from lianji.scan.bcd import SEPARATOR
 from lianji.scan.detector import Detector
 from lianji.scan.files import MARGIN_BYTES
 from lianji.scan.named import under_its_name
 from lianji.scan.report import Report
 from runtime.bus import Bus
-from runtime.streams import StoredMessage, every_message, stream_names
+from runtime.rights import bucket_subject
+from runtime.streams import StoredMessage, every_message, states
 
 _OBJECTS = "$O."
 """Subjects of object stores, whose objects are cut into messages anywhere."""
+_SNAPSHOTS = bucket_subject(subjects.SNAPSHOTS, "").removesuffix(".")
+"""Of the buckets of snapshots, which are cut anywhere, too; the last token numbers the pieces."""
 
 
 async def search_streams(bus: Bus, detector: Detector, report: Report) -> None:
     """Raises runtime's NoAnswer when the broker does not give all of it."""
-    report.count("streams", streams=len(await stream_names(bus)), messages=0, bytes=0)
+    report.count("streams", streams=len(await states(bus)), messages=0, bytes=0)
     before: StoredMessage | None = None
-    async for message in every_message(bus):
+    async for stream, message in every_message(bus):
         data = message.data
         report.count("streams", messages=1, bytes=len(data))
-        if before is not None and message.subject == before.subject and message.subject.startswith(_OBJECTS):
+        if before is not None and _go_on(before.subject, message.subject):
             data = before.data[-MARGIN_BYTES:] + data
         before = message
         whole = SEPARATOR.join((_head(message), under_its_name(message.subject, data)))
-        report.add(detector, detector.find(whole), f"{message.stream} sequence {message.sequence}")
+        report.add(detector, detector.find(whole), f"{stream} sequence {message.seq}")
+
+
+def _go_on(before: str, subject: str) -> bool:
+    """Whether two messages behind one another are pieces of the same thing."""
+    if subject.startswith(_SNAPSHOTS):
+        return before.rpartition(".")[0] == subject.rpartition(".")[0]
+    return subject.startswith(_OBJECTS) and before == subject
 
 
 def _head(message: StoredMessage) -> bytes:

@@ -76,9 +76,21 @@ def ledger_stream(institution: str) -> str:
 
 # Buckets.
 LEASES = "LEASES"
-SNAPSHOTS = "SNAPSHOTS"
 TERMINAL_SESSIONS = "TERMINAL_SESSIONS"
 KEYS_ACQUIRER = "KEYS_ACQUIRER"
+SNAPSHOTS = "SNAPSHOTS_"
+"""How the names of the buckets of snapshots begin: each party has its own, so that nobody can touch another's."""
+SNAPSHOTS_AUTH = f"{SNAPSHOTS}AUTH"
+
+
+def shard_lease(shard: int) -> str:
+    """The key in LEASES for which the owners of a shard contend."""
+    return f"shard.{shard}"
+
+
+def issuer_lease(institution: str) -> str:
+    """The key in LEASES for which the owners of an institution's ledger contend."""
+    return f"issuer.{token(institution)}"
 
 
 def keys_issuer(institution: str) -> str:
@@ -89,6 +101,11 @@ def keys_issuer(institution: str) -> str:
 # Key rings: that some were written (a hint, nothing rests on it), and the question who holds which versions, which each holder answers.
 KEYS_CHANGED = "keys.v1.changed"
 KEYS_HELD = "keys.v1.held"
+
+
+def snapshots_issuer(institution: str) -> str:
+    """The bucket of a bank's snapshots."""
+    return f"{SNAPSHOTS}ISSUER_{token(institution)}"
 
 
 # Questions to the projections.

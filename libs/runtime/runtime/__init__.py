@@ -1,6 +1,8 @@
 """How Lianji's services run.
 
-bus          the NATS connection: serve, request with deadline, discovery; with jetstream and bucket the only importers of nats
+bus          the NATS connection: request with deadline     serving, discovery  answering, and being found     bus_errors  what may be concluded
+identity     who a process is at the broker, and its key (nkeys)     rights  what an identity may publish and hear there
+streams      reading what streams hold, message by message
 log          one log as a service sees it: groups, the hash chain, the LogStore protocol, group commit
 jetstream    LogStore on a JetStream stream          memory_log  LogStore in memory, with the traps of the real one
 ownership    leases, terms of office, take-over      snapshots   the state of a log at a sequence

@@ -1,7 +1,8 @@
 """The NATS connection of a process: serve, request with a deadline, discovery.
 
-What a caller may conclude is in the type of the error: NotDelivered means that nobody got the request, NoAnswer that
-nobody knows. Nothing is buffered while disconnected, and a request that outlived its deadline is not worked on.
+What a caller may conclude is in the type of the error (bus_errors). Nothing is buffered while disconnected, and a request that outlived
+its deadline is not worked on. Answers come to one inbox below the identity's own prefix, under the subject that was asked:
+`_INBOX.<identity>.<connection>.<subject>.<number>`. So the broker can hold each service to answering what is asked of it (rights).
 """
 
 from __future__ import annotations
@@ -10,260 +11,148 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import msgspec
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
-from nats.micro.service import EndpointInfo, EndpointStats, ServiceConfig, ServiceInfo, ServiceStats
-from nats.micro.service import Service as MicroService
 
 from runtime import logs
-from runtime.tracing import Parent, Span, TraceContext, parse_traceparent
+from runtime.bus_errors import BusError, NoAnswer, NotAdmitted, NotDelivered, NotPermitted
+from runtime.discovery import Discovery, configuration
+from runtime.identity import HOW_TO_GET_A_KEY, Identity
+from runtime.rights import inbox
+from runtime.serving import DEADLINE, ERROR, TRACEPARENT, Handler, Request, Serving
+from runtime.tracing import Parent, Span
+
+__all__ = [
+    "Bus",
+    "BusError",
+    "Handler",
+    "NoAnswer",
+    "NotAdmitted",
+    "NotDelivered",
+    "NotPermitted",
+    "Request",
+    "Serving",
+]
 
 log = logs.get("bus")
 
-DEADLINE = "Lianji-Deadline"
-"""Header: Unix milliseconds after which the caller no longer waits. Liveness only: nothing correct rests on clocks."""
-MILLISECONDS = 13
-"""Digits of them, until the year 2286."""
-ERROR = "Lianji-Error"
-"""Header of an empty answer: the handler failed; the outcome is unknown."""
-TRACEPARENT = "traceparent"
+# What nats-server says, as the client library gives it on: in lower case.
+_NOT_ADMITTED = "authorization violation"
+_NOT_PERMITTED = "permissions violation for "
+_PUBLISH = "publish to "
 
 
-class BusError(Exception):
-    """NotDelivered | NoAnswer."""
-
-
-class NotDelivered(BusError):  # noqa: N818 - the name says what happened
-    """Nobody was subscribed, or the broker is not connected: the request reached no one, trying again is safe."""
-
-
-class NoAnswer(BusError):  # noqa: N818
-    """The request left and no answer came: it may have been worked on, or not, or be worked on yet."""
-
-
-class Request:
-    """A request as a handler gets it."""
-
-    __slots__ = ("_deadline_ms", "body", "subject", "trace")
-
-    def __init__(self, subject: str, body: bytes, trace: TraceContext | None, deadline_ms: int) -> None:
-        self.subject = subject
-        self.body = body
-        self.trace = trace
-        self._deadline_ms = deadline_ms
-
-    def remaining_s(self) -> float:
-        """Seconds until the caller stops waiting; infinite when it did not say."""
-        return (self._deadline_ms - time.time() * 1000) / 1000 if self._deadline_ms else float("inf")
-
-
-STOP_S = 12.0
-"""Longest wait for what a stopped subscription still holds: a bank's time-out and a little."""
-
-Handler = Callable[[Request], Awaitable[bytes | None]]
-"""Answers a request; None leaves it unanswered on purpose."""
-
-
-class Serving:
-    """One subject being served, each request in a task of its own, at most `concurrency` at a time."""
-
-    def __init__(self, bus: Bus, subject: str, handler: Handler, queue: str, concurrency: int) -> None:
-        self._bus = bus
-        self._handler = handler
-        self._slots = asyncio.Semaphore(concurrency)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._subscription: Subscription | None = None
-        self.subject = subject
-        self.queue = queue
-        self._refusing = False
-        self.requests = self.errors = 0
-        self.busy_ns = 0
-
-    async def start(self) -> None:
-        self._subscription = await self._bus.client.subscribe(self.subject, queue=self.queue, cb=self._on)
-
-    async def _on(self, message: Msg) -> None:
-        if self._refusing:  # so that the caller asks the next owner now, and not when its patience ends
-            await self._refuse(message, "Stopping")
-            return
-        await self._slots.acquire()
-        task = asyncio.create_task(self._handle(message))
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._slots.release()
-
-    async def _handle(self, message: Msg) -> None:
-        started = time.perf_counter_ns()
-        headers = message.headers or {}
-        deadline = headers.get(DEADLINE, "")
-        request = Request(
-            message.subject,
-            message.data,
-            parse_traceparent(headers.get(TRACEPARENT)),
-            int(deadline) if len(deadline) <= MILLISECONDS and deadline.isascii() and deadline.isdigit() else 0,
-        )
-        if request.remaining_s() <= 0:
-            log.warning("request refused: its deadline had passed", subject=self.subject)
-            return
-        self.requests += 1
-        try:
-            answer = await self._handler(request)
-            if answer is not None and message.reply:
-                await self._bus.client.publish(message.reply, answer)
-        except asyncio.CancelledError:
-            await self._refuse(message, "Cancelled")
-            raise
-        except Exception as error:  # the edge: what escapes is logged here and its text goes nowhere else
-            self.errors += 1
-            log.error(
-                "handler failed",
-                subject=self.subject,
-                error=type(error).__name__,
-                exc_info=not isinstance(error, BusError),
-            )
-            await self._refuse(message, type(error).__name__)
-        finally:
-            self.busy_ns += time.perf_counter_ns() - started
-
-    async def _refuse(self, message: Msg, name: str) -> None:
-        if not message.reply:
-            return
-        try:
-            await self._bus.client.publish(message.reply, b"", headers={ERROR: name})
-        except nats.errors.Error:
-            log.warning("the caller could not be told of the failure", subject=self.subject)
-
-    async def stop(self, *, cancel: bool = False) -> None:
-        """Takes no more requests; returns when those in hand have been answered, or, with `cancel`, been given up."""
-        self._refusing = cancel
-        if cancel:
-            self._cancel()
-        if self._subscription is not None:
-            try:
-                # What the broker has delivered already is handled too: nobody else will get it.
-                await asyncio.wait_for(self._subscription.drain(), STOP_S)  # type: ignore[no-untyped-call]
-            except (nats.errors.Error, TimeoutError) as error:
-                log.warning("requests may be left without an answer", subject=self.subject, error=type(error).__name__)
-        while self._tasks:
-            if cancel:
-                self._cancel()
-            await asyncio.wait(self._tasks)
-        self._bus.forget(self)
-
-    def _cancel(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-
-
-class _Discovery(MicroService):
-    """`$SRV.PING/INFO/STATS` over our own endpoints (nats.micro itself would run one handler at a time)."""
-
-    def __init__(self, client: Client, config: ServiceConfig, endpoints: list[Serving]) -> None:
-        super().__init__(client, config)
-        self._servings = endpoints
-
-    def info(self) -> ServiceInfo:
-        info = super().info()
-        info.endpoints = [
-            EndpointInfo(name=_endpoint(s), subject=s.subject, queue_group=s.queue, metadata={}) for s in self._servings
-        ]
-        return info
-
-    def stats(self) -> ServiceStats:
-        stats = super().stats()
-        stats.endpoints = [
-            EndpointStats(
-                name=_endpoint(s),
-                subject=s.subject,
-                queue_group=s.queue,
-                num_requests=s.requests,
-                num_errors=s.errors,
-                last_error="",
-                processing_time=s.busy_ns,
-                average_processing_time=s.busy_ns // s.requests if s.requests else 0,
-            )
-            for s in self._servings
-        ]
-        return stats
-
-
-def _endpoint(serving: Serving) -> str:
-    return serving.subject.replace(".", "-").replace("*", "any").replace(">", "all")
+class _Waiting(NamedTuple):
+    subject: str
+    answer: asyncio.Future[Msg]
 
 
 class Bus:
     """A connection to the broker that never gives up, with one reply inbox for all its requests."""
 
-    def __init__(self, client: Client, name: str) -> None:
+    def __init__(self, client: Client, name: str, identity: Identity) -> None:
         self.client = client
         self.name = name
+        self.identity = identity.name
         self.servings: list[Serving] = []
         self.connected = asyncio.Event()
-        self._waiting: dict[str, asyncio.Future[Msg]] = {}
+        self._waiting: dict[str, _Waiting] = {}
         self._numbers = itertools.count()
-        self._inbox = f"_INBOX.{name}.{os.urandom(8).hex()}."
-        self._discovery: _Discovery | None = None
+        self._inbox = f"{inbox(identity.name)}.{os.urandom(8).hex()}."
+        self._discovery: Discovery | None = None
         self._closing = False
+        self._admitted = False
+        self._refused = asyncio.Event()
 
     @classmethod
-    async def connect(cls, url: str, name: str, *, wait_s: float = 60.0) -> Bus:
-        """Connects, waiting up to `wait_s` for a broker that is still starting; raises NotDelivered after that."""
+    async def connect(cls, url: str, name: str, *, identity: Identity | None = None, wait_s: float = 60.0) -> Bus:
+        """Connects, waiting up to `wait_s` for a broker that is still starting; raises NotDelivered after that, NotAdmitted at once.
+
+        Without an identity its inboxes are named after the process, which only a broker that takes everybody lets pass.
+        """
         client = Client()
-        bus = cls(client, name)
-
-        async def disconnected() -> None:
-            bus.connected.clear()
-            bus._fail_waiting()
-            if not bus._closing:
-                log.warning("broker connection lost", broker=url)
-
-        async def reconnected() -> None:
-            bus.connected.set()
-            log.info("broker connection restored", broker=url)
-
-        async def failed(error: Exception) -> None:
-            log.warning("broker client reported an error", error=type(error).__name__)
-
+        identity = identity or Identity(name)
+        bus = cls(client, name, identity)
+        if identity.key is not None:
+            # All that the library wants of a key; its own way to one needs two packages more (ADR 0010).
+            client._public_nkey = identity.key.public
         give_up = time.monotonic() + wait_s
         while True:
+            connecting = asyncio.create_task(bus._connect(url, identity))
+            refused = asyncio.create_task(bus._refused.wait())
             try:
-                connecting = client.connect(
-                    url,
-                    name=name,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=0.1,  # type: ignore[arg-type]  # annotated int; it is only slept on
-                    connect_timeout=2,
-                    ping_interval=5,
-                    max_outstanding_pings=2,
-                    pending_size=-1,  # a request made while disconnected fails instead of surprising somebody later
-                    allow_reconnect=True,
-                    disconnected_cb=disconnected,
-                    reconnected_cb=reconnected,
-                    error_cb=failed,
-                )
                 # The client would try its first connection for ever, too.
-                await asyncio.wait_for(connecting, max(give_up - time.monotonic(), 0.1))
-                break
+                left = max(give_up - time.monotonic(), 0.1)
+                await asyncio.wait((connecting, refused), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                if bus._refused.is_set():
+                    raise NotAdmitted(_why_not_admitted(url, identity))
+                if connecting.done():
+                    connecting.result()
+                    break
+                raise NotDelivered(f"no broker at {url}: is the stack up?")
             except (OSError, TimeoutError, nats.errors.Error) as error:
                 if time.monotonic() > give_up:
                     raise NotDelivered(f"no broker at {url}: is the stack up? ({type(error).__name__})") from None
                 await asyncio.sleep(0.1)
+            finally:
+                connecting.cancel()
+                refused.cancel()
+        bus._admitted = True
         bus.connected.set()
-        await client.subscribe(bus._inbox + "*", cb=bus._on_reply, pending_msgs_limit=-1, pending_bytes_limit=-1)
+        await client.subscribe(bus._inbox + ">", cb=bus._on_reply, pending_msgs_limit=-1, pending_bytes_limit=-1)
         return bus
+
+    async def _connect(self, url: str, identity: Identity) -> None:
+        async def disconnected() -> None:
+            self.connected.clear()
+            self._fail_waiting()
+            if not self._closing:
+                log.warning("broker connection lost", broker=url)
+
+        async def reconnected() -> None:
+            self.connected.set()
+            log.info("broker connection restored", broker=url)
+
+        await self.client.connect(
+            url,
+            name=self.name,
+            signature_cb=identity.key.sign if identity.key is not None else None,
+            inbox_prefix=inbox(identity.name),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=0.1,  # type: ignore[arg-type]  # annotated int; it is only slept on
+            connect_timeout=2,
+            ping_interval=5,
+            max_outstanding_pings=2,
+            pending_size=-1,  # a request made while disconnected fails instead of surprising somebody later
+            allow_reconnect=True,
+            disconnected_cb=disconnected,
+            reconnected_cb=reconnected,
+            error_cb=self._on_error,
+        )
+
+    async def _on_error(self, error: Exception) -> None:
+        """What the broker or the library complains of. A refusal names the subject; other texts may hold anything and are left out."""
+        text = str(error)
+        if not self._admitted:  # `connect` says how it ended
+            if _NOT_ADMITTED in text.lower():
+                self._refused.set()
+            log.debug("not connected yet", error=type(error).__name__)
+        elif _NOT_ADMITTED in text.lower():
+            log.error("the broker does not take this key any more", identity=self.identity)
+        elif _NOT_PERMITTED in text:
+            refused = text.partition(_NOT_PERMITTED)[2]
+            log.error("the broker has refused", identity=self.identity, refused=refused)
+            self._fail_refused(refused)
+        else:
+            log.warning("broker client reported an error", error=type(error).__name__)
 
     async def announce(self, service: str, metadata: dict[str, str]) -> None:
         """Makes the process visible to `nats micro ls`, `info` and `stats`."""
-        config = ServiceConfig(name=service, version="0.1.0", metadata=metadata)
-        self._discovery = _Discovery(self.client, config, self.servings)
+        self._discovery = Discovery(self.client, configuration(service, metadata), self.servings)
         await self._discovery.start()
 
     async def serve(self, subject: str, handler: Handler, *, queue: str = "", concurrency: int = 256) -> Serving:
@@ -295,11 +184,11 @@ class Bus:
         key = str(next(self._numbers))
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Msg] = loop.create_future()
-        self._waiting[key] = future
-        timer = loop.call_later(timeout_s, self._expire, key, subject)
+        self._waiting[key] = _Waiting(subject, future)
+        timer = loop.call_later(timeout_s, self._expire, key)
         try:
             try:
-                await self.client.publish(subject, body, reply=self._inbox + key, headers=headers)
+                await self.client.publish(subject, body, reply=f"{self._inbox}{subject}.{key}", headers=headers)
             except (nats.errors.Error, ConnectionError) as error:
                 raise NotDelivered(f"{subject}: {type(error).__name__}") from None
             return await future
@@ -307,38 +196,48 @@ class Bus:
             timer.cancel()
             self._waiting.pop(key, None)
 
-    def _expire(self, key: str, subject: str) -> None:
-        future = self._waiting.pop(key, None)
-        if future is not None and not future.done():
-            future.set_exception(NoAnswer(f"{subject}: no answer in time"))
+    def _expire(self, key: str) -> None:
+        waiting = self._waiting.pop(key, None)
+        if waiting is not None and not waiting.answer.done():
+            waiting.answer.set_exception(NoAnswer(f"{waiting.subject}: no answer in time"))
 
     def _fail_waiting(self) -> None:
         """The connection is gone: whether the requests in flight arrived, and their answers, nobody can say."""
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(NoAnswer("connection lost"))
+        for waiting in self._waiting.values():
+            if not waiting.answer.done():
+                waiting.answer.set_exception(NoAnswer("connection lost"))
         self._waiting.clear()
 
+    def _fail_refused(self, refused: str) -> None:
+        """Requests that the broker has not let through have reached nobody: they need not wait for their time-out."""
+        for waiting in self._waiting.values():
+            if refused == f'{_PUBLISH}"{waiting.subject.lower()}"' and not waiting.answer.done():
+                waiting.answer.set_exception(NotPermitted(f"{self.identity} may not publish to {waiting.subject}"))
+
     async def _on_reply(self, message: Msg) -> None:
-        future = self._waiting.pop(message.subject[len(self._inbox) :], None)
-        if future is not None and not future.done():
-            future.set_result(message)
+        waiting = self._waiting.pop(message.subject.rpartition(".")[2], None)
+        if waiting is not None and not waiting.answer.done():
+            waiting.answer.set_result(message)
+
+    async def ask_all(self, subject: str, body: bytes, *, wait_s: float) -> list[bytes]:
+        """What everybody who serves `subject` answers within `wait_s`: nobody knows how many that will be."""
+        answers: list[bytes] = []
+
+        async def on(message: Msg) -> None:
+            if message.data:  # else it is "no responders"
+                answers.append(message.data)
+
+        reply = f"{inbox(self.identity)}.{os.urandom(8).hex()}.{subject}.0"
+        subscription = await self.client.subscribe(reply, cb=on)
+        await self.client.publish(subject, body, reply=reply)
+        await asyncio.sleep(wait_s)
+        await subscription.unsubscribe()
+        return answers
 
     async def discover(self, *, wait_s: float = 0.25) -> set[str]:
         """The subjects that services answer at this moment, as they say themselves (`$SRV.INFO`), asked for `wait_s`."""
-        found: set[str] = set()
-
-        async def on(message: Msg) -> None:
-            if not message.data:
-                return  # "no responders": nothing runs yet
-            found.update(endpoint["subject"] for endpoint in msgspec.json.decode(message.data).get("endpoints", ()))
-
-        inbox = f"_INBOX.{self.name}.{os.urandom(8).hex()}"
-        subscription = await self.client.subscribe(inbox, cb=on)
-        await self.client.publish("$SRV.INFO", b"", reply=inbox)
-        await asyncio.sleep(wait_s)  # nobody knows how many will answer
-        await subscription.unsubscribe()
-        return found
+        answers = await self.ask_all("$SRV.INFO", b"", wait_s=wait_s)
+        return {row["subject"] for answer in answers for row in msgspec.json.decode(answer).get("endpoints", ())}
 
     async def alive(self) -> str:
         """A readiness check: a round trip to the broker."""
@@ -359,3 +258,13 @@ class Bus:
             await self.client.drain()
         else:
             await self.client.close()
+
+
+def _why_not_admitted(url: str, identity: Identity) -> str:
+    """One line for whoever starts the process."""
+    if identity.key is None:
+        return f"the broker at {url} asks for a key and {identity.name} has none: {HOW_TO_GET_A_KEY}"
+    return (
+        f"the broker at {url} does not know the key {identity.key.public} of {identity.name}: "
+        "its users and this process must be made from the same keys (`lianji permissions`)"
+    )

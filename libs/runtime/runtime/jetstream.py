@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterator
 
 import msgspec
 import nats.errors
 import nats.js.errors
 from nats.js import JetStreamContext
-from nats.js.api import ConsumerConfig, DeliverPolicy
 from nats.js.kv import KV_OP, KeyValue
 
-from runtime.bus import Bus, NoAnswer, NotDelivered
+from runtime import streams
+from runtime.bus import Bus
+from runtime.bus_errors import BusError, NoAnswer, NotDelivered, NotPermitted
 from runtime.log import AppendUnknown, LogDamaged, WrongSequence
+from runtime.rights import bucket_stream, bucket_subject
 
 APPEND_TIMEOUT_S = 2.0
-READ_TIMEOUT_S = 5.0
+BUCKET_TIMEOUT_S = 2.0
+BUCKET_PATIENCE_S = 60.0
 
 WRONG_LAST_SEQUENCE = 10071
 READERS = 64
 """Places of a bucket that are read from at once."""
-
-
-class _Error(msgspec.Struct):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
 
 
 class _Ack(msgspec.Struct):
@@ -36,7 +34,7 @@ class _Ack(msgspec.Struct):
     stream: str = ""
     seq: int = 0
     duplicate: bool = False
-    error: _Error | None = None
+    error: streams.ApiError | None = None
 
 
 _ack = msgspec.json.Decoder(_Ack).decode
@@ -49,18 +47,15 @@ class JetStreamLog:
         self._bus = bus
         self._stream = stream
         self._subject = subject
-        self._js: JetStreamContext = bus.client.jetstream(timeout=READ_TIMEOUT_S)
 
     @property
     def name(self) -> str:
         return self._subject
 
     async def last_sequence(self) -> int:
-        try:
-            state = (await self._js.stream_info(self._stream)).state
-        except (nats.js.errors.APIError, nats.errors.Error) as error:
-            raise AppendUnknown(f"{self._stream}: {type(error).__name__}") from None
-        if state.last_seq and (state.first_seq != 1 or state.messages != state.last_seq):
+        with _unknown():
+            state = await streams.state_of(self._bus, self._stream)
+        if state.last_seq and not (state.first_seq == 1 and state.gapless):
             raise LogDamaged(
                 f"{self._stream}: {state.messages} messages, sequences {state.first_seq} to {state.last_seq}"
             )
@@ -74,7 +69,7 @@ class JetStreamLog:
         }
         try:
             answer = await self._bus.exchange(self._subject, payload, headers, APPEND_TIMEOUT_S)
-        except (NotDelivered, NoAnswer) as error:
+        except BusError as error:
             raise AppendUnknown(type(error).__name__) from None
         if not answer.data:
             raise AppendUnknown("no stream answers")
@@ -87,34 +82,23 @@ class JetStreamLog:
         raise AppendUnknown(f"{ack.error.err_code} {ack.error.description}")
 
     async def read(self, sequence: int) -> bytes | None:
-        try:
-            return (await self._js.get_msg(self._stream, seq=sequence, direct=False)).data or b""
-        except nats.js.errors.NotFoundError:
-            return None
-        except (nats.js.errors.APIError, nats.errors.Error) as error:
-            raise AppendUnknown(f"{self._stream}: {type(error).__name__}") from None
+        with _unknown():
+            message = await streams.message_at(self._bus, self._stream, sequence)
+        return None if message is None else message.data
 
     async def read_from(self, sequence: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
-        if sequence > last:
-            return
-        config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=sequence)
-        try:
-            subscription = await self._js.subscribe(
-                self._subject, stream=self._stream, ordered_consumer=True, config=config
-            )
-        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError) as error:
-            raise AppendUnknown(f"{self._stream}: {type(error).__name__}") from None
-        try:
-            while sequence <= last:
-                message = await subscription.next_msg(timeout=READ_TIMEOUT_S)
-                sequence = message.metadata.sequence.stream
-                yield sequence, message.data
-                sequence += 1
-        except nats.errors.TimeoutError:
-            raise AppendUnknown(f"{self._stream}: no message at {sequence} within {READ_TIMEOUT_S:g} s") from None
-        finally:
-            with contextlib.suppress(nats.errors.Error):  # the connection may be closed, and the subscription with it
-                await subscription.unsubscribe()
+        with _unknown():
+            async for message in streams.messages(self._bus, self._stream, sequence, last):
+                yield message.seq, message.data
+
+
+@contextlib.contextmanager
+def _unknown() -> Iterator[None]:
+    """What a log's user has to conclude when the broker does not say."""
+    try:
+        yield
+    except BusError as error:
+        raise AppendUnknown(str(error)) from None
 
 
 class Lease:
@@ -156,8 +140,8 @@ class Bucket:
     def __init__(self, bucket: KeyValue, js: JetStreamContext, name: str) -> None:
         self._bucket = bucket
         self._js = js
-        self._stream = f"KV_{name}"
-        self._prefix = f"$KV.{name}."
+        self._stream = bucket_stream(name)
+        self._prefix = bucket_subject(name, "")
 
     async def get(self, key: str) -> bytes | None:
         """The last value put, None when there is none; raises NoAnswer when nobody can say."""
@@ -234,9 +218,8 @@ class Bucket:
 
 
 async def open_bucket(bus: Bus, name: str) -> Bucket:
-    """A bucket that provisioning has made; waits for it up to a minute."""
-    js = bus.client.jetstream(timeout=READ_TIMEOUT_S)
-    return Bucket(await _key_value(bus, name), js, name)
+    """A bucket that provisioning has made; waits for it up to a minute. Raises NotDelivered, and NotPermitted when it is another's."""
+    return Bucket(await _key_value(bus, name), bus.client.jetstream(timeout=BUCKET_TIMEOUT_S), name)
 
 
 async def open_lease(bus: Bus, bucket: str, key: str, owner: str) -> Lease:
@@ -244,10 +227,17 @@ async def open_lease(bus: Bus, bucket: str, key: str, owner: str) -> Lease:
 
 
 async def _key_value(bus: Bus, name: str) -> KeyValue:
-    js = bus.client.jetstream(timeout=2)
-    for _ in range(300):
+    stream = bucket_stream(name)
+    give_up = time.monotonic() + BUCKET_PATIENCE_S
+    while True:
         try:
-            return await js.key_value(name)
-        except (nats.js.errors.APIError, nats.js.errors.Error, nats.errors.Error, TimeoutError):
+            await streams.state_of(bus, stream)
+        except NotPermitted:
+            raise
+        except BusError as error:
+            if time.monotonic() > give_up:
+                raise NotDelivered(f"bucket {name} is not there: has the provisioning step run? ({error})") from None
             await asyncio.sleep(0.2)
-    raise NotDelivered(f"bucket {name} is not there: has the provisioning step run?")
+        else:
+            js = bus.client.jetstream(timeout=BUCKET_TIMEOUT_S)
+            return KeyValue(name=name, stream=stream, pre=bucket_subject(name, ""), js=js, direct=False)

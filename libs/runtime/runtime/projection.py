@@ -17,8 +17,9 @@ import nats.errors
 import nats.js.errors
 
 from contracts.reading import rule
-from runtime import logs
+from runtime import logs, streams
 from runtime.bus import Bus
+from runtime.bus_errors import BusError
 from runtime.log import LogDamaged, decode_group
 
 log = logs.get("projection")
@@ -79,7 +80,7 @@ class Follower:
         while not self.stopped:
             try:
                 await self._follow()
-            except (nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+            except (BusError, nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
                 self.trouble = type(error).__name__
                 log.debug("follower asks again", stream=self._stream, error=self.trouble)
                 await asyncio.sleep(0.2)
@@ -102,7 +103,7 @@ class Follower:
 
     async def _follow(self) -> None:
         js = self._bus.client.jetstream(timeout=5)
-        last = (await js.stream_info(self._stream)).state.last_seq
+        last = (await streams.state_of(self._bus, self._stream)).last_seq
         if self.checkpoint > last:
             raise LogDamaged(f"{self._stream}: it ends at {last}, and {self.checkpoint} has been projected")
         subscription = await js.pull_subscribe_bind(consumer=self._durable, stream=self._stream)
@@ -142,12 +143,10 @@ class Follower:
 
     async def _read(self, sequence: int) -> bytes:
         """A group that the consumer did not bring in order (a redelivery is on its way): read from the stream's leader."""
-        try:
-            return (
-                await self._bus.client.jetstream(timeout=5).get_msg(self._stream, seq=sequence, direct=False)
-            ).data or b""
-        except nats.js.errors.NotFoundError:
-            raise LogDamaged(f"{self._stream}: sequence {sequence} is missing") from None
+        message = await streams.message_at(self._bus, self._stream, sequence)
+        if message is None:
+            raise LogDamaged(f"{self._stream}: sequence {sequence} is missing")
+        return message.data
 
     def _group(self, sequence: int, payload: bytes) -> ProjectedGroup:
         try:

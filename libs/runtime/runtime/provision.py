@@ -10,14 +10,13 @@ from nats.js.api import (
     ConsumerConfig,
     DeliverPolicy,
     DiscardPolicy,
-    KeyValueConfig,
-    ObjectStoreConfig,
     RetentionPolicy,
     StorageType,
     StreamConfig,
 )
 
 from runtime.bus import Bus
+from runtime.rights import bucket_stream, bucket_subject
 
 LEASE_TTL_S = 2.0
 
@@ -35,7 +34,6 @@ class Declaration(NamedTuple):
 
     logs: tuple[LogDeclaration, ...]
     leases: str
-    snapshots: str
     buckets: tuple[str, ...]
     max_bytes: int = 64 * 1024**3
     """Per log; below the disk, so that `discard: new` speaks before the disk does."""
@@ -76,17 +74,26 @@ async def provision(bus: Bus, declaration: Declaration) -> None:
                     max_ack_pending=1024,
                 ),
             )
-    for name, ttl in ((declaration.leases, LEASE_TTL_S), *((b, None) for b in declaration.buckets)):
-        try:
-            await js.key_value(name)
-        except nats.js.errors.NotFoundError:
-            await js.create_key_value(
-                KeyValueConfig(bucket=name, history=1, ttl=ttl, storage=StorageType.FILE, direct=False)
-            )
-    try:
-        await js.object_store(declaration.snapshots)
-    except nats.js.errors.NotFoundError:
-        await js.create_object_store(declaration.snapshots, config=ObjectStoreConfig(storage=StorageType.FILE))
+    for name, ttl_s in ((declaration.leases, LEASE_TTL_S), *((b, 0.0) for b in declaration.buckets)):
+        await _ensure_stream(bus, _bucket(name, ttl_s))
+
+
+def _bucket(name: str, ttl_s: float) -> StreamConfig:
+    """A key-value bucket that keeps the last value of each key. Not the client's own: that one takes roll-ups, by which whoever may put
+    one key can empty all of it."""
+    return StreamConfig(
+        name=bucket_stream(name),
+        subjects=[bucket_subject(name, ">")],
+        max_msgs_per_subject=1,
+        max_age=ttl_s,
+        duplicate_window=min(120.0, ttl_s) or 120.0,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        deny_delete=True,
+        deny_purge=True,
+        allow_rollup_hdrs=False,
+        allow_direct=False,
+    )
 
 
 async def _ensure_stream(bus: Bus, config: StreamConfig) -> None:

@@ -8,7 +8,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -18,11 +18,12 @@ import uvloop
 from runtime import coredumps, escaped, logs
 from runtime.bus import Bus, BusError, NotDelivered, Request
 from runtime.health import Health
+from runtime.identity import SeedOf, identities_for
 from runtime.jetstream import Bucket, JetStreamLog, open_bucket, open_lease
 from runtime.otlp import Exporter
 from runtime.ownership import Machine, Office, Owner
 from runtime.settings import BaseSettings, SettingsError, load
-from runtime.snapshots import open_snapshots
+from runtime.snapshots import BucketSnapshots
 from runtime.tracing import Tracer
 
 log = logs.get("service")
@@ -36,20 +37,28 @@ DRAIN_S = 15.0
 class Service(Generic[C]):
     """What a service's wiring gets to work with."""
 
-    def __init__(self, name: str, instance: str, settings: C, bus: Bus) -> None:
+    def __init__(self, name: str, instance: str, settings: C, buses: Sequence[Bus]) -> None:
         self.name = name
         self.instance = instance
         self.settings = settings
-        self.bus = bus
+        self.buses = {bus.identity: bus for bus in buses}
+        """A connection for each identity of this process."""
         self.tracer = Tracer(name, instance)
         self.health = Health()
-        self.health.check("broker", bus.alive)
+        for bus in buses:
+            self.health.check("broker" if len(buses) == 1 else f"broker, as {bus.identity}", bus.alive)
         self.ports: dict[str, int] = {}
         """Ports taken, by name, for the run file."""
         self.stopping = asyncio.Event()
         self.failed = False
         self._drains: list[Callable[[], Awaitable[None]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def bus(self) -> Bus:
+        """The connection of a process with one identity."""
+        (bus,) = self.buses.values()
+        return bus
 
     def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Called when the process is asked to stop, together with the others."""
@@ -79,14 +88,16 @@ class Service(Generic[C]):
         key: str,
         machine: Machine[S],
         office: Office[S],
+        bus: Bus | None = None,
     ) -> Owner[S]:
-        """Contends for a log from now on; drained and health-checked with the process."""
+        """Contends for a log from now on, over `bus` where the process has several; drained and health-checked with the process."""
+        bus = bus or self.bus
         owner = Owner(
-            store=JetStreamLog(self.bus, stream, subject),
+            store=JetStreamLog(bus, stream, subject),
             machine=machine,
             office=office,
-            lease=await open_lease(self.bus, leases, key, self.instance),
-            snapshots=await open_snapshots(self.bus, snapshots, subject),
+            lease=await open_lease(bus, leases, key, self.instance),
+            snapshots=BucketSnapshots(await open_bucket(bus, snapshots), subject),
             owner=self.instance,
         )
         self.health.check(subject, owner.ready)
@@ -94,7 +105,9 @@ class Service(Generic[C]):
         self.spawn(owner.run(), name=f"owner of {subject}")
         return owner
 
-    async def follow(self, subject: str, work: Callable[[], Awaitable[None]], *, period_s: float) -> None:
+    async def follow(
+        self, subject: str, work: Callable[[], Awaitable[None]], *, period_s: float, bus: Bus | None = None
+    ) -> None:
         """Does `work` after each notice on `subject`, and every `period_s` since notices get lost. Notices that come meanwhile count as one."""
         due = asyncio.Event()
 
@@ -111,12 +124,12 @@ class Service(Generic[C]):
                 except BusError as error:  # as stale as it was; the next period tries again
                     log.warning("could not be read again", subject=subject, reason=str(error))
 
-        serving = await self.bus.serve(subject, noticed)
+        serving = await (bus or self.bus).serve(subject, noticed)
         self.on_drain(serving.stop)
         self.spawn(keep(), name=f"follower of {subject}")
 
-    async def bucket(self, name: str) -> Bucket:
-        return await open_bucket(self.bus, name)
+    async def bucket(self, name: str, *, bus: Bus | None = None) -> Bucket:
+        return await open_bucket(bus or self.bus, name)
 
     async def drain(self) -> None:
         # All at once: each may wait for what it has in hand, and none for another.
@@ -141,60 +154,98 @@ def _write_run_file(service: Service[Any]) -> None:
     partial.replace(path)
 
 
-async def _main(name: str, settings: C, wire: Callable[[Service[C]], Awaitable[None]]) -> int:
+Wire = Callable[[Service[C]], Awaitable[None]]
+
+
+async def _connect(names: tuple[str, ...], instance: str, settings: BaseSettings, seed_of: SeedOf) -> list[Bus]:
+    """A connection for each identity; raises SettingsError, NotDelivered, NotAdmitted."""
+    buses: list[Bus] = []
+    try:
+        for identity in identities_for(names, settings, seed_of):
+            buses.append(await Bus.connect(settings.nats_url, instance, identity=identity))
+    except BaseException:
+        await _hang_up(buses)
+        raise
+    return buses
+
+
+async def _hang_up(buses: Sequence[Bus]) -> None:
+    await asyncio.gather(*(bus.close() for bus in buses))
+
+
+async def _main(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identities: tuple[str, ...]) -> int:
     instance = settings.instance or f"{name}-{os.getpid()}"
     logs.configure(name, instance, settings.log_level)
     escaped.install()
     escaped.watch(asyncio.get_running_loop())
     try:
-        bus = await Bus.connect(settings.nats_url, instance)
-    except NotDelivered as error:
+        buses = await _connect(identities, instance, settings, seed_of)
+    except (NotDelivered, SettingsError) as error:
         log.error("cannot start", reason=str(error))
-        return 1
-    service = Service(name, instance, settings, bus)
+        return 2 if isinstance(error, SettingsError) else 1
+    service = Service(name, instance, settings, buses)
     exporter = asyncio.create_task(Exporter(service.tracer, instance, settings.trace_dir).run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stopping.set)
     try:
         await wire(service)
-        await service.health.start(settings.health_host, settings.health_port)
-        service.ports["health"] = service.health.port
-        await bus.announce(name, {"instance": instance})
-        _write_run_file(service)
-        gc.collect()
-        gc.set_threshold(20_000, 50, 50)
-        gc.freeze()  # what was made at start lives as long as the process: the collector need not look at it again
-        log.info("started", **service.ports)
-        await service.stopping.wait()
-        log.info("draining")
-        try:
-            await asyncio.wait_for(service.drain(), DRAIN_S)
-        except TimeoutError:
-            log.error("not drained in time", seconds=DRAIN_S)
-            service.failed = True
-    except SettingsError as error:
+        await _run_until_stopped(service)
+    except (NotDelivered, SettingsError) as error:
         log.error("cannot start", reason=str(error))
-        return 2
+        return 2 if isinstance(error, SettingsError) else 1
     finally:
         await service.health.stop()
         exporter.cancel()
         await asyncio.gather(exporter, return_exceptions=True)
-        await bus.close()
+        await _hang_up(buses)
     log.info("stopped")
     return 1 if service.failed else 0
 
 
-def run(name: str, settings_kind: type[C], wire: Callable[[Service[C]], Awaitable[None]]) -> None:
-    """Runs a service until SIGTERM or SIGINT and exits: 0 drained, 1 failed, 2 a setting cannot be read."""
+async def _run_until_stopped(service: Service[Any]) -> None:
+    """From wired to drained."""
+    settings = service.settings
+    await service.health.start(settings.health_host, settings.health_port)
+    service.ports["health"] = service.health.port
+    for bus in service.buses.values():
+        await bus.announce(service.name, {"instance": service.instance, "identity": bus.identity})
+    _write_run_file(service)
+    gc.collect()
+    gc.set_threshold(20_000, 50, 50)
+    gc.freeze()  # what was made at start lives as long as the process: the collector need not look at it again
+    log.info("started", **service.ports)
+    await service.stopping.wait()
+    log.info("draining")
+    try:
+        await asyncio.wait_for(service.drain(), DRAIN_S)
+    except TimeoutError:
+        log.error("not drained in time", seconds=DRAIN_S)
+        service.failed = True
+
+
+def run(
+    name: str,
+    settings_kind: type[C],
+    wire: Wire[C],
+    *,
+    seed_of: SeedOf,
+    identities: Callable[[C], tuple[str, ...]] | None = None,
+) -> None:
+    """Runs a service until SIGTERM or SIGINT and exits: 0 drained, 1 failed, 2 a setting cannot be read.
+
+    `seed_of` gives the test world's keys (used when LIANJI_WORLD says so); `identities` says who the process is at the broker, where it
+    is not one identity named like the service.
+    """
     coredumps.forbid()
     try:
         settings = load(settings_kind)
+        names = identities(settings) if identities is not None else (name,)
     except SettingsError as error:
         sys.stderr.write(f"{name}: {error}\n")
         raise SystemExit(2) from None
     try:
-        code = uvloop.run(_main(name, settings, wire))
+        code = uvloop.run(_main(name, settings, wire, seed_of, names))
     except BaseException as error:  # SystemExit too: the interpreter would print its text
         log.critical("the process ends by an exception", exc_info=error)
         code = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -19,6 +19,10 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What every service takes."""
 
     nats_url: str = "nats://127.0.0.1:4222"
+    nats_nkey_file: str = ""
+    """File with this process's seed for the broker (SU…), or a directory with `<identity>.nk`; empty: see `world`."""
+    world: Literal["", "test"] = ""
+    """`test`: keys that are not given derive from the test world's public seed. Empty: there are no others than those given."""
     instance: str = ""
     """Name of this process among its siblings; empty: the service's name and the process id."""
     health_host: str = "127.0.0.1"
@@ -44,5 +48,12 @@ def load(kind: type[T], environ: Mapping[str, str] | None = None) -> T:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
         reason, _, path = str(error).partition(" - at `$.")
-        variable = f"LIANJI_{path.rstrip('`').upper()}" if path else "settings"
-        raise SettingsError(f"{variable}: {reason[:1].lower()}{reason[1:]}") from None
+        field = path.rstrip("`")
+        variable = f"LIANJI_{field.upper()}" if field else "settings"
+        raise SettingsError(f"{variable}: {reason[:1].lower()}{reason[1:]}{_choices(kind, field)}") from None
+
+
+def _choices(kind: type[BaseSettings], field: str) -> str:
+    """What a variable takes that is one of a few words; empty for others."""
+    words = [word for word in get_args(get_type_hints(kind).get(field)) if isinstance(word, str) and word]
+    return f"; take {' or '.join(words)}, or leave it out" if words else ""

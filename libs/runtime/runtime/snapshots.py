@@ -1,24 +1,21 @@
-"""The state of a log at a sequence, kept in an object store. An optimisation: without any, a log is replayed from its first record."""
+"""The state of a log at a sequence, kept in a bucket. An optimisation: without any, a log is replayed from its first record."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from typing import NamedTuple, Protocol
 
 import msgspec
-import nats.errors
-import nats.js.errors
-from nats.js.object_store import ObjectStore
 
 from runtime import logs
-from runtime.bus import Bus
+from runtime.bus_errors import BusError
 from runtime.log import Position
 
 log = logs.get("snapshots")
 
 KEPT = 2
-READ_S = 10.0
+PIECE_BYTES = 512 * 1024
+"""Below the broker's largest message, also in base64."""
 
 
 class Snapshot(NamedTuple):
@@ -51,7 +48,15 @@ class _Head(msgspec.Struct, kw_only=True):
     sha256: str
 
 
+class _PlaceHead(msgspec.Struct, kw_only=True):
+    """What stands in a place: written last."""
+
+    sequence: int
+    pieces: int
+
+
 _head = msgspec.json.Decoder(_Head)
+_place_head = msgspec.json.Decoder(_PlaceHead)
 
 
 class SnapshotDamagedError(Exception):
@@ -79,46 +84,77 @@ def unpack(data: bytes) -> Snapshot:
     return Snapshot(Position(head.sequence, head.digest), state)
 
 
-class ObjectSnapshots:
-    """Snapshots of one log in a JetStream object store, named `<log>.<sequence>`."""
+class Bucket(Protocol):
+    """runtime.jetstream.Bucket; each call raises NoAnswer when nobody can say."""
 
-    def __init__(self, store: ObjectStore, log_name: str) -> None:
-        self._store = store
-        self._prefix = log_name + "."
+    async def get(self, key: str) -> bytes | None: ...
 
-    async def _names(self) -> list[tuple[int, str]]:
+    async def put(self, key: str, value: bytes) -> None: ...
+
+
+class BucketSnapshots:
+    """Snapshots of one log in a bucket: KEPT places, each with a head and the pieces of one snapshot.
+
+    A new one overwrites the older place, so nothing is ever deleted, which no service may. One that is only half written, or that is
+    overwritten while it is read, does not match its head's digest and is skipped for the other.
+    """
+
+    def __init__(self, bucket: Bucket, log_name: str) -> None:
+        self._bucket = bucket
+        self._log = log_name
+
+    async def _heads(self) -> list[tuple[int, int]]:
+        """(sequence, place) of those there are, the newest first; raises NoAnswer."""
+        found = []
+        for place in range(KEPT):
+            head = await self._head(place)
+            if head is not None:
+                found.append((head.sequence, place))
+        return sorted(found, reverse=True)
+
+    async def _head(self, place: int) -> _PlaceHead | None:
+        stored = await self._bucket.get(f"{self._log}.{place}.head")
         try:
-            objects = await self._store.list(ignore_deletes=True)
-        except nats.js.errors.NotFoundError:
-            return []
-        names = [o.name for o in objects if o.name and o.name.startswith(self._prefix)]
-        return sorted(((int(n.removeprefix(self._prefix)), n) for n in names), reverse=True)
+            return None if stored is None else _place_head.decode(stored)
+        except msgspec.MsgspecError:
+            return None  # a place to be overwritten
 
     async def save(self, snapshot: Snapshot) -> None:
-        """Keeps the newest KEPT. A snapshot that cannot be written costs a longer replay, nothing else."""
+        """A snapshot that cannot be written costs a longer replay, nothing else."""
+        data = pack(snapshot)
+        pieces = [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
         try:
-            await self._store.put(f"{self._prefix}{snapshot.position.sequence}", pack(snapshot))
-            for _, name in (await self._names())[KEPT:]:
-                await self._store.delete(name)
-        except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
-            log.warning("snapshot not written", log=self._prefix[:-1], error=type(error).__name__)
+            taken = await self._heads()
+            free = set(range(KEPT)) - {place for _, place in taken}
+            place = min(free) if free else taken[-1][1]
+            for number, piece in enumerate(pieces):
+                await self._bucket.put(f"{self._log}.{place}.{number}", piece)
+            head = _PlaceHead(sequence=snapshot.position.sequence, pieces=len(pieces))
+            await self._bucket.put(f"{self._log}.{place}.head", msgspec.json.encode(head))
+        except BusError as error:
+            log.warning("snapshot not written", log=self._log, error=str(error))
 
     async def newest(self) -> list[Snapshot]:
         found = []
         try:
-            names = await asyncio.wait_for(self._names(), READ_S)
-        except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
-            log.warning("snapshots not readable, replaying more", log=self._prefix[:-1], error=type(error).__name__)
+            heads = await self._heads()
+        except BusError as error:
+            log.warning("snapshots not readable, replaying more", log=self._log, error=str(error))
             return []
-        for _, name in names:
+        for sequence, place in heads:
             try:
-                # The client waits for an object's chunks for ever, also for those of one that is just being pruned.
-                data = (await asyncio.wait_for(self._store.get(name), READ_S)).data or b""
-                found.append(unpack(data))
-            except (nats.js.errors.Error, nats.errors.Error, TimeoutError, SnapshotDamagedError) as error:
-                log.warning("snapshot skipped", snapshot=name, reason=str(error) or type(error).__name__)
+                found.append(await self._read(sequence, place))
+            except (BusError, SnapshotDamagedError) as error:
+                log.warning("snapshot skipped", log=self._log, sequence=sequence, reason=str(error))
         return found
 
-
-async def open_snapshots(bus: Bus, bucket: str, log_name: str) -> ObjectSnapshots:
-    return ObjectSnapshots(await bus.client.jetstream(timeout=10).object_store(bucket), log_name)
+    async def _read(self, sequence: int, place: int) -> Snapshot:
+        """Raises NoAnswer, SnapshotDamagedError."""
+        head = await self._head(place)
+        pieces = []
+        for number in range(head.pieces if head is not None else 0):
+            pieces.append(await self._bucket.get(f"{self._log}.{place}.{number}") or b"")
+        snapshot = unpack(b"".join(pieces))
+        if snapshot.position.sequence != sequence:
+            raise SnapshotDamagedError("another one has been written over it")
+        return snapshot

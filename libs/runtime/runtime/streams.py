@@ -1,100 +1,178 @@
-"""Every message that a broker keeps, for a search: logs, key-value buckets and object stores are all streams."""
+"""Reading streams: their state, and their messages one by one, from the stream's leader (JetStream API, STREAM.INFO and STREAM.MSG.GET).
+
+No consumer is made: nobody but provisioning may (rights). Many questions in flight at once make up for that; a log is read as fast as
+the client's ordered consumer reads it. Never by direct get: those answers were stale.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
-from typing import NamedTuple
 
-import nats.errors
-import nats.js.errors
-from nats.js import JetStreamContext
-from nats.js.api import ConsumerConfig, DeliverPolicy, StreamInfo
+import msgspec
 
-from runtime.bus import Bus, NoAnswer
+from runtime.bus import Bus
+from runtime.bus_errors import NoAnswer
 
-REQUEST_TIMEOUT_S = 5.0
-QUIET_S = 1.0
-"""No message for so long: it is asked whether there is any left. Those of a bucket may expire while they are read."""
-PATIENCE = 10
-"""How many times that may be."""
-PAGE = 256
-"""Streams that the broker lists in one answer (JetStream API, stream_list_response)."""
+READ_TIMEOUT_S = 5.0
+AHEAD = 64
+"""Messages asked for before the first of them has come."""
+
+_NOT_FOUND = 404
+_STATUS_LINE = b"NATS/1.0"
 
 
-class StoredMessage(NamedTuple):
+class ApiError(msgspec.Struct):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class State(msgspec.Struct):
+    """What a stream holds."""
+
+    messages: int = 0
+    first_seq: int = 0
+    last_seq: int = 0
+
+    @property
+    def gapless(self) -> bool:
+        return self.messages == self.last_seq - self.first_seq + 1
+
+
+class StoredMessage(msgspec.Struct):
     """One message as it stands in its stream."""
 
-    stream: str
-    sequence: int
     subject: str
-    headers: dict[str, str]
-    data: bytes
+    seq: int
+    """Its sequence."""
+    data: bytes = b""
+    hdrs: bytes = b""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """As they were sent: the status line, and a line for each header."""
+        lines = self.hdrs.decode(errors="surrogateescape").removeprefix(_STATUS_LINE.decode()).split("\r\n")
+        return {name: value.strip() for name, colon, value in (line.partition(":") for line in lines) if colon}
 
 
-async def every_message(bus: Bus) -> AsyncIterator[StoredMessage]:
-    """Stream by stream, in order, what each held when its turn came; raises NoAnswer when the broker does not say.
+class _Config(msgspec.Struct):
+    name: str = ""
 
-    Reads with the client's ordered consumer, whose flow control bounds what waits in memory, and leaves nothing behind.
+
+class _Info(msgspec.Struct):
+    config: _Config = msgspec.field(default_factory=_Config)
+    state: State = msgspec.field(default_factory=State)
+    error: ApiError | None = None
+
+
+class _Page(msgspec.Struct):
+    streams: list[_Info] | None = None
+    total: int = 0
+    error: ApiError | None = None
+
+
+class _Got(msgspec.Struct):
+    message: StoredMessage | None = None
+    error: ApiError | None = None
+
+
+_info = msgspec.json.Decoder(_Info).decode
+_page = msgspec.json.Decoder(_Page).decode
+_got = msgspec.json.Decoder(_Got).decode
+
+
+async def state_of(bus: Bus, stream: str) -> State:
+    """Raises NotDelivered or NoAnswer."""
+    answer = _info(await _ask(bus, f"STREAM.INFO.{stream}", b""))
+    _raise_for(answer.error, stream)
+    return answer.state
+
+
+async def states(bus: Bus) -> dict[str, State]:
+    """All streams by name, empty ones too; raises NotDelivered or NoAnswer."""
+    found: dict[str, State] = {}
+    while True:
+        page = _page(await _ask(bus, "STREAM.LIST", msgspec.json.encode({"offset": len(found)})))
+        _raise_for(page.error, "streams")
+        found |= {info.config.name: info.state for info in page.streams or ()}
+        if not page.streams or len(found) >= page.total:
+            return dict(sorted(found.items()))
+
+
+async def message_at(bus: Bus, stream: str, sequence: int) -> StoredMessage | None:
+    """The message at `sequence`, None when there is none; raises NotDelivered or NoAnswer."""
+    return await _get(bus, stream, b'{"seq":%d}' % sequence)
+
+
+async def message_from(bus: Bus, stream: str, sequence: int) -> StoredMessage | None:
+    """The first message at or behind `sequence`, None when there is none; raises NotDelivered or NoAnswer."""
+    return await _get(bus, stream, b'{"seq":%d,"next_by_subj":">"}' % sequence)
+
+
+async def messages(bus: Bus, stream: str, first: int, last: int) -> AsyncIterator[StoredMessage]:
+    """The messages from `first` to `last`, both included, in order; those that are not there are left out. Raises NotDelivered or NoAnswer.
+
+    For streams without many gaps: each sequence is asked for.
     """
-    js = bus.client.jetstream(timeout=REQUEST_TIMEOUT_S)
-    for info in await _streams(js):
-        async for message in _messages(js, info):
-            yield message
-
-
-async def stream_names(bus: Bus) -> list[str]:
-    """All streams, empty ones too; raises NoAnswer."""
-    return [str(info.config.name) for info in await _streams(bus.client.jetstream(timeout=REQUEST_TIMEOUT_S))]
-
-
-async def _streams(js: JetStreamContext) -> list[StreamInfo]:
-    found: list[StreamInfo] = []
+    asked: deque[asyncio.Task[StoredMessage | None]] = deque()
+    following = first
     try:
-        while True:
-            page = await js.streams_info(offset=len(found))
-            found += page
-            if len(page) < PAGE:
-                return sorted(found, key=lambda info: str(info.config.name))
-    except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
-        raise NoAnswer(f"streams: {type(error).__name__}") from None
-
-
-async def _messages(js: JetStreamContext, info: StreamInfo) -> AsyncIterator[StoredMessage]:
-    name, last = str(info.config.name), info.state.last_seq
-    if not info.state.messages:
-        return
-    try:
-        config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL)
-        subscription = await js.subscribe(">", stream=name, ordered_consumer=True, config=config)
-    except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
-        raise NoAnswer(f"{name}: {type(error).__name__}") from None
-    sequence, quiet = 0, 0
-    try:
-        while sequence < last:
-            try:
-                message = await subscription.next_msg(timeout=QUIET_S)
-            except nats.errors.TimeoutError:
-                quiet += 1
-                if await _first_sequence(js, name) > last:
-                    return  # what was left has expired
-                if quiet == PATIENCE:
-                    raise NoAnswer(f"{name}: no message behind {sequence}") from None
-                continue
-            sequence, pending = message.metadata.sequence.stream, message.metadata.num_pending
-            yield StoredMessage(name, sequence, message.subject, dict(message.headers or {}), message.data)
-            if not pending:
-                return  # what stood behind this one was deleted
-    except nats.errors.Error as error:
-        raise NoAnswer(f"{name}: {type(error).__name__}") from None
+        while following <= last or asked:
+            while following <= last and len(asked) < AHEAD:
+                asked.append(asyncio.create_task(message_at(bus, stream, following)))
+                following += 1
+            message = await asked.popleft()
+            if message is not None:
+                yield message
     finally:
-        with contextlib.suppress(nats.errors.Error):  # the connection may be closed, and the subscription with it
-            await subscription.unsubscribe()
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
 
 
-async def _first_sequence(js: JetStreamContext, name: str) -> int:
-    """Sequence of the oldest message; behind the last one when there is none."""
-    try:
-        return (await js.stream_info(name)).state.first_seq
-    except (nats.js.errors.Error, nats.errors.Error, TimeoutError) as error:
-        raise NoAnswer(f"{name}: {type(error).__name__}") from None
+async def messages_behind(bus: Bus, stream: str, sequence: int) -> AsyncIterator[StoredMessage]:
+    """What stands behind `sequence` at this moment, in order, however many gaps there are; raises NotDelivered or NoAnswer."""
+    state = await state_of(bus, stream)
+    first = max(state.first_seq, sequence + 1)
+    if state.gapless:
+        async for message in messages(bus, stream, first, state.last_seq):
+            yield message
+        return
+    while first <= state.last_seq:
+        following = await message_from(bus, stream, first)
+        if following is None or following.seq > state.last_seq:
+            return  # what was left has expired, or was put again
+        yield following
+        first = following.seq + 1
+
+
+async def every_message(bus: Bus) -> AsyncIterator[tuple[str, StoredMessage]]:
+    """(stream, message) of all that the broker keeps, what each stream held when its turn came; raises NotDelivered or NoAnswer.
+
+    Logs, key-value buckets and object stores are all streams.
+    """
+    for stream in await states(bus):
+        async for message in messages_behind(bus, stream, 0):
+            yield stream, message
+
+
+async def _get(bus: Bus, stream: str, question: bytes) -> StoredMessage | None:
+    answer = _got(await _ask(bus, f"STREAM.MSG.GET.{stream}", question))
+    if answer.error is not None and answer.error.code == _NOT_FOUND:
+        return None
+    _raise_for(answer.error, stream)
+    return answer.message
+
+
+async def _ask(bus: Bus, operation: str, question: bytes) -> bytes:
+    message = await bus.exchange(f"$JS.API.{operation}", question, None, READ_TIMEOUT_S)
+    if not message.data:  # "no responders"
+        raise NoAnswer(f"{operation}: JetStream does not answer")
+    return message.data
+
+
+def _raise_for(error: ApiError | None, what: str) -> None:
+    if error is not None:
+        raise NoAnswer(f"{what}: {error.err_code} {error.description}")

@@ -89,6 +89,11 @@ def data_key() -> bytes:
     return _derive("data", 32)
 
 
+def nats_seed(identity: str) -> bytes:
+    """The private key of an identity at the broker, Ed25519, 32 bytes."""
+    return _derive(f"nats:{identity}", 32)
+
+
 @lru_cache(maxsize=4)
 def _personalisation(local: bytes) -> SecurityModule:
     """What a card factory has: a security module to make CVVs and PVVs with."""

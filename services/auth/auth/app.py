@@ -52,8 +52,8 @@ async def wire(service: Service[Settings]) -> None:
             stream=subjects.journal_stream(shard),
             subject=subjects.journal(shard),
             leases=subjects.LEASES,
-            snapshots=subjects.SNAPSHOTS,
-            key=f"shard.{shard}",
+            snapshots=subjects.SNAPSHOTS_AUTH,
+            key=subjects.shard_lease(shard),
             machine=ShardMachine(),
             office=office,
         )

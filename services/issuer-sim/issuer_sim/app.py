@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import world
-from contracts import subjects
+from contracts import access, subjects
 from issuer_sim.cards import card_file, openings
 from issuer_sim.checks import CardChecks
 from issuer_sim.domain.machine import LedgerMachine
@@ -15,7 +15,7 @@ from issuer_sim.office import BankOffice
 from issuer_sim.settings import Settings, chosen_institutions
 from key_store import KeyStore, KeyStoreError, holding, local_master_key, names
 from runtime import logs
-from runtime.bus import Request
+from runtime.bus import Bus, Request
 from runtime.service import Service
 from runtime.settings import SettingsError
 from security_module import NOTICE, SecurityModule
@@ -23,15 +23,25 @@ from security_module import NOTICE, SecurityModule
 log = logs.get("app")
 
 
+def identities(settings: Settings) -> tuple[str, ...]:
+    """Each bank is somebody of its own at the broker; raises SettingsError."""
+    return tuple(access.issuer(institution) for institution in _institutions(settings))
+
+
+def _institutions(settings: Settings) -> tuple[str, ...]:
+    return chosen_institutions(settings.institutions, (i.id for i in world.built_in().institutions))
+
+
 async def wire(service: Service[Settings]) -> None:
     settings = service.settings
     test_world = world.built_in()
-    institutions = chosen_institutions(settings.institutions, (i.id for i in test_world.institutions))
+    institutions = _institutions(settings)
     module = _security_module()
     log.info("security module", notice=NOTICE, institutions=list(institutions), scripted=settings.scripted)
     for institution in institutions:
+        bus = service.buses[access.issuer(institution)]
         cards = test_world.cards_of(institution)
-        keys = await _keys(service, module, institution)
+        keys = await _keys(service, bus, module, institution)
         bank = Bank(
             institution=institution,
             cards=card_file(cards, world.pvv),
@@ -42,10 +52,11 @@ async def wire(service: Service[Settings]) -> None:
             stream=subjects.ledger_stream(institution),
             subject=subjects.ledger(institution),
             leases=subjects.LEASES,
-            snapshots=subjects.SNAPSHOTS,
-            key=f"issuer.{subjects.token(institution)}",
+            snapshots=subjects.snapshots_issuer(institution),
+            key=subjects.issuer_lease(institution),
             machine=LedgerMachine(openings(cards)),
-            office=BankOffice(bank, service.bus, service.tracer),
+            office=BankOffice(bank, bus, service.tracer),
+            bus=bus,
         )
 
 
@@ -57,9 +68,9 @@ def _security_module() -> SecurityModule:
         raise SettingsError(str(error)) from None
 
 
-async def _keys(service: Service[Settings], module: SecurityModule, institution: str) -> BankKeys:
+async def _keys(service: Service[Settings], bus: Bus, module: SecurityModule, institution: str) -> BankKeys:
     """A bank's key rings, which are read again when they change."""
-    store = KeyStore(await service.bucket(subjects.keys_issuer(institution)), institution)
+    store = KeyStore(await service.bucket(subjects.keys_issuer(institution), bus=bus), institution)
     try:
         await store.load(module, names.BANK)
     except KeyStoreError as error:
@@ -73,6 +84,6 @@ async def _keys(service: Service[Settings], module: SecurityModule, institution:
     async def held(request: Request) -> bytes:
         return holding(request.body, [store], service.instance)
 
-    await service.follow(subjects.KEYS_CHANGED, read_again, period_s=service.settings.keys_period_s)
-    await service.bus.serve(subjects.KEYS_HELD, held)
+    await service.follow(subjects.KEYS_CHANGED, read_again, period_s=service.settings.keys_period_s, bus=bus)
+    await bus.serve(subjects.KEYS_HELD, held)
     return BankKeys(store)

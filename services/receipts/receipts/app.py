@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts import subjects
+from contracts import access, subjects
 from contracts.journal import record_decoder
 from receipts.domain.filing import Names
 from receipts.handlers import Handlers
@@ -14,9 +14,6 @@ from runtime.provision import durable
 from runtime.service import Service
 from runtime.sql import open_engine
 from world import World, built_in
-
-FOLLOWER = "receipts"
-"""Under this name the provisioning step makes the durable consumers."""
 
 
 def names_of(world: World) -> Names:
@@ -45,7 +42,7 @@ async def wire(service: Service[Settings]) -> None:
         follower = Follower(
             service.bus,
             stream=stream,
-            durable=durable(FOLLOWER, stream),
+            durable=durable(access.RECEIPTS, stream),
             partition=str(shard),
             projection=projection,
             decode=record_decoder.decode,
@@ -56,5 +53,5 @@ async def wire(service: Service[Settings]) -> None:
 
     handlers = Handlers(reader, lambda: "; ".join(f.stopped for f in followers if f.stopped))
     for subject, handler in ((subjects.RECEIPTS_SLIP, handlers.slip), (subjects.RECEIPTS_STATUS, handlers.status)):
-        serving = await service.bus.serve(subject, handler, queue=FOLLOWER)
+        serving = await service.bus.serve(subject, handler, queue=access.RECEIPTS)
         service.on_drain(serving.stop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts import subjects
+from contracts import access, subjects
 from contracts.journal import record_decoder
 from runtime.projection import Follower
 from runtime.provision import durable
@@ -14,9 +14,6 @@ from settlement.queries import LedgerReader
 from settlement.settings import Settings
 from settlement.store import Ledger
 from world import built_in
-
-FOLLOWER = "settlement"
-"""Under this name the provisioning step makes the durable consumers."""
 
 
 async def wire(service: Service[Settings]) -> None:
@@ -31,7 +28,7 @@ async def wire(service: Service[Settings]) -> None:
         follower = Follower(
             service.bus,
             stream=stream,
-            durable=durable(FOLLOWER, stream),
+            durable=durable(access.SETTLEMENT, stream),
             partition=str(shard),
             projection=projection,
             decode=record_decoder.decode,
@@ -46,5 +43,5 @@ async def wire(service: Service[Settings]) -> None:
         (subjects.SETTLEMENT_BATCH, handlers.batch),
         (subjects.SETTLEMENT_STATUS, handlers.status),
     ):
-        serving = await service.bus.serve(subject, handler, queue=FOLLOWER)
+        serving = await service.bus.serve(subject, handler, queue=access.SETTLEMENT)
         service.on_drain(serving.stop)

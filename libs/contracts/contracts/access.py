@@ -1,0 +1,181 @@
+"""Who may say and hear what: every identity of the project and its part. The broker's permissions are generated from this, and from nothing else.
+
+An identity is a key, not a process: the replicas of a service share one, and issuer-sim holds one for each bank that it plays.
+Here stands what a part is in words of the trade; which rights at the broker that takes is known where the broker is (runtime.rights).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from contracts import subjects
+
+TERMINAL_GW = "terminal-gw"
+AUTH = "auth"
+RECEIPTS = "receipts"
+SETTLEMENT = "settlement"
+AUDITOR = "auditor"
+"""Reads everything that is kept and changes nothing: the commands of `lianji` that look, and people with the nats command."""
+CUSTODIAN = "custodian"
+"""Writes key rings, and nothing else."""
+PROVISION = "provision"
+"""Makes streams, buckets and consumers, for as long as that takes; what is in them it can neither read nor write."""
+TERMINAL = "terminal"
+"""Terminals that publish their swipe."""
+
+
+def issuer(institution: str) -> str:
+    """The identity of a bank."""
+    return f"issuer-{subjects.token(institution)}"
+
+
+class Log(NamedTuple):
+    """A log as it is kept: its stream holds the one subject."""
+
+    stream: str
+    subject: str
+
+
+class Serves(NamedTuple):
+    """A subject on which an identity answers; with a queue group, one of the group's members gets each request."""
+
+    subject: str
+    queue: str = ""
+
+
+class Keys(NamedTuple):
+    """The keys of a bucket that match a pattern; `>` is all of them."""
+
+    bucket: str
+    pattern: str = ">"
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """One identity's part. What is not here it may not do."""
+
+    identity: str
+    service: str = ""
+    """The name under which it can be discovered; empty: it cannot."""
+    asks: tuple[str, ...] = ()
+    """Subjects on which it sends requests."""
+    serves: tuple[Serves, ...] = ()
+    tells: tuple[str, ...] = ()
+    """Subjects on which it publishes what nobody answers."""
+    hears: tuple[str, ...] = ()
+    """Subjects to which it listens without answering."""
+    owns: tuple[Log, ...] = ()
+    """Logs to which it appends, and which it reads."""
+    follows: tuple[Log, ...] = ()
+    """Logs that it follows with a durable consumer of its own."""
+    writes: tuple[Keys, ...] = ()
+    """What it puts into buckets. It reads the whole bucket."""
+    reads: tuple[str, ...] = ()
+    """Further buckets that it reads."""
+    audits: bool = False
+    """It may read every stream and bucket, and ask services who they are."""
+    provisions: bool = False
+    """It may make the streams, buckets and consumers that the others use."""
+    foreign: bool = False
+    """Its clients are not only ours: their inboxes look as they like, below the identity's prefix."""
+
+
+def declare(shards: int, institutions: Sequence[str]) -> tuple[Access, ...]:
+    """Everybody's part in a world with so many shards and these institutions."""
+    journals = tuple(Log(subjects.journal_stream(shard), subjects.journal(shard)) for shard in range(shards))
+    banks = tuple(_bank(institution) for institution in institutions)
+    holders = (_gateway(shards), *banks)
+    return (
+        _gateway(shards),
+        _switch(journals, institutions),
+        *banks,
+        _follower(RECEIPTS, journals, (subjects.RECEIPTS_SLIP, subjects.RECEIPTS_STATUS)),
+        _follower(
+            SETTLEMENT,
+            journals,
+            (subjects.SETTLEMENT_DAY_SUMMARY, subjects.SETTLEMENT_BATCH, subjects.SETTLEMENT_STATUS),
+        ),
+        _auditor(),
+        Access(
+            identity=CUSTODIAN,
+            asks=(subjects.KEYS_HELD,),
+            tells=(subjects.KEYS_CHANGED,),
+            writes=tuple(Keys(bucket) for holder in holders for bucket in holder.reads),
+        ),
+        Access(identity=PROVISION, provisions=True),
+        Access(identity=TERMINAL, asks=(subjects.TERMINAL_REQUESTS,), foreign=True),
+    )
+
+
+def _gateway(shards: int) -> Access:
+    return Access(
+        identity=TERMINAL_GW,
+        service=TERMINAL_GW,
+        asks=tuple(
+            subjects.auth(shard, operation) for shard in range(shards) for operation in subjects.AUTH_OPERATIONS
+        ),
+        serves=(Serves(subjects.TERMINAL_REQUESTS, subjects.TERMINAL_QUEUE), Serves(subjects.KEYS_HELD)),
+        hears=(subjects.KEYS_CHANGED,),
+        # Of the key rings only the terminals' own: a master key becomes the current one when its terminal names it.
+        writes=(Keys(subjects.TERMINAL_SESSIONS), Keys(subjects.KEYS_ACQUIRER, "terminal.>")),
+        reads=(subjects.KEYS_ACQUIRER,),
+    )
+
+
+def _switch(journals: tuple[Log, ...], institutions: Iterable[str]) -> Access:
+    shards = range(len(journals))
+    return Access(
+        identity=AUTH,
+        service=AUTH,
+        asks=tuple(subjects.issuer(i, operation) for i in institutions for operation in subjects.ISSUER_OPERATIONS),
+        serves=tuple(Serves(subjects.auth(shard, op)) for shard in shards for op in subjects.AUTH_OPERATIONS),
+        owns=journals,
+        writes=(
+            *(Keys(subjects.LEASES, subjects.shard_lease(shard)) for shard in shards),
+            Keys(subjects.SNAPSHOTS_AUTH),
+        ),
+    )
+
+
+def _bank(institution: str) -> Access:
+    return Access(
+        identity=issuer(institution),
+        service="issuer-sim",
+        serves=(
+            *(Serves(subjects.issuer(institution, operation)) for operation in subjects.ISSUER_OPERATIONS),
+            Serves(subjects.KEYS_HELD),
+        ),
+        hears=(subjects.KEYS_CHANGED,),
+        owns=(Log(subjects.ledger_stream(institution), subjects.ledger(institution)),),
+        writes=(
+            Keys(subjects.LEASES, subjects.issuer_lease(institution)),
+            Keys(subjects.snapshots_issuer(institution)),
+        ),
+        reads=(subjects.keys_issuer(institution),),
+    )
+
+
+def _follower(identity: str, journals: tuple[Log, ...], answers: tuple[str, ...]) -> Access:
+    return Access(
+        identity=identity,
+        service=identity,
+        serves=tuple(Serves(subject, identity) for subject in answers),
+        follows=journals,
+    )
+
+
+def _auditor() -> Access:
+    return Access(
+        identity=AUDITOR,
+        asks=(
+            subjects.RECEIPTS_SLIP,
+            subjects.RECEIPTS_STATUS,
+            subjects.SETTLEMENT_DAY_SUMMARY,
+            subjects.SETTLEMENT_BATCH,
+            subjects.SETTLEMENT_STATUS,
+        ),
+        audits=True,
+        foreign=True,
+    )

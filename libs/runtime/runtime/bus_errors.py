@@ -1,0 +1,30 @@
+"""What may be concluded when a question has no answer.
+
+BusError
+├── NotDelivered      nobody got the request: trying again is safe
+│   ├── NotAdmitted   the broker does not take this process's key
+│   └── NotPermitted  the broker does not let this identity say that
+└── NoAnswer          nobody knows
+"""
+
+from __future__ import annotations
+
+
+class BusError(Exception):
+    """NotDelivered | NoAnswer."""
+
+
+class NotDelivered(BusError):  # noqa: N818 - the name says what happened
+    """Nobody was subscribed, or the broker is not connected: the request reached no one, trying again is safe."""
+
+
+class NotAdmitted(NotDelivered):
+    """The broker asks for a key, and this process has none or one that the broker does not know. The text says what to do."""
+
+
+class NotPermitted(NotDelivered):
+    """The broker has refused the request: this identity's part (contracts.access) does not have it."""
+
+
+class NoAnswer(BusError):  # noqa: N818
+    """The request left and no answer came: it may have been worked on, or not, or be worked on yet."""
