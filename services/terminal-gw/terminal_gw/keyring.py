@@ -18,17 +18,18 @@ def required_rings(test_world: World) -> list[str]:
 class Keyring:
     """Institutions' zone PIN keys, base keys and the data key, each as it is current at the moment. Nothing here asks the bucket."""
 
-    def __init__(self, module: SecurityModule, store: KeyStore) -> None:
+    def __init__(self, module: SecurityModule, store: KeyStore, test_world: World) -> None:
         self._module = module
         self._store = store
+        self._zones = {institution.id: names.zone(institution.id) for institution in test_world.institutions}
 
     def zone_pin(self, institution: str) -> WrappedKey:
         """What PIN blocks for this institution are put under."""
-        return self._store.ring(names.zone(institution)).current.key
+        return self._store.current(self._zones[institution]).key
 
     def base(self, cipher: Algorithm) -> WrappedKey:
         """The base derivation key of the DUKPT terminals of one cipher."""
-        return self._store.ring(_BASES[cipher]).current.key
+        return self._store.current(_BASES[cipher]).key
 
     def masked(self, pan: Pan) -> MaskedCard:
         """What may be stored of a card."""
@@ -46,4 +47,4 @@ class Keyring:
 
     @property
     def _data(self) -> WrappedKey:
-        return self._store.ring(names.DATA).current.key
+        return self._store.current(names.DATA).key
