@@ -116,7 +116,7 @@ class Stand:
         self._desk = Desk(
             world=self.world,
             module=module(),
-            keyring=Keyring(module(), rings),
+            keyring=Keyring(module(), rings, self.world),
             masters=Masters(rings, lambda: AT_MS),
             sessions=Sessions(FakeBucket({}, 0), module()),
             switch=self._switch(5.0),

@@ -75,6 +75,23 @@ def test_the_sign_on_answer_opens_to_the_keys_that_the_page_names() -> None:
         assert MODULE.check_value(opened) == MODULE.check_value(clear)
 
 
+def test_the_new_master_key_of_the_page_is_named_and_opened_as_it_says() -> None:
+    tmk = MODULE.import_clear(Purpose.TERMINAL_MASTER, world.terminal_master_key(TERMINAL))
+    named = re.search(r"`0008`, then `([0-9A-F]{16})`, which is `([0-9A-F]{8})`", PAGE)
+    assert named is not None
+    assert bytes.fromhex(named[1]).decode() == named[2] == iso8583.named_master(bytes.fromhex(named[1]))
+    assert named[2] == tmk.check_value
+    vector = _named("opens the 20 bytes")
+    session = MESSAGES["0810"].data(62)
+    keys, master = iso8583.split_master(session + vector, session_bytes=len(session))
+    assert keys == Keys62.parse(session)
+    assert master is not None
+    opened = MODULE.import_under(tmk, Purpose.TERMINAL_MASTER, *master)
+    clear = MODULE.import_clear(Purpose.TERMINAL_MASTER, _named("to the new master key"))
+    assert opened.check_value == clear.check_value == _named("whose check value is").hex().upper()
+    assert iso8583.with_master(session, master) == session + vector
+
+
 @pytest.mark.parametrize("mti", ["0200", "0210", "0400"])
 def test_the_macs_are_under_the_pages_mac_key(mti: str) -> None:
     key = MODULE.import_clear(Purpose.MAC, _named("MAK"))

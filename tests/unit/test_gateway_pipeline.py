@@ -122,7 +122,7 @@ class Gateway:
         self.desk = Desk(
             world=WORLD,
             module=module,
-            keyring=Keyring(module, self.rings),
+            keyring=Keyring(module, self.rings, WORLD),
             masters=self.masters,
             sessions=Sessions(self.bucket, module),
             switch=Switch(self.switch, self.tracer, WORLD.shards, answer_timeout_s=answer_timeout_s, retry_s=0.001),

@@ -49,6 +49,11 @@ async def test_a_refresh_reads_what_has_changed_since_the_last_one(bucket: Memor
     assert reader.ring("b") != after
     assert await reader.refresh() == {"b"}
     assert reader.ring("b") == after
+    promoted = await writer.change("b", lambda ring: ring.promote(2, 3))
+    assert writer.current("b") == promoted.current
+    assert reader.current("b") == after.current != promoted.current
+    await reader.refresh()
+    assert reader.current("b") == promoted.current
     assert [ring.name for ring in reader] == ["a", "b", "c"]
 
 
@@ -59,6 +64,10 @@ async def test_one_ring_is_read_again_on_a_miss(bucket: MemoryBucket) -> None:
     after = await writer.change("data", grown)
     assert await reader.reread("data") == after == reader.ring("data")
     assert await reader.reread("none") is None
+    del bucket.values["data"]
+    assert await reader.reread("data") is None
+    with pytest.raises(MissingRingError):
+        reader.current("data")
 
 
 async def test_a_ring_is_created_once(bucket: MemoryBucket) -> None:

@@ -53,6 +53,8 @@ class KeyStore:
         self.troubles: tuple[str, ...] = ()
         """What the last refresh could not read, one line each."""
         self._known: dict[str, tuple[KeyRing, int]] = {}
+        self._current: dict[str, KeyVersion] = {}
+        """Of the rings in memory: what every transaction asks for, found once."""
         self._read_to = 0
 
     def __iter__(self) -> Iterator[KeyRing]:
@@ -71,6 +73,10 @@ class KeyStore:
             raise MissingRingError(f"{self.party}: key ring {name} is missing; `lianji provision` fills the rings")
         return ring
 
+    def current(self, name: str) -> KeyVersion:
+        """The current version of the ring in memory; MissingRingError when there is none."""
+        return self._current.get(name) or self.ring(name).current
+
     async def get(self, name: str) -> KeyRing | None:
         """The ring in memory, else what the bucket has."""
         return self.known(name) or await self.reread(name)
@@ -80,6 +86,7 @@ class KeyStore:
         entry = await self._bucket.get_entry(name)
         if entry is None:
             self._known.pop(name, None)
+            self._current.pop(name, None)
             return None
         return self._remember(name, *entry)
 
@@ -105,7 +112,7 @@ class KeyStore:
         revision = await self._bucket.update(ring.name, encode_stored(ring), 0)
         if revision is None:
             return False
-        self._known[ring.name] = ring, revision
+        self._keep(ring, revision)
         return True
 
     async def change(self, name: str, change: Callable[[KeyRing], KeyRing]) -> KeyRing:
@@ -121,7 +128,7 @@ class KeyStore:
                 return before
             revision = await self._bucket.update(name, encode_stored(after), self._known[name][1])
             if revision is not None:
-                self._known[name] = after, revision
+                self._keep(after, revision)
                 return after
         raise ContendedError(f"{self.party}: key ring {name} was changed by others {TRIES} times meanwhile; try again")
 
@@ -161,8 +168,12 @@ class KeyStore:
             raise RingError(f"{self.party}: key ring {name} cannot be read: {error}") from None
         if ring.name != name:
             raise RingError(f"{self.party}: key ring {name} cannot be read: it is the ring {ring.name}")
-        self._known[name] = ring, revision
+        self._keep(ring, revision)
         return ring
+
+    def _keep(self, ring: KeyRing, revision: int) -> None:
+        self._known[ring.name] = ring, revision
+        self._current[ring.name] = ring.current
 
 
 _decode = decoder(KeyRing).decode

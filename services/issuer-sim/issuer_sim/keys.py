@@ -14,8 +14,10 @@ class BankKeys:
 
     def zone_pin(self, check_value: str) -> WrappedKey | None:
         """The zone PIN key with this check value, without one the current; None when no usable version has it."""
-        ring = self._store.ring(names.ZONE)
-        version = ring.having(check_value) if check_value else ring.current
+        current = self._store.current(names.ZONE)
+        if not check_value or check_value == current.check_value:
+            return current.key
+        version = self._store.ring(names.ZONE).having(check_value)
         return None if version is None else version.key
 
     async def reread_zone(self) -> None:

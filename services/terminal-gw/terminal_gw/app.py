@@ -39,7 +39,7 @@ async def wire(service: Service[Settings]) -> None:
     desk = Desk(
         world=test_world,
         module=module,
-        keyring=Keyring(module, store),
+        keyring=Keyring(module, store, test_world),
         masters=masters,
         sessions=Sessions(await service.bucket(subjects.TERMINAL_SESSIONS), module),
         switch=Switch(service.bus, service.tracer, test_world.shards, answer_timeout_s=settings.answer_timeout_s),

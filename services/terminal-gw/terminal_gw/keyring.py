@@ -18,18 +18,19 @@ def required_rings(test_world: World) -> list[str]:
 class Keyring:
     """Institutions' zone PIN keys, base keys and the data key, each as it is current at the moment. Nothing here asks the bucket."""
 
-    def __init__(self, module: DataProtection, store: KeyStore) -> None:
+    def __init__(self, module: DataProtection, store: KeyStore, test_world: World) -> None:
         self._module = module
         self._store = store
+        self._zones = {institution.id: names.zone(institution.id) for institution in test_world.institutions}
         self._data: KeyRing | None = None
 
     def zone_pin(self, institution: str) -> WrappedKey:
         """What PIN blocks for this institution are put under."""
-        return self._store.ring(names.zone(institution)).current.key
+        return self._store.current(self._zones[institution]).key
 
     def base(self, cipher: Algorithm) -> WrappedKey:
         """The base derivation key of the DUKPT terminals of one cipher."""
-        return self._store.ring(_BASES[cipher]).current.key
+        return self._store.current(_BASES[cipher]).key
 
     @property
     def cards(self) -> CardStore:
