@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from contracts.access import AUDITOR
 from contracts.subjects import LEASES
 from lianji.broker import LocalBroker
-from lianji.permissions import world_identity
+from lianji.permissions import identity_of
 from runtime.bus import Bus
 from runtime.identity import Identity
 from runtime.rights import bucket_stream, inbox
@@ -43,7 +43,7 @@ class Prober:
         self._complaints: asyncio.Queue[str] = asyncio.Queue()
 
     async def connect(self, url: str, identity: Identity | None = None) -> Prober:
-        key = (identity or world_identity(self.identity)).key
+        key = (identity or identity_of(None, self.identity)).key
         assert key is not None
 
         async def complain(error: Exception) -> None:
@@ -84,7 +84,7 @@ class Prober:
 
 
 async def connected(url: str, identity: str) -> Bus:
-    return await Bus.connect(url, f"test-{identity}", identity=world_identity(identity), wait_s=10)
+    return await Bus.connect(url, f"test-{identity}", identity=identity_of(None, identity), wait_s=10)
 
 
 async def holdings(url: str) -> dict[str, tuple[int, int]]:

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import pytest
 
 import world
+from contracts.access import CUSTODIAN
 from key_store import KeyRing, names
+from lianji import options
 from lianji.keys.custodian import Custodian
 from lianji.keys.directory import master_keys
-from lianji.keys.fill import custodian_at
 from lianji.keys.rotation import rotate_data, rotate_terminal, rotate_zone
 from terminal_sim.memory import memory_path, read_memory
 from tests.e2e.support import StackProcess
@@ -39,7 +40,8 @@ async def until(custodian: Custodian, holds: Callable[[], bool], what: str) -> N
 async def rotate_everything(url: str, load: subprocess.Popen[str]) -> int:
     """All rounds, each when the terminals have taken the keys of the one before; how many rotations there were while sales went on."""
     rotations = 0
-    async with custodian_at(url, master_keys(None)) as custodian:
+    async with options.connected(options.own_broker(url), "test", identity=CUSTODIAN) as bus:
+        custodian = await Custodian.open(bus, world.built_in(), master_keys(None))
 
         def ring(terminal: str) -> KeyRing:
             return custodian.acquirer.store.ring(names.terminal(terminal))

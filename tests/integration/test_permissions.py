@@ -288,9 +288,9 @@ async def test_the_rest_of_the_table(provisioned: str, identity: str) -> None:
 
 async def test_the_probes_see_what_passes(tmp_path: Path) -> None:
     """The same probes at a broker whose user has no limits: none is refused, so a refusal is the broker's and not the probe's."""
-    from lianji.permissions import world_identity
+    from lianji.permissions import identity_of
 
-    key = world_identity(AUDITOR).key
+    key = identity_of(None, AUDITOR).key
     assert key is not None
     all_but_the_mark = f'permissions: {{ publish: {{ deny: "{NOBODY_MAY}" }} }}'
     with guarded(tmp_path, f"authorization {{ users = [ {{ nkey: {key.public}, {all_but_the_mark} }} ] }}") as url:
