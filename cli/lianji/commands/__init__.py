@@ -10,6 +10,7 @@ MODULES = (
     "slip",
     "trace",
     "journal",
+    "card",
     "summary",
     "load",
     "verify",

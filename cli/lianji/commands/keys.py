@@ -15,6 +15,7 @@ import world
 from contracts.access import CUSTODIAN
 from key_store import names
 from lianji import options, stackfile
+from lianji.commands import keys_read
 from lianji.errors import WrongUseError
 from lianji.keys import ceremony, directory, listing, loading, recovery, rotation
 from lianji.keys.custodian import Custodian, address_of, in_one_line
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
     group.command()(show)
     group.command()(retire)
     group.command()(recover)
+    group.command()(keys_read.read)
     app.add_typer(group, name="keys")
 
 
