@@ -5,13 +5,16 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+import world
 from contracts.codec import decoder, encode_stored
 from contracts.identity import transaction_id
 from contracts.pan import MaskedCard, Pan, luhn_check_digit, sealed_with
-from key_store import KeyRing
+from key_store import KeyRing, KeyStore, names
 from security_module import SealedDataError
 from terminal_gw.card_store import CardStore
+from terminal_gw.keyring import Keyring
 from tests.support_data_key import MODULE, accepting, first_ring, rotated
+from tests.support_keys import MemoryBucket
 
 ID, OTHER_ID = transaction_id("10000001", "000001", "000042"), transaction_id("10000001", "000001", "000043")
 
@@ -108,3 +111,18 @@ def test_a_card_of_an_older_journal_still_decodes() -> None:
     card = msgspec.json.decode(old, type=MaskedCard)
     assert (card.key_version, card.sealed) == (0, b"")
     assert str(card) == "629101******0012"
+
+
+async def test_the_keyring_goes_on_with_the_ring_as_it_was_last_read() -> None:
+    bucket = MemoryBucket()
+    ours, theirs = KeyStore(bucket, "acquirer"), KeyStore(bucket, "acquirer")
+    await theirs.create(first_ring())
+    await ours.refresh()
+    keyring = Keyring(MODULE, ours, world.built_in())
+    cards = keyring.cards
+    assert keyring.cards is cards, "made once"
+    await theirs.change(names.DATA, rotated)
+    assert keyring.cards is cards, "nobody has read the bucket"
+    await ours.refresh()
+    assert keyring.cards.stored(pan(16), ID).key_version == 2
+    assert cards.stored(pan(16), ID).key_version == 1

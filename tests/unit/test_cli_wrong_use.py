@@ -17,6 +17,7 @@ ARGUMENTS = {
     "load": ("--concurrency", "1"),
     "summary": ("482290058130001",),
     "keys": ("show",),
+    "card": ("debit-1",),
     **dict.fromkeys(READERS, ("010000000001",)),
 }
 """What a command needs besides the option under test."""
@@ -136,7 +137,7 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert not list(tmp_path.iterdir()), "nothing was started"
 
 
-@pytest.mark.parametrize("command", [name for name in MODULES if name not in ("provision", "keys", "permissions")])
+@pytest.mark.parametrize("command", [name for name in MODULES if name not in ("provision", "permissions")])
 @pytest.mark.parametrize("below", ["", "/deeper"])
 def test_a_data_dir_that_is_a_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str, below: str
