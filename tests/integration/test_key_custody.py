@@ -34,7 +34,7 @@ class Holder:
 
     def __init__(self, bus: Bus, bucket: MemoryBucket, party: str, instance: str = SERVING) -> None:
         self.store = KeyStore(bucket, party)
-        self.service: Service[BaseSettings] = Service("test", instance, BaseSettings(), bus)
+        self.service: Service[BaseSettings] = Service("test", instance, BaseSettings(), [bus])
         self.deaf = False
         self.read = 0
 
@@ -187,7 +187,7 @@ async def test_other_keys_from_outside_are_in_use_at_once_and_a_data_key_when_it
 
 
 async def test_a_follower_works_on_notices_on_its_period_and_through_trouble(bus: Bus) -> None:
-    service: Service[BaseSettings] = Service("test", "follower", BaseSettings(), bus)
+    service: Service[BaseSettings] = Service("test", "follower", BaseSettings(), [bus])
     done = 0
     trouble: list[Exception] = [NoAnswer("the bucket")]
 

@@ -9,6 +9,7 @@ import nats.errors
 from nats.aio.msg import Msg
 
 from runtime.bus import Bus, NotDelivered
+from runtime.rights import inbox
 
 
 async def ask_all(bus: Bus, subject: str, body: bytes, *, wait_s: float) -> list[bytes]:
@@ -19,10 +20,11 @@ async def ask_all(bus: Bus, subject: str, body: bytes, *, wait_s: float) -> list
         if message.data:  # "no responders", or a handler that failed, has none
             answers.append(message.data)
 
-    inbox = f"_INBOX.{bus.name}.{os.urandom(8).hex()}.{subject}.0"
+    # Where those who are asked may answer (runtime.rights): below the asker's own prefix, under the subject that was asked.
+    answers_at = f"{inbox(bus.identity)}.{os.urandom(8).hex()}.{subject}.0"
     try:
-        subscription = await bus.client.subscribe(inbox, cb=on)
-        await bus.client.publish(subject, body, reply=inbox)
+        subscription = await bus.client.subscribe(answers_at, cb=on)
+        await bus.client.publish(subject, body, reply=answers_at)
         await asyncio.sleep(wait_s)  # nobody knows how many will answer
         await subscription.unsubscribe()
     except (nats.errors.Error, ConnectionError) as error:
