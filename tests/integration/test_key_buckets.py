@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 @pytest.fixture
 async def bucket(bus: Bus) -> Bucket:
     name = f"KEYS_T{os.getpid()}_{next(_numbers)}"
-    await provision(bus, Declaration((), "LEASES", "SNAPSHOTS", (name,)))
+    await provision(bus, Declaration((), "LEASES", (name,)))
     return await open_bucket(bus, name)
 
 
