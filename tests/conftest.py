@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from runtime.bus import Bus
 from runtime.jetstream import JetStreamLog
@@ -20,6 +21,10 @@ from runtime.memory_log import MemoryLog
 from runtime.provision import Declaration, LogDeclaration, provision
 
 _names = itertools.count(1)
+
+# A busy machine may take its time over any example: no time is asserted here either.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

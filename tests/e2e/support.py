@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 LIANJI = str(Path(sys.executable).parent / "lianji")
-START_S = 90
+PATIENCE_S = 120.0
+"""For what takes a moment on an idle machine."""
 
 
 class StackProcess:
@@ -44,7 +45,7 @@ class StackProcess:
         stack = json.loads((self.data_dir / "run" / "stack.json").read_text())
         return int(stack["processes"][name]["pid"])
 
-    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = 3 * PATIENCE_S) -> subprocess.CompletedProcess[str]:
         """One command against this stack."""
         return subprocess.run(
             [LIANJI, arguments[0], "--data-dir", str(self.data_dir), *arguments[1:]],
@@ -87,15 +88,16 @@ class StackProcess:
 
     def logs(self, name: str) -> list[dict[str, Any]]:
         """What a service has logged, one object a line."""
-        lines = (self.data_dir / "logs" / f"{name}.log").read_text().splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        lines = (self.data_dir / "logs" / f"{name}.log").read_text().splitlines(keepends=True)
+        # The last line may be half written.
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(90)
+        return self.process.wait(2 * PATIENCE_S)
 
 
-def wait_until(condition: Callable[[], bool], what: str, *, within_s: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], what: str, *, within_s: float = PATIENCE_S) -> None:
     """Polls a condition; fails with `what` when it does not come true."""
     give_up = time.monotonic() + within_s
     while not condition():

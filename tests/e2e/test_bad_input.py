@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -151,6 +152,8 @@ def test_a_second_message_while_one_is_in_flight(stack: StackProcess) -> None:
 
 
 def test_a_thousand_idle_connections(stack: StackProcess) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(4096, hard)), hard))
     pin = next(c["pin"] for c in stack.world["cards"] if c["name"] == "credit-1")
     with ExitStack() as open_lines:
         for _ in range(1000):

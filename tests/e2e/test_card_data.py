@@ -19,7 +19,10 @@ def forms(digits: str) -> list[bytes]:
 def files_with(directory: Path, needles: dict[str, list[bytes]]) -> list[str]:
     found = []
     for path in sorted(p for p in directory.rglob("*") if p.is_file()):
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:  # the broker has replaced it since
+            continue
         found += [
             f"{path.relative_to(directory)}: {name}" for name, ways in needles.items() if any(w in data for w in ways)
         ]

@@ -149,11 +149,16 @@ def fields_of(lines: Lines) -> list[tuple[str, str]]:
 
 
 async def served(gateway: Gateway, client: Files | None = None) -> bool:
-    link = gateway.link(client)
-    try:
-        return await answered(link, b"ping") == b"re:ping"
-    finally:
-        link.close()
+    """Whether an honest peer is served. Where handshakes are cut soon, a busy machine may be too slow for one: then the next."""
+    while True:
+        link = gateway.link(client)
+        try:
+            return await answered(link, b"ping") == b"re:ping"
+        except LinkError:
+            if gateway.listener.limits.handshake_timeout_s >= Limits().handshake_timeout_s:
+                raise
+        finally:
+            link.close()
 
 
 async def test_tls_carries_the_same_frames(open_gateway: Any) -> None:
@@ -374,7 +379,7 @@ async def test_a_bad_length_closes_inside_tls_too(open_gateway: Any) -> None:
 
 async def test_a_peer_that_does_not_say_farewell_is_let_go(open_gateway: Any) -> None:
     """An idle connection is closed with close_notify; one who never answers that must not keep its place."""
-    gateway = await open_gateway(idle_timeout_s=0.05, handshake_timeout_s=0.5)
+    gateway = await open_gateway(idle_timeout_s=0.05, handshake_timeout_s=3.0)
     context = gateway.context()
 
     def shake() -> ssl.SSLSocket:

@@ -13,6 +13,9 @@ from runtime.memory_log import MemoryLog
 from runtime.ownership import Owner, Term, replay
 from runtime.snapshots import NoSnapshots, Snapshot, SnapshotDamagedError, pack, unpack
 
+PATIENCE_S = 60
+"""For what takes a moment on an idle machine."""
+
 
 class Counter(msgspec.Struct):
     values: list[int] = []
@@ -128,12 +131,12 @@ async def test_a_drained_owner_hands_over_at_once(store: LogStore) -> None:
     first, office, _ = make(store, lock, "first", snapshots)
     second, standby, _ = make(store, lock, "second", snapshots)
     running = [asyncio.create_task(first.run())]
-    await asyncio.wait_for(office.opened.wait(), 5)
+    await asyncio.wait_for(office.opened.wait(), PATIENCE_S)
     running.append(asyncio.create_task(second.run()))
     assert office.term is not None
     await office.term.append([1, 2])
     await first.drain()
-    await asyncio.wait_for(standby.opened.wait(), 5)
+    await asyncio.wait_for(standby.opened.wait(), PATIENCE_S)
     assert standby.term is not None
     assert standby.term.state.values == [1, 2]
     assert standby.term.epoch == 2
@@ -148,17 +151,17 @@ async def test_a_stopped_owner_is_fenced_when_it_wakes(store: LogStore) -> None:
     lock = Lock()
     former, office, lease = make(store, lock, "former")
     task = asyncio.create_task(former.run())
-    await asyncio.wait_for(office.opened.wait(), 5)
+    await asyncio.wait_for(office.opened.wait(), PATIENCE_S)
     asleep = office.term
     assert asleep is not None
     await asleep.append([1])
     lock.holder = None  # its lease has run out; it does not know yet
     successor, new_office, _ = make(store, lock, "successor")
     new_task = asyncio.create_task(successor.run())
-    await asyncio.wait_for(new_office.opened.wait(), 5)
+    await asyncio.wait_for(new_office.opened.wait(), PATIENCE_S)
     with pytest.raises(Fenced):
         await asleep.append([2])
-    await asyncio.wait_for(office.closed.wait(), 5)
+    await asyncio.wait_for(office.closed.wait(), PATIENCE_S)
     lease.lost = True
     assert new_office.term is not None
     await new_office.term.append([3])
@@ -172,11 +175,11 @@ async def test_a_lost_lease_ends_the_term_before_anybody_is_told(store: LogStore
     lock = Lock()
     owner, office, lease = make(store, lock, "owner")
     task = asyncio.create_task(owner.run())
-    await asyncio.wait_for(office.opened.wait(), 5)
+    await asyncio.wait_for(office.opened.wait(), PATIENCE_S)
     term = office.term
     assert term is not None
     lease.lost = True
-    await asyncio.wait_for(office.closed.wait(), 5)
+    await asyncio.wait_for(office.closed.wait(), PATIENCE_S)
     assert term.over
     with pytest.raises(Fenced):
         await term.flushed()
@@ -188,7 +191,7 @@ async def test_snapshots_change_nothing_but_the_length_of_the_replay(store: LogS
     lock, snapshots = Lock(), KeptSnapshots()
     owner, office, _ = make(store, lock, "owner", snapshots, snapshot_every=5)
     task = asyncio.create_task(owner.run())
-    await asyncio.wait_for(office.opened.wait(), 5)
+    await asyncio.wait_for(office.opened.wait(), PATIENCE_S)
     assert office.term is not None
     for number in range(23):
         await office.term.append([number])
@@ -207,7 +210,7 @@ async def test_a_damaged_log_is_not_served() -> None:
     store, lock = MemoryLog(), Lock()
     owner, office, _ = make(store, lock, "owner")
     task = asyncio.create_task(owner.run())
-    await asyncio.wait_for(office.opened.wait(), 5)
+    await asyncio.wait_for(office.opened.wait(), PATIENCE_S)
     assert office.term is not None
     for number in range(3):
         await office.term.append([number])
@@ -220,7 +223,7 @@ async def test_a_damaged_log_is_not_served() -> None:
         told.append(error)
 
     second, standby, _ = make(store, lock, "second", on_damage=tell)
-    await asyncio.wait_for(second.run(), 5)
+    await asyncio.wait_for(second.run(), PATIENCE_S)
     assert not standby.opened.is_set()
     assert "hash chain is broken at sequence 4" in str(told[0])
     assert "hash chain is broken" in await second.ready()

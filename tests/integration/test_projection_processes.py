@@ -45,7 +45,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.processes]
 
 TERMINAL, MERCHANT, SHARD = "10000001", "482290058130001", 1
 NOON_MS = 1_769_832_000_000  # 2026-01-31 12:00 in UTC+8
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 T = TypeVar("T")
 
 _status = decoder(ProjectionStatus)

@@ -208,9 +208,9 @@ async def _run_until_stopped(service: Service[Any]) -> None:
     settings = service.settings
     await service.health.start(settings.health_host, settings.health_port)
     service.ports["health"] = service.health.port
+    _write_run_file(service)  # before anybody can learn that it is there
     for bus in service.buses.values():
         await bus.announce(service.name, {"instance": service.instance, "identity": bus.identity})
-    _write_run_file(service)
     gc.collect()
     gc.set_threshold(20_000, 50, 50)
     gc.freeze()  # what was made at start lives as long as the process: the collector need not look at it again
