@@ -19,7 +19,7 @@ from lianji.keys.custodian import Custodian
 from lianji.keys.directory import master_keys
 from lianji.keys.rotation import rotate_data, rotate_terminal, rotate_zone
 from terminal_sim.memory import memory_path, read_memory
-from tests.e2e.support import StackProcess
+from tests.e2e.support import StackProcess, wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -102,7 +102,15 @@ def test_the_invariants_hold_afterwards(rotated: Rotated) -> None:
 
 
 def test_afterwards_the_new_versions_are_current_everywhere(rotated: Rotated) -> None:
-    rings = rings_of(rotated.stack)
+    rings: dict[str, list[dict[str, Any]]] = {}
+
+    def everybody_has_answered() -> bool:
+        """Who holds what is asked for a moment only, in which a busy machine's processes need not have answered."""
+        rings.update(rings_of(rotated.stack))
+        asked = [f"zone.{bank}" for bank in BANKS] + [f"{bank}/zone" for bank in BANKS] + ["data"]
+        return all(rings[name][-1]["held_by"] for name in asked)
+
+    wait_until(everybody_has_answered, "the gateway and the banks say which versions they hold")
     for bank in BANKS:
         own, theirs = rings[f"zone.{bank}"], rings[f"{bank}/zone"]
         assert [v["state"] for v in own] == [v["state"] for v in theirs] == ["accepted"] * ROUNDS + ["current"]
@@ -113,7 +121,10 @@ def test_afterwards_the_new_versions_are_current_everywhere(rotated: Rotated) ->
     assert rings["data"][-1]["held_by"] == ["terminal-gw"]
     for terminal in TERMINALS:
         states = [v["state"] for v in rings[f"terminal.{terminal}"]]
-        assert states == ["retired"] * (ROUNDS - 1) + ["accepted", "current"], terminal
+        # The former one is retired by the sign-on that comes after the proof: of the last round that may have come, or not.
+        assert states[-1] == "current", terminal
+        assert states[:-2] == ["retired"] * (ROUNDS - 1), terminal
+        assert states[-2] in ("accepted", "retired"), terminal
 
 
 def test_terminals_go_on_with_the_keys_that_they_were_given(rotated: Rotated) -> None:

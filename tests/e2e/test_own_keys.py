@@ -12,7 +12,7 @@ import pytest
 
 import world
 from security_module import Purpose, SecurityModule
-from tests.e2e.support import LIANJI, StackProcess
+from tests.e2e.support import LIANJI, StackProcess, wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -54,6 +54,7 @@ def shown(house: House, *options: str) -> dict[str, Any]:
 def test_terminals_sell_and_what_is_between_the_services_is_not_public(house: House) -> None:
     sold = house.stack.run(*SALE)
     assert sold.returncode == 0, sold.stdout + sold.stderr
+    wait_until(lambda: bool(shown(house)["data"]["held_by"]), "the gateway says which versions it holds")
     rings, public = shown(house), SecurityModule(bytes(32))
     assert rings["data"]["check_value"] != public.import_clear(Purpose.DATA, world.data_key()).check_value
     assert rings["zone.huaxing"]["check_value"] == rings["huaxing/zone"]["check_value"]
