@@ -124,6 +124,19 @@ async def test_a_terminal_is_asked_once_until_it_comes(house: House) -> None:
     assert [processing(await house.sell()) for _ in range(3)] == ["3", "0", "0"]
 
 
+async def test_a_terminal_that_always_signs_on_with_the_same_bytes_gets_the_new_key(house: House) -> None:
+    """A repeated sign-on is answered as it was (docs/adr/0016), but not once a key waits that the former answer does not bring."""
+    message = house.terminal.management(
+        "0800", "003", {62: house.terminal.master.check_value.encode(), 63: "001", 11: "999999"}
+    )
+    first = await house.gateway.answer(message)
+    assert (await house.gateway.answer(message)).data(62) == first.data(62)
+    await house.rotate()
+    brought = (await house.gateway.answer(message)).data(62)
+    assert len(brought) == len(first.data(62)) + 20
+    assert (await house.gateway.answer(message)).data(62) == brought
+
+
 async def test_a_lost_answer_is_repeated(house: House) -> None:
     new = await house.rotate()
     lost = await house.terminal.sign_on(house.gateway, loses_the_answer=True)

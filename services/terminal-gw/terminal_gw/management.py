@@ -52,7 +52,7 @@ async def sign_on(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
         answer = _as_said(desk, exchange, reply)
         answer.fields[60] = short60(exchange.sixty._replace(batch=reply.batch))
         return answer
-    made = await _answered_before(desk, exchange, reply.batch) or await _new_keys(desk, exchange, held, reply)
+    made = await _answered_before(desk, exchange, held, reply.batch) or await _new_keys(desk, exchange, held, reply)
     fields = _fields(desk, exchange, made.at_ms, made.rrn, rc.APPROVED)
     fields[60], fields[62] = short60(exchange.sixty._replace(batch=reply.batch)), made.keys
     return Answer(fields, rrn=made.rrn, code=rc.APPROVED)
@@ -75,13 +75,16 @@ async def _master_key(desk: Desk, exchange: Exchange) -> Held | Refusal:
     return Refusal(rc.SYSTEM_MALFUNCTION, "62", "the host has no master key for the terminal")
 
 
-async def _answered_before(desk: Desk, exchange: Exchange, batch: str) -> SignOnAnswer | None:
+async def _answered_before(desk: Desk, exchange: Exchange, held: Held, batch: str) -> SignOnAnswer | None:
     """What this very sign-on was answered, if the session that stands is the one that it made, and of the open batch.
 
-    New keys would shut out the terminal that has the others: whoever sends a captured sign-on again could do that at will.
+    New keys would shut out the terminal that has the others: whoever sends a captured sign-on again could do that at will. But a master
+    key that has come to wait for the terminal since is in no former answer, and a terminal that always says the same must get it.
     """
     session = await desk.sessions.reread(exchange.terminal.tid)
-    if session is None or session.answer is None or session.batch != batch:
+    if session is None or session.answer is None or session.batch != batch or session.master != held.key.check_value:
+        return None
+    if held.next is not None and not session.answer.keys.endswith(bytes.fromhex(held.next.check_value)):
         return None
     return session.answer if session.answer.request == _fingerprint(exchange) else None
 
