@@ -114,6 +114,7 @@ class Bus:
                 log.warning("broker connection lost", broker=url)
 
         async def reconnected() -> None:
+            self._refused.clear()
             self.connected.set()
             log.info("broker connection restored", broker=url)
 
@@ -142,7 +143,9 @@ class Bus:
                 self._refused.set()
             log.debug("not connected yet", error=type(error).__name__)
         elif _NOT_ADMITTED in text.lower():
-            log.error("the broker does not take this key any more", identity=self.identity)
+            if not self._refused.is_set():  # once, and not ten times a second
+                log.error("the broker does not take this key any more", identity=self.identity)
+            self._refused.set()
         elif _NOT_PERMITTED in text:
             refused = text.partition(_NOT_PERMITTED)[2]
             log.error("the broker has refused", identity=self.identity, refused=refused)
