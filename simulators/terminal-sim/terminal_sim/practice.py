@@ -33,6 +33,8 @@ from security_module import Algorithm, Direction, DukptKey, Key, MacAlgorithm, P
 from world import KeyScheme
 
 _TIME, _DATE, _NO_MAC = "120000", "0131", bytes(MAC_SIZE)
+_SINGLE = "001"
+"""60.3 of a sign-on: single-length keys."""
 
 
 @dataclass(slots=True)
@@ -136,14 +138,16 @@ class PracticeHost:
 
     def _sign_on(self, request: Message, terminal: _Terminal) -> bytes:
         fields = _management(request)
-        fields[60] = Field60.parse(request.text(60))._replace(batch=f"{terminal.batch:06d}").pack()
+        sixty = Field60.parse(request.text(60))
+        fields[60] = sixty._replace(batch=f"{terminal.batch:06d}").pack()
         if terminal.base is not None:
             return encode(reply_to(request, fields))
-        pin, terminal.mac_key = self._module.generate(Purpose.PIN), self._module.generate(Purpose.MAC)
+        length = 8 if sixty.network_code == _SINGLE else 16
+        pin, terminal.mac_key = (self._module.generate(kind, length=length) for kind in (Purpose.PIN, Purpose.MAC))
         masters = self._masters(request.text(41))
         named = named_master(request.data(62)) if 62 in request.fields else masters[0].check_value
         held = next(key for key in masters if key.check_value == named)
-        exported = [self._module.export_under(held, key) for key in (pin, terminal.mac_key)]
+        exported = [self._module.export_under(held, key, width=length) for key in (pin, terminal.mac_key)]
         following = None if held is masters[-1] else DownloadedKey(*self._module.export_under(held, masters[-1]))
         fields[62] = with_master(Keys62(*(DownloadedKey(*key) for key in exported)).pack(), following)
         return encode(reply_to(request, fields))
