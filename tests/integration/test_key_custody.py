@@ -16,7 +16,6 @@ from lianji.keys.custodian import ACQUIRER, Address, Custodian
 from lianji.keys.holders import holders
 from runtime.bus import Bus, NoAnswer, Request
 from runtime.clock import now_ms
-from runtime.roll_call import tell
 from runtime.service import Service
 from runtime.settings import BaseSettings
 from security_module import Purpose
@@ -182,7 +181,7 @@ async def test_other_keys_from_outside_are_in_use_at_once_and_a_data_key_when_it
     await until(lambda: house.gateway.read > 0)
     assert not loaded.done()
     house.gateway.deaf = False
-    await tell(custodian.bus, subjects.KEYS_CHANGED)
+    await custodian.bus.tell(subjects.KEYS_CHANGED)
     assert (await loaded).version.state == "current"
 
 
@@ -199,9 +198,9 @@ async def test_a_follower_works_on_notices_on_its_period_and_through_trouble(bus
 
     subject = "test.follower"
     await service.follow(subject, work, period_s=60)
-    await tell(bus, subject)
+    await bus.tell(subject)
     await until(lambda: not trouble)
-    await tell(bus, subject)
+    await bus.tell(subject)
     await until(lambda: done == 1)
     await service.follow("test.nobody", work, period_s=0.01)
     await until(lambda: done > 3)

@@ -12,7 +12,6 @@ from lianji.errors import CliError, WrongUseError
 from lianji.keys.directory import MasterKeys
 from runtime.bus import Bus
 from runtime.jetstream import open_bucket
-from runtime.roll_call import tell
 from security_module import SecurityModule, SecurityModuleError
 from world import World
 
@@ -105,4 +104,4 @@ class Custodian:
 
     async def notify(self) -> None:
         """Tells whoever has rings to read them again. A hint: they do so by themselves, a little later."""
-        await tell(self.bus, subjects.KEYS_CHANGED)
+        await self.bus.tell(subjects.KEYS_CHANGED)

@@ -11,7 +11,6 @@ from contracts.key_holding import HeldAnswer, HeldQuestion
 from lianji.errors import CliError
 from lianji.keys.custodian import Address
 from runtime.bus import Bus
-from runtime.roll_call import ask_all
 
 ANSWER_S = 0.5
 
@@ -24,7 +23,7 @@ Holders = dict[Address, dict[str, tuple[int, ...]]]
 async def holders(bus: Bus, rings: Iterable[str]) -> Holders:
     """What every process says of the rings with these names, whosever they are. Takes ANSWER_S: nobody knows how many will answer."""
     question = encode(HeldQuestion(rings=tuple(rings)))
-    answers = await ask_all(bus, subjects.KEYS_HELD, question, wait_s=ANSWER_S)
+    answers = await bus.ask_all(subjects.KEYS_HELD, question, wait_s=ANSWER_S)
     found: Holders = {}
     for answer in map(_answer, answers):
         for ring in answer.held:

@@ -53,7 +53,7 @@ class KeyStore:
         self.troubles: tuple[str, ...] = ()
         """What the last refresh could not read, one line each."""
         self._known: dict[str, tuple[KeyRing, int]] = {}
-        self._current: dict[str, KeyVersion] = {}
+        self._usable: dict[str, tuple[KeyVersion, ...]] = {}
         """Of the rings in memory: what every transaction asks for, found once."""
         self._read_to = 0
 
@@ -75,7 +75,11 @@ class KeyStore:
 
     def current(self, name: str) -> KeyVersion:
         """The current version of the ring in memory; MissingRingError when there is none."""
-        return self._current.get(name) or self.ring(name).current
+        return self.usable(name)[0]
+
+    def usable(self, name: str) -> tuple[KeyVersion, ...]:
+        """The usable versions of the ring in memory, the current one first; MissingRingError when there is none."""
+        return self._usable.get(name) or self.ring(name).usable()
 
     async def get(self, name: str) -> KeyRing | None:
         """The ring in memory, else what the bucket has."""
@@ -86,7 +90,7 @@ class KeyStore:
         entry = await self._bucket.get_entry(name)
         if entry is None:
             self._known.pop(name, None)
-            self._current.pop(name, None)
+            self._usable.pop(name, None)
             return None
         return self._remember(name, *entry)
 
@@ -173,7 +177,7 @@ class KeyStore:
 
     def _keep(self, ring: KeyRing, revision: int) -> None:
         self._known[ring.name] = ring, revision
-        self._current[ring.name] = ring.current
+        self._usable[ring.name] = ring.usable()
 
 
 _decode = decoder(KeyRing).decode

@@ -223,7 +223,7 @@ class Bus:
             waiting.answer.set_result(message)
 
     async def ask_all(self, subject: str, body: bytes, *, wait_s: float) -> list[bytes]:
-        """What everybody who serves `subject` answers within `wait_s`: nobody knows how many that will be."""
+        """What everybody who serves `subject` answers within `wait_s`: nobody knows how many that will be. NotDelivered when not connected."""
         answers: list[bytes] = []
 
         async def on(message: Msg) -> None:
@@ -231,11 +231,22 @@ class Bus:
                 answers.append(message.data)
 
         reply = f"{inbox(self.identity)}.{os.urandom(8).hex()}.{subject}.0"
-        subscription = await self.client.subscribe(reply, cb=on)
-        await self.client.publish(subject, body, reply=reply)
-        await asyncio.sleep(wait_s)
-        await subscription.unsubscribe()
+        try:
+            subscription = await self.client.subscribe(reply, cb=on)
+            await self.client.publish(subject, body, reply=reply)
+            await asyncio.sleep(wait_s)
+            await subscription.unsubscribe()
+        except (nats.errors.Error, ConnectionError) as error:
+            raise NotDelivered(f"{subject}: {type(error).__name__}") from None
         return answers
+
+    async def tell(self, subject: str, body: bytes = b"") -> None:
+        """Publishes a hint that nobody answers; NotDelivered when not connected."""
+        try:
+            await self.client.publish(subject, body)
+            await self.client.flush(timeout=2)
+        except (nats.errors.Error, ConnectionError, TimeoutError) as error:
+            raise NotDelivered(f"{subject}: {type(error).__name__}") from None
 
     async def discover(self, *, wait_s: float = 0.25) -> set[str]:
         """The subjects that services answer at this moment, as they say themselves (`$SRV.INFO`), asked for `wait_s`."""

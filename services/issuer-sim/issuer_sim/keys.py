@@ -36,4 +36,4 @@ class BankKeys:
 
 
 def _usable(store: KeyStore, name: str) -> tuple[WrappedKey, ...]:
-    return tuple(version.key for version in store.ring(name).usable())
+    return tuple(version.key for version in store.usable(name))
