@@ -13,7 +13,7 @@ AUDIT_SERVICE ?= pypi
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check audit bench bench-slow bench-schemes fuzz up down lock smoke permissions
+.PHONY: help setup demo test check audit bench bench-slow bench-schemes fuzz leaks up down lock smoke permissions
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ bench-schemes: setup ## a sale by the terminal's key scheme; writes build/bench-
 fuzz: setup ## a million damaged messages for the parser and the gateway; finds go to tests/corpus
 	$(UV) sync --quiet --all-packages --frozen --group fuzz --python $(PYTHON)
 	$(BIN)/python -m fuzz --inputs 1000000
+
+leaks: setup ## 10,000 transactions with errors provoked in every service, then the search for card data; writes build/leaks.json
+	$(BIN)/python -m leaks
 
 up: setup ## the stack in the foreground on .lianji; Ctrl-C stops it
 	$(BIN)/lianji up

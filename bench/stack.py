@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -83,9 +85,10 @@ class Sampler(threading.Thread):
 class Stack:
     """An embedded stack over a temporary data directory. A context manager; `measure` is one load run on it."""
 
-    def __init__(self, data_dir: Path, *, tls: bool = False) -> None:
+    def __init__(self, data_dir: Path, *, tls: bool = False, environment: Mapping[str, str] | None = None) -> None:
         self._data_dir = data_dir
         self._tls = tls
+        self._environment = {**os.environ, **(environment or {})}
         self.port = self.tls_port = 0
         """The gateway's, once it is up."""
         self._up: subprocess.Popen[bytes] | None = None
@@ -93,7 +96,7 @@ class Stack:
 
     def __enter__(self) -> Stack:
         command = lianji("up", "--json", "--data-dir", str(self._data_dir), *(["--tls"] if self._tls else []))
-        self._up = subprocess.Popen(command, stdout=subprocess.PIPE)
+        self._up = subprocess.Popen(command, stdout=subprocess.PIPE, env=self._environment)
         try:
             ready = self._ready(_pipe(self._up.stdout))
             self.port, self.tls_port = ready.gateway.port, ready.tls.port if ready.tls else 0

@@ -41,7 +41,7 @@ SERVICES = (
     ("settlement", "settlement"),
     ("terminal-gw", "terminal_gw"),
 )
-READY_S = 60.0
+READY_S = 120.0
 
 
 class RunFile(msgspec.Struct):

@@ -114,6 +114,20 @@ HITS: dict[str, tuple[bytes | str, list[tuple[str, str]]]] = {
     "block in base64": (in_base64(BLOCK), [("pin-block", "base64")]),
     "frame in base64": (in_base64(b"\x60\x00\x37" + packed(TRACK) + b"\xfe\xff"), [("track2", "base64")]),
     "second of a list": (json.dumps(["YWJjZGVmZ2hp", base64.b64encode(BLOCK).decode()]), [("pin-block", "base64")]),
+    # bytes as Python writes them
+    "packed, written out": (f"cannot read {packed(PAN)!r}", [("pan", "escaped")]),
+    "packed, written out in JSON": (json.dumps({"error": repr(b"\x16" + packed(PAN))}), [("pan", "escaped")]),
+    "packed, written out in JSON in JSON": (
+        json.dumps({"body": json.dumps({"error": repr(packed(PAN))})}),
+        [("pan", "escaped")],
+    ),
+    "a frame, written out": (
+        json.dumps(str(b"`\x00\x00\x00\x00\x02\x00 \x05\xc0 \x37" + packed(TRACK) + b"'10000001")),
+        [("track2", "escaped")],
+    ),
+    "a stranger's track, written out": (repr(b"\x37" + packed(f"{STRANGER}D35121010000")), [("track2", "escaped")]),
+    "a block, written out": (f"{b'pin ' + BLOCK!r}", [("pin-block", "escaped")]),
+    "two, far from one another": (f"{packed(PAN)!r}{' ' * 400}{packed(PAN)!r}", [("pan", "escaped")] * 2),
     "base64 for addresses": (
         '{"b":"' + base64.urlsafe_b64encode(b"\xff\xfe" + BLOCK).decode() + '"}',
         [("pin-block", "base64")],
@@ -163,6 +177,8 @@ NO_HITS: dict[str, bytes | str] = {
     "a block of format 3 with a digit in its fill": (int("36123456ABCDE1AB", 16) ^ int(PAN[-13:-1], 16)).to_bytes(
         8, "big"
     ),
+    "bytes written out, masked": "cannot read b'…'",
+    "other bytes, written out": repr(hashlib.sha512(b"x").digest() * 4),
     "an encrypted block": SecurityModule(bytes(32)).encrypt_pin(
         SecurityModule(bytes(32)).import_clear(Purpose.PIN, bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")),
         CARD.pin,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from lianji.scan.bcd import SEPARATOR, BcdSearch
 from lianji.scan.blocks import BlockSearch
+from lianji.scan.escapes import EscapeSearch
 from lianji.scan.named import NamedSearch
 from lianji.scan.text import TextSearch
 from lianji.scan.wanted import Hit, Wanted
@@ -21,7 +22,13 @@ class Detector:
     """Finds card data in bytes. Base64 is looked into where it is a JSON string: that is how messages hold bytes."""
 
     def __init__(self, wanted: Wanted) -> None:
-        self._searches = (TextSearch(wanted), BcdSearch(wanted), BlockSearch(wanted), NamedSearch())
+        self._searches = (
+            TextSearch(wanted),
+            BcdSearch(wanted),
+            BlockSearch(wanted),
+            EscapeSearch(wanted),
+            NamedSearch(),
+        )
 
     def find(self, data: bytes) -> Iterator[Hit]:
         """The hits in `data`; places are offsets."""

@@ -19,7 +19,7 @@ class Find(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """pan | track2 | pin-block | pin | cvv"""
     form: str
-    """text | bcd | hex | bytes | base64"""
+    """text | bcd | hex | bytes | base64 | escaped"""
     place: str
     """Stream and sequence; database, table, column and key; file and offset."""
     value: str

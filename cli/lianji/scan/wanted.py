@@ -21,7 +21,7 @@ class Hit(NamedTuple):
     kind: str
     """pan | track2 | pin-block | pin | cvv"""
     form: str
-    """text | bcd | hex | bytes | base64"""
+    """text | bcd | hex | bytes | base64 | escaped"""
     masked: str
 
 

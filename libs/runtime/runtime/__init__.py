@@ -10,5 +10,5 @@ projection   a durable follower of a log, checkpointed in its own SQL          s
 provision    streams, buckets and consumers, made by a short-lived step
 tracing      light spans, W3C context                otlp        their export as OTLP/JSON
 logs, masking, tracebacks, escaped                   what a process says, without card data; its exceptions, and those that nobody caught
-health, settings, clock, coredumps, service          one process from start to drain
+health, settings, clock, coredumps, descriptors, service        one process from start to drain
 """

@@ -244,9 +244,12 @@ def run(
     except SettingsError as error:
         sys.stderr.write(f"{name}: {error}\n")
         raise SystemExit(2) from None
-    try:
-        code = uvloop.run(_main(name, settings, wire, seed_of, names))
-    except BaseException as error:  # SystemExit too: the interpreter would print its text
-        log.critical("the process ends by an exception", exc_info=error)
-        code = 1
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            code = runner.run(_main(name, settings, wire, seed_of, names))
+        except BaseException as error:  # SystemExit too, of whichever task: the interpreter would print its text
+            log.critical("the process ends by an exception", exc_info=error)
+            # At once: tasks may be in any state, and to wait for them would leave a process that neither works nor is started
+            # again. What anybody was told is in the logs.
+            os._exit(1)
     raise SystemExit(code)

@@ -8,7 +8,7 @@ import os
 import world
 from contracts import subjects
 from key_store import KeyStore, KeyStoreError, holding, local_master_key
-from runtime import logs
+from runtime import descriptors, logs
 from runtime.bus import Request
 from runtime.clock import now_ms
 from runtime.service import Service
@@ -31,8 +31,18 @@ from world import World
 log = logs.get("app")
 
 
+BESIDE_CONNECTIONS = 256
+"""Descriptors for everything else."""
+
+
 async def wire(service: Service[Settings]) -> None:
     settings = service.settings
+    if (
+        room := descriptors.allow(settings.connections + BESIDE_CONNECTIONS) - BESIDE_CONNECTIONS
+    ) < settings.connections:
+        log.warning(
+            "fewer connections than set are possible here (ulimit -Hn)", set=settings.connections, possible=room
+        )
     tls = server_context(settings)
     test_world = world.built_in()
     module, store, masters = await _keys(service, test_world)
