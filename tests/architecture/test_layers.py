@@ -14,6 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LINT_IMPORTS = Path(sys.executable).parent / "lint-imports"
 PARENTS = ("libs", "services", "simulators")
+# At the root, beside the workspace: they drive a stack as a user would. `audit` and `fuzz` stand alone.
+TOOLS = ("bench", "leaks")
 
 
 def packages(*parents: str) -> dict[str, Path]:
@@ -77,7 +79,7 @@ def test_checker_sees_a_breach(tmp_path: Path, was: str, becomes: str, broken: s
 
 def test_every_package_is_under_the_contracts() -> None:
     parser = contracts()
-    everything = set(packages(*PARENTS)) | {"lianji", "bench"}
+    everything = set(packages(*PARENTS)) | {"lianji", *TOOLS}
     assert names(parser, "", "root_packages") == everything
     assert names(parser, ":contract:packages", "layers") - {"|"} == everything
 
@@ -112,7 +114,7 @@ def imported(tree: ast.Module) -> set[str]:
 
 def test_only_runtime_imports_nats() -> None:
     """Tests may, to look from outside; so may the bare chain, which is what the path is measured against."""
-    folders = [ROOT / name for name in (*PARENTS, "cli", "bench")]
+    folders = [ROOT / name for name in (*PARENTS, "cli", *TOOLS)]
     importers = {str(path) for path, tree in sources(*folders) if "nats" in imported(tree)}
     strangers = {p for p in importers if not p.startswith("libs/runtime/")}
     assert strangers <= {"bench/floor.py"}
