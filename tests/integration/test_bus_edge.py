@@ -8,7 +8,9 @@ import pytest
 import structlog
 
 import world
-from runtime.bus import DEADLINE, ERROR, Bus, NoAnswer, Request
+from runtime.bus import Bus, NoAnswer, Request
+from runtime.client import header_block
+from runtime.serving import DEADLINE, ERROR
 
 pytestmark = pytest.mark.broker
 CARD = world.built_in().cards[0]
@@ -22,7 +24,7 @@ async def echo(request: Request) -> bytes:
 @pytest.mark.parametrize("deadline", ["", "soon", "²", "-1", "1.5", "9" * 5000, "9" * 13, PAN])
 async def test_a_deadline_that_is_none_is_none(bus: Bus, deadline: str) -> None:
     serving = await bus.serve("edge.echo", echo)
-    answer = await bus.exchange("edge.echo", b"hello", {DEADLINE: deadline} if deadline else None, 10)
+    answer = await bus.exchange("edge.echo", b"hello", header_block({DEADLINE: deadline}) if deadline else b"", 10)
     assert answer.data == b"hello"
     await serving.stop()
 
@@ -30,7 +32,7 @@ async def test_a_deadline_that_is_none_is_none(bus: Bus, deadline: str) -> None:
 @pytest.mark.parametrize("traceparent", ["", "00", "00-" + "g" * 32 + "-" + "b" * 16 + "-01", PAN, "00-" + "9" * 5000])
 async def test_a_trace_context_that_is_none_is_none(bus: Bus, traceparent: str) -> None:
     serving = await bus.serve("edge.trace", echo)
-    assert (await bus.exchange("edge.trace", b"hello", {"traceparent": traceparent}, 10)).data == b"hello"
+    assert (await bus.exchange("edge.trace", b"hello", header_block({"traceparent": traceparent}), 10)).data == b"hello"
     await serving.stop()
 
 
@@ -43,8 +45,8 @@ async def test_a_caller_learns_the_type_of_an_error_and_no_more(bus: Bus, error:
 
     with structlog.testing.capture_logs() as lines:
         serving = await bus.serve("edge.broken", broken)
-        answer = await bus.exchange("edge.broken", PAN.encode(), None, 10)
-        assert (answer.data, answer.headers) == (b"", {ERROR: type(error).__name__})
+        answer = await bus.exchange("edge.broken", PAN.encode(), b"", 10)
+        assert answer == (b"", header_block({ERROR: type(error).__name__}))
         with pytest.raises(NoAnswer) as caught:
             await bus.request("edge.broken", PAN.encode(), timeout_s=10)
         await serving.stop()

@@ -15,16 +15,16 @@ from typing import NamedTuple
 
 import msgspec
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from runtime import logs
 from runtime.bus_errors import BusError, NoAnswer, NotAdmitted, NotDelivered, NotPermitted
+from runtime.client import PathClient, header_value, nobody_there
 from runtime.discovery import Discovery, configuration
 from runtime.identity import HOW_TO_GET_A_KEY, Identity
 from runtime.rights import inbox
-from runtime.serving import DEADLINE, ERROR, TRACEPARENT, Handler, Request, Serving
-from runtime.tracing import Parent, Span
+from runtime.serving import DEADLINE, ERROR_NAME, TRACEPARENT, Handler, Request, Serving
+from runtime.tracing import Parent, Span, TraceContext
 
 __all__ = [
     "Bus",
@@ -46,15 +46,22 @@ _NOT_PERMITTED = "permissions violation for "
 _PUBLISH = "publish to "
 
 
+class Answer(NamedTuple):
+    """What came back: its bytes, and its headers as they came."""
+
+    data: bytes
+    header: bytes
+
+
 class _Waiting(NamedTuple):
     subject: str
-    answer: asyncio.Future[Msg]
+    answer: asyncio.Future[Answer]
 
 
 class Bus:
     """A connection to the broker that never gives up, with one reply inbox for all its requests."""
 
-    def __init__(self, client: Client, name: str, identity: Identity) -> None:
+    def __init__(self, client: PathClient, name: str, identity: Identity) -> None:
         self.client = client
         self.name = name
         self.identity = identity.name
@@ -74,7 +81,7 @@ class Bus:
 
         Without an identity its inboxes are named after the process, which only a broker that takes everybody lets pass.
         """
-        client = Client()
+        client = PathClient()
         identity = identity or Identity(name)
         bus = cls(client, name, identity)
         if identity.key is not None:
@@ -103,7 +110,7 @@ class Bus:
                 refused.cancel()
         bus._admitted = True
         bus.connected.set()
-        await client.subscribe(bus._inbox + ">", cb=bus._on_reply, pending_msgs_limit=-1, pending_bytes_limit=-1)
+        await client.take(bus._inbox + ">", bus._on_reply)
         return bus
 
     async def _connect(self, url: str, identity: Identity) -> None:
@@ -171,27 +178,33 @@ class Bus:
 
     async def request(self, subject: str, body: bytes, *, timeout_s: float, trace: Parent = None) -> bytes:
         """The answer's bytes; raises NotDelivered or NoAnswer."""
-        headers = {DEADLINE: str(int((time.time() + timeout_s) * 1000))}
+        deadline = int((time.time() + timeout_s) * 1000)
         if trace is not None:
-            headers[TRACEPARENT] = (trace.context if type(trace) is Span else trace).traceparent  # type: ignore[union-attr]
-        answer = await self.exchange(subject, body, headers, timeout_s)
-        if answer.headers:
-            if answer.headers.get("Status") == "503" and not answer.data:
+            context: TraceContext = trace.context if type(trace) is Span else trace  # type: ignore[assignment]
+            header = f"NATS/1.0\r\n{DEADLINE}: {deadline}\r\n{TRACEPARENT}: {context.traceparent}\r\n\r\n".encode()
+        else:
+            header = f"NATS/1.0\r\n{DEADLINE}: {deadline}\r\n\r\n".encode()
+        answer = await self.exchange(subject, body, header, timeout_s)
+        if answer.header:
+            if nobody_there(answer.header, answer.data):
                 raise NotDelivered(f"{subject}: nobody answers there")
-            if ERROR in answer.headers:
-                raise NoAnswer(f"{subject}: the handler failed ({answer.headers[ERROR]})")
+            if failed := header_value(answer.header, ERROR_NAME):
+                raise NoAnswer(f"{subject}: the handler failed ({failed})")
         return answer.data
 
-    async def exchange(self, subject: str, body: bytes, headers: dict[str, str] | None, timeout_s: float) -> Msg:
-        """One message out, the first message back; raises NotDelivered (never left) or NoAnswer. For this package."""
+    async def exchange(self, subject: str, body: bytes, header: bytes, timeout_s: float) -> Answer:
+        """One message out, the first message back; raises NotDelivered (never left) or NoAnswer. `header` is a header_block or empty.
+
+        For this package.
+        """
         key = str(next(self._numbers))
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Msg] = loop.create_future()
+        future: asyncio.Future[Answer] = loop.create_future()
         self._waiting[key] = _Waiting(subject, future)
         timer = loop.call_later(timeout_s, self._expire, key)
         try:
             try:
-                await self.client.publish(subject, body, reply=f"{self._inbox}{subject}.{key}", headers=headers)
+                self.client.send(subject, body, reply=f"{self._inbox}{subject}.{key}", header=header)
             except (nats.errors.Error, ConnectionError) as error:
                 raise NotDelivered(f"{subject}: {type(error).__name__}") from None
             return await future
@@ -217,10 +230,10 @@ class Bus:
             if refused == f'{_PUBLISH}"{waiting.subject.lower()}"' and not waiting.answer.done():
                 waiting.answer.set_exception(NotPermitted(f"{self.identity} may not publish to {waiting.subject}"))
 
-    async def _on_reply(self, message: Msg) -> None:
-        waiting = self._waiting.pop(message.subject.rpartition(".")[2], None)
+    def _on_reply(self, subject: str, _: str, header: bytes, data: bytes) -> None:
+        waiting = self._waiting.pop(subject[subject.rfind(".") + 1 :], None)
         if waiting is not None and not waiting.answer.done():
-            waiting.answer.set_result(message)
+            waiting.answer.set_result(Answer(data, header))
 
     async def ask_all(self, subject: str, body: bytes, *, wait_s: float) -> list[bytes]:
         """What everybody who serves `subject` answers within `wait_s`: nobody knows how many that will be. NotDelivered when not connected."""

@@ -18,15 +18,15 @@ class Discovery(MicroService):
         self._servings = endpoints
 
     async def _handle_ping_request(self, msg: Msg) -> None:
-        if may_be_answered(msg):
+        if may_be_answered(msg.subject, msg.reply):
             await super()._handle_ping_request(msg)
 
     async def _handle_info_request(self, msg: Msg) -> None:
-        if may_be_answered(msg):
+        if may_be_answered(msg.subject, msg.reply):
             await super()._handle_info_request(msg)
 
     async def _handle_stats_request(self, msg: Msg) -> None:
-        if may_be_answered(msg):
+        if may_be_answered(msg.subject, msg.reply):
             await super()._handle_stats_request(msg)
 
     def info(self) -> ServiceInfo:

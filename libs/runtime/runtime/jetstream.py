@@ -16,6 +16,7 @@ from nats.js.kv import KV_OP, KeyValue
 from runtime import streams
 from runtime.bus import Bus
 from runtime.bus_errors import BusError, NoAnswer, NotDelivered, NotPermitted
+from runtime.client import header_block
 from runtime.log import AppendUnknown, LogDamaged, WrongSequence
 from runtime.rights import bucket_stream, bucket_subject
 
@@ -62,13 +63,15 @@ class JetStreamLog:
         return state.last_seq
 
     async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
-        headers = {
-            "Nats-Expected-Stream": self._stream,
-            "Nats-Expected-Last-Sequence": str(expected),
-            "Nats-Msg-Id": message_id,
-        }
+        header = header_block(
+            {
+                "Nats-Expected-Stream": self._stream,
+                "Nats-Expected-Last-Sequence": str(expected),
+                "Nats-Msg-Id": message_id,
+            }
+        )
         try:
-            answer = await self._bus.exchange(self._subject, payload, headers, APPEND_TIMEOUT_S)
+            answer = await self._bus.exchange(self._subject, payload, header, APPEND_TIMEOUT_S)
         except BusError as error:
             raise AppendUnknown(type(error).__name__) from None
         if not answer.data:

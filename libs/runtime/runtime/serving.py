@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import nats.errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from runtime import logs
 from runtime.bus_errors import BusError
+from runtime.client import PathClient, header_block, header_value
 from runtime.rights import INBOX
 from runtime.tracing import TraceContext, parse_traceparent
 
@@ -26,19 +26,23 @@ MILLISECONDS = 13
 ERROR = "Lianji-Error"
 """Header of an empty answer: the handler failed; the outcome is unknown."""
 TRACEPARENT = "traceparent"
+DEADLINE_NAME, ERROR_NAME, TRACEPARENT_NAME = DEADLINE.encode(), ERROR.encode(), TRACEPARENT.encode()
+
+MOST_WAITING = 65_536
+"""Requests of one subject that wait for a slot; above that they are refused at once."""
 
 _INBOXES = INBOX + "."
 
 
-def may_be_answered(message: Msg) -> bool:
-    """Whether its answer would go to an inbox, or nowhere.
+def may_be_answered(subject: str, reply: str) -> bool:
+    """Whether the answer to a question on `subject` would go to an inbox, or nowhere.
 
     A question says where its answer goes, and the answer goes with the right of whoever gives it: one that pointed at a log would be
     written into that log by its owner.
     """
-    if not message.reply or message.reply.startswith(_INBOXES):
+    if not reply or reply.startswith(_INBOXES):
         return True
-    log.warning("request refused: its answer would not go to an inbox", subject=message.subject, reply=message.reply)
+    log.warning("request refused: its answer would not go to an inbox", subject=subject, reply=reply)
     return False
 
 
@@ -68,18 +72,28 @@ Handler = Callable[[Request], Awaitable[bytes | None]]
 class ServedBus(Protocol):
     """runtime.bus.Bus, as far as it is used here."""
 
-    client: Client
+    client: PathClient
 
     def forget(self, serving: Serving) -> None: ...
 
 
+class _Message(NamedTuple):
+    """What came: PathClient's taker's arguments."""
+
+    subject: str
+    reply: str
+    header: bytes
+    data: bytes
+
+
 class Serving:
-    """One subject being served, each request in a task of its own, at most `concurrency` at a time."""
+    """One subject being served, each request in a task of its own, at most `concurrency` at a time; the others wait in their order."""
 
     def __init__(self, bus: ServedBus, subject: str, handler: Handler, queue: str, concurrency: int) -> None:
         self._bus = bus
         self._handler = handler
-        self._slots = asyncio.Semaphore(concurrency)
+        self._slots = concurrency
+        self._waiting: deque[_Message] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._subscription: Subscription | None = None
         self.subject = subject
@@ -89,31 +103,39 @@ class Serving:
         self.busy_ns = 0
 
     async def start(self) -> None:
-        self._subscription = await self._bus.client.subscribe(self.subject, queue=self.queue, cb=self._on)
+        self._subscription = await self._bus.client.take(self.subject, self._on, queue=self.queue)
 
-    async def _on(self, message: Msg) -> None:
-        if not may_be_answered(message):
+    def _on(self, subject: str, reply: str, header: bytes, data: bytes) -> None:
+        if not may_be_answered(subject, reply):
             return
+        message = _Message(subject, reply, header, data)
         if self._refusing:  # so that the caller asks the next owner now, and not when its patience ends
-            await self._refuse(message, "Stopping")
-            return
-        await self._slots.acquire()
+            self._refuse(message, "Stopping")
+        elif len(self._tasks) < self._slots:
+            self._begin(message)
+        elif len(self._waiting) < MOST_WAITING:
+            self._waiting.append(message)
+        else:
+            self._refuse(message, "Overloaded")
+
+    def _begin(self, message: _Message) -> None:
         task = asyncio.create_task(self._handle(message))
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._slots.release()
+        if self._waiting:
+            self._begin(self._waiting.popleft())
 
-    async def _handle(self, message: Msg) -> None:
+    async def _handle(self, message: _Message) -> None:
         started = time.perf_counter_ns()
-        headers = message.headers or {}
-        deadline = headers.get(DEADLINE, "")
+        header = message.header
+        deadline = header_value(header, DEADLINE_NAME) if header else ""
         request = Request(
             message.subject,
             message.data,
-            parse_traceparent(headers.get(TRACEPARENT)),
+            parse_traceparent(header_value(header, TRACEPARENT_NAME)) if header else None,
             int(deadline) if len(deadline) <= MILLISECONDS and deadline.isascii() and deadline.isdigit() else 0,
         )
         if request.remaining_s() <= 0:
@@ -123,9 +145,9 @@ class Serving:
         try:
             answer = await self._handler(request)
             if answer is not None and message.reply:
-                await self._bus.client.publish(message.reply, answer)
+                self._bus.client.send(message.reply, answer)
         except asyncio.CancelledError:
-            await self._refuse(message, "Cancelled")
+            self._refuse(message, "Cancelled")
             raise
         except Exception as error:  # the edge: what escapes is logged here and its text goes nowhere else
             self.errors += 1
@@ -135,15 +157,15 @@ class Serving:
                 error=type(error).__name__,
                 exc_info=not isinstance(error, BusError),
             )
-            await self._refuse(message, type(error).__name__)
+            self._refuse(message, type(error).__name__)
         finally:
             self.busy_ns += time.perf_counter_ns() - started
 
-    async def _refuse(self, message: Msg, name: str) -> None:
+    def _refuse(self, message: _Message, name: str) -> None:
         if not message.reply:
             return
         try:
-            await self._bus.client.publish(message.reply, b"", headers={ERROR: name})
+            self._bus.client.send(message.reply, b"", header=header_block({ERROR: name}))
         except nats.errors.Error:
             log.warning("the caller could not be told of the failure", subject=self.subject)
 
@@ -165,5 +187,8 @@ class Serving:
         self._bus.forget(self)
 
     def _cancel(self) -> None:
+        for message in self._waiting:
+            self._refuse(message, "Stopping")
+        self._waiting.clear()
         for task in self._tasks:
             task.cancel()

@@ -167,7 +167,7 @@ async def _get(bus: Bus, stream: str, question: bytes) -> StoredMessage | None:
 
 
 async def _ask(bus: Bus, operation: str, question: bytes) -> bytes:
-    message = await bus.exchange(f"$JS.API.{operation}", question, None, READ_TIMEOUT_S)
+    message = await bus.exchange(f"$JS.API.{operation}", question, b"", READ_TIMEOUT_S)
     if not message.data:  # "no responders"
         raise NoAnswer(f"{operation}: JetStream does not answer")
     return message.data

@@ -1,0 +1,148 @@
+"""The short way through nats-py's client, on a broker: order, size, failure, a broker that restarts, and what waits for a slot."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import nats.errors
+import pytest
+import structlog
+
+from lianji.broker import LocalBroker
+from runtime.bus import Bus, NoAnswer, Request
+from runtime.client import header_block, header_value
+
+pytestmark = pytest.mark.broker
+
+
+async def until_taken(got: asyncio.Queue[bytes], count: int) -> list[bytes]:
+    return [await asyncio.wait_for(got.get(), 10) for _ in range(count)]
+
+
+async def test_both_ways_of_publishing_keep_one_order(bus: Bus) -> None:
+    got: asyncio.Queue[bytes] = asyncio.Queue()
+    await bus.client.take("client.order", lambda *message: got.put_nowait(message[3]))
+    for number in range(50):
+        if number % 3:
+            bus.client.send("client.order", b"%d" % number)
+        else:
+            await bus.client.publish("client.order", b"%d" % number)
+    assert await until_taken(got, 50) == [b"%d" % number for number in range(50)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 200_000, 1_000_000])
+async def test_a_message_of_any_size_comes_whole(bus: Bus, size: int) -> None:
+    got: asyncio.Queue[bytes] = asyncio.Queue()
+    await bus.client.take(f"client.size.{size}", lambda *message: got.put_nowait(message[3]))
+    body = bytes(range(256)) * (size // 256) + bytes(size % 256)
+    bus.client.send(f"client.size.{size}", body, header=header_block({"a": "1"}))
+    assert await until_taken(got, 1) == [body]
+
+
+async def test_headers_arrive_as_they_were_sent(bus: Bus) -> None:
+    got: asyncio.Queue[bytes] = asyncio.Queue()
+    await bus.client.take("client.header", lambda *message: got.put_nowait(message[2]))
+    await bus.client.publish("client.header", b"", headers={"first": "1", "second": "two words"})
+    (header,) = await until_taken(got, 1)
+    assert (header_value(header, b"first"), header_value(header, b"second")) == ("1", "two words")
+    assert header_value(header, b"third") == ""
+
+
+@pytest.mark.parametrize("value", ["a\r\nb: c", "a\n", "\r"])
+def test_a_header_cannot_bring_another_one(value: str) -> None:
+    with pytest.raises(ValueError, match="line's end"):
+        header_block({"name": value})
+
+
+@pytest.mark.parametrize("subject", ["two words", "line\r\nPING", "tab\there"])
+async def test_a_subject_cannot_bring_a_command(bus: Bus, subject: str) -> None:
+    with pytest.raises(nats.errors.BadSubjectError):
+        bus.client.send(subject, b"")
+    with pytest.raises(nats.errors.BadSubjectError):
+        bus.client.send("client.reply", b"", reply=subject)
+
+
+async def test_a_message_that_cannot_be_taken_costs_nothing_but_itself(bus: Bus) -> None:
+    got: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def take(subject: str, reply: str, header: bytes, data: bytes) -> None:
+        if data == b"bad":
+            raise RuntimeError("cannot")
+        got.put_nowait(data)
+
+    await bus.client.take("client.bad", take)
+    with structlog.testing.capture_logs() as lines:
+        for body in (b"1", b"bad", b"2"):
+            bus.client.send("client.bad", body)
+        assert await until_taken(got, 2) == [b"1", b"2"]
+    assert [line["event"] for line in lines] == ["a message could not be taken"]
+
+
+async def test_a_subscription_outlives_the_broker(tmp_path: Path) -> None:
+    first = LocalBroker(tmp_path)
+    first.start()
+    connection = await Bus.connect(first.url, "survivor", wait_s=10)
+    got: asyncio.Queue[bytes] = asyncio.Queue()
+    await connection.client.take("client.again", lambda *message: got.put_nowait(message[3]))
+    port = int(first.url.rpartition(":")[2])
+    first.stop()
+    await asyncio.wait_for(gone(connection), 10)
+    with pytest.raises(nats.errors.OutboundBufferLimitError):
+        connection.client.send("client.again", b"lost")  # it fails instead of surprising somebody later
+    second = LocalBroker(tmp_path, port=port)
+    second.start()
+    try:
+        await asyncio.wait_for(connection.connected.wait(), 20)
+        connection.client.send("client.again", b"found")
+        assert await until_taken(got, 1) == [b"found"]
+    finally:
+        await connection.close()
+        second.stop()
+
+
+async def gone(connection: Bus) -> None:
+    while connection.client.is_connected:
+        await asyncio.sleep(0.01)
+
+
+async def test_what_waits_for_a_slot_is_handled_in_its_order(bus: Bus) -> None:
+    handled: list[bytes] = []
+    at_once, most, open_ = 0, 0, asyncio.Event()
+
+    async def handler(request: Request) -> bytes:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        await open_.wait()
+        handled.append(request.body)
+        at_once -= 1
+        return request.body
+
+    serving = await bus.serve("client.slots", handler, concurrency=2)
+    asked = [asyncio.create_task(bus.request("client.slots", b"%d" % n, timeout_s=10)) for n in range(7)]
+    while len(serving._waiting) < 5:
+        await asyncio.sleep(0.01)
+    open_.set()
+    assert await asyncio.gather(*asked) == [b"%d" % n for n in range(7)]
+    assert (handled, most) == ([b"%d" % n for n in range(7)], 2)
+    await serving.stop()
+
+
+async def test_what_waits_for_a_slot_is_told_when_there_will_be_none(bus: Bus) -> None:
+    begun = asyncio.Event()
+
+    async def handler(request: Request) -> bytes:
+        begun.set()
+        await asyncio.Event().wait()
+        return b""
+
+    serving = await bus.serve("client.never", handler, concurrency=1)
+    asked = [asyncio.create_task(bus.request("client.never", b"", timeout_s=30)) for _ in range(3)]
+    await asyncio.wait_for(begun.wait(), 10)
+    while len(serving._waiting) < 2:
+        await asyncio.sleep(0.01)
+    await asyncio.wait_for(serving.stop(cancel=True), 10)
+    reasons = [str(error) for error in await asyncio.gather(*asked, return_exceptions=True)]
+    assert sorted(reason.rpartition("(")[2] for reason in reasons) == ["Cancelled)", "Stopping)", "Stopping)"]
+    assert all(isinstance(task.exception(), NoAnswer) for task in asked)
