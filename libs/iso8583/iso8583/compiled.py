@@ -186,6 +186,19 @@ def _packer(field: Field) -> _Pack:
     return {Format.N: digits, Format.Z: digits, Format.AN: text, Format.ANS: text, Format.B: binary}[fmt]
 
 
+def _even_digits_encoder(number: str, pack: _Pack, length: int) -> Encoder:
+    """The commonest case by far, so without the general packer's questions."""
+
+    def encode(value: Value) -> bytes:
+        if len(value) != length:
+            raise FormatError(number, f"its length {len(value)} is not {length}")
+        if type(value) is str and value.isascii() and value.isdigit():
+            return bytes.fromhex(value)
+        return pack(value)  # which says what is wrong with it
+
+    return encode
+
+
 def _track(value: str) -> bool:
     return _DIGITS_AND_SEPARATOR.issuperset(value)
 
@@ -193,6 +206,8 @@ def _track(value: str) -> bool:
 def _encoder(field: Field) -> Encoder:
     number, pack, length, minimum = str(field.number), _packer(field), field.length, field.minimum
     if field.kind is Length.FIXED:
+        if field.format is Format.N and not length & 1:
+            return _even_digits_encoder(number, pack, length)
 
         def encode_fixed(value: Value) -> bytes:
             if len(value) != length:
@@ -211,9 +226,31 @@ def _encoder(field: Field) -> Encoder:
     return encode_variable
 
 
+_RECURRING = frozenset({3, 22, 25, 26, 32, 39, 41, 42, 44, 49, 53, 60, 63})
+"""Fields of few values, none of which is a card's: their bytes are remembered."""
+_MOST_REMEMBERED = 4096
+
+
+def _remembering(encode: Encoder) -> Encoder:
+    known: dict[Value, bytes] = {}
+
+    def remembering(value: Value) -> bytes:
+        made = known.get(value)
+        if made is None:
+            made = encode(value)
+            if len(known) < _MOST_REMEMBERED:  # whoever sends ever new ones must not make it grow
+                known[value] = made
+        return made
+
+    return remembering
+
+
 def _decoder(field: Field) -> Decoder:
     return _fixed_decoder(field) if field.kind is Length.FIXED else _variable_decoder(field)
 
 
 DECODERS: dict[int, Decoder] = {number: _decoder(field) for number, field in FIELDS.items()}
-ENCODERS: dict[int, Encoder] = {number: _encoder(field) for number, field in FIELDS.items()}
+ENCODERS: dict[int, Encoder] = {
+    number: _remembering(_encoder(field)) if number in _RECURRING else _encoder(field)
+    for number, field in FIELDS.items()
+}

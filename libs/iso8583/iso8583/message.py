@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
 from iso8583.compiled import Value
@@ -11,7 +13,7 @@ from iso8583.errors import FormatError
 DEFAULT_TPDU = bytes.fromhex("6000000000")
 TPDU_ID = 0x60
 """First byte of every TPDU (terminal-protocol, Framing)."""
-_CLASSES, _FUNCTIONS, _ORIGINS = "12345678", "01234567", "012345"
+_MTIS = frozenset(map("".join, product("0", "12345678", "01234567", "012345")))
 
 
 class Header(NamedTuple):
@@ -52,12 +54,12 @@ class Message:
     def text(self, number: int) -> str:
         """A text field, or the empty string when it is absent."""
         value = self.fields.get(number, "")
-        return value if isinstance(value, str) else ""
+        return value if type(value) is str else ""
 
     def data(self, number: int) -> bytes:
         """A binary field, or no bytes when it is absent."""
         value = self.fields.get(number, b"")
-        return value if isinstance(value, bytes) else b""
+        return value if type(value) is bytes else b""
 
     def __repr__(self) -> str:  # the default would print card data
         from iso8583.dump import masked_line  # noqa: PLC0415 - the dump knows messages, not the other way round
@@ -76,10 +78,11 @@ def swapped(tpdu: bytes) -> bytes:
 
 def check_mti(mti: str) -> None:
     """FormatError unless `mti` has the shape of ISO 8583:1987, clause 4.1: version 0, class, function, origin."""
-    if not (len(mti) == 4 and mti[0] == "0" and mti[1] in _CLASSES and mti[2] in _FUNCTIONS and mti[3] in _ORIGINS):
+    if mti not in _MTIS:
         raise FormatError("mti", "is not a message type of ISO 8583:1987")
 
 
+@lru_cache(maxsize=256)
 def reply_mti(mti: str) -> str:
     """The request's MTI + 10; FormatError when `mti` is not a request's.
 
@@ -91,11 +94,16 @@ def reply_mti(mti: str) -> str:
     return f"{mti[:2]}{int(mti[2]) + 1}{mti[3]}"
 
 
+@lru_cache(maxsize=256)
+def _pushing(header: Header, processing: str) -> Header:
+    return header._replace(processing=processing)
+
+
 def reply_to(request: Message, fields: dict[int, Value], *, processing: str = "0") -> Message:
     """An answer to `request` with these fields; `processing` is the host's push (header)."""
     return Message(
         mti=reply_mti(request.mti),
         fields=fields,
         tpdu=swapped(request.tpdu),
-        header=request.header._replace(processing=processing),
+        header=_pushing(request.header, processing),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from iso8583.errors import FormatError
@@ -37,25 +38,30 @@ class Field60(NamedTuple):
     reserved: str = ""
     """Digits behind 60.7, kept as they came, at most 2."""
 
-    @classmethod
-    def parse(cls, text: str) -> Field60:
+    @staticmethod
+    def parse(text: str) -> Field60:
         """From a field's digits; FormatError names the subfield that is missing or cut short."""
-        values, at = [], 0
-        for index, width in enumerate(_WIDTHS_60, start=1):
-            if at == len(text) and index > 2:
-                break
-            values.append(_digits(f"60.{index}", text[at : at + width], width))
-            at += width
-        rest = text[at:]
-        if len(rest) > 2 or not (rest == "" or (rest.isascii() and rest.isdigit())):
-            raise FormatError("60", "has more digits than the profile")
-        return cls(*values)._replace(reserved=rest)
+        return _field60(text)
 
     def pack(self) -> str:
         return "".join(self)
 
 
 _WIDTHS_60 = (2, 6, 3, 1, 1, 1, 3)
+
+
+@lru_cache(maxsize=4096)  # it tells a terminal's kind of message and its batch, so it comes again and again
+def _field60(text: str) -> Field60:
+    values, at = [], 0
+    for index, width in enumerate(_WIDTHS_60, start=1):
+        if at == len(text) and index > 2:
+            break
+        values.append(_digits(f"60.{index}", text[at : at + width], width))
+        at += width
+    rest = text[at:]
+    if len(rest) > 2 or not (rest == "" or (rest.isascii() and rest.isdigit())):
+        raise FormatError("60", "has more digits than the profile")
+    return Field60(*values)._replace(reserved=rest)
 
 
 class Totals48(NamedTuple):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from security_module.des import DesKey
 from security_module.errors import CardDataError
 
-_LETTERS = str.maketrans("ABCDEF", "012345")
+_NO_LETTERS = str.maketrans("", "", "abcdef")
+_LETTERS_LESS_10 = str.maketrans("abcdef", "012345", "0123456789")
 
 
 def check_digits(text: str, length: range, name: str) -> str:
@@ -16,10 +17,9 @@ def check_digits(text: str, length: range, name: str) -> str:
 
 def decimalise(block: bytes, count: int) -> str:
     """The digits of the block's hex form in their order, then its letters less 10, the first `count` of them."""
-    text = block.hex().upper()
-    digits = "".join(c for c in text if c <= "9")
-    letters = "".join(c for c in text if c > "9").translate(_LETTERS)
-    return (digits + letters)[:count]
+    text = block.hex()
+    digits = text.translate(_NO_LETTERS)
+    return digits[:count] if len(digits) >= count else (digits + text.translate(_LETTERS_LESS_10))[:count]
 
 
 def cvv(key: DesKey, pan: str, expiry: str, service_code: str) -> str:

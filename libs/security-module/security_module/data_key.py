@@ -21,6 +21,8 @@ DIGEST_BYTES = 16
 NONCE_BYTES, TAG_BYTES = 12, 16
 """NIST SP 800-38D, 8.2.2: a random nonce of 96 bits, for at most 2**32 values sealed under one key."""
 _DERIVED_BITS = 256
+_BLOCK_BYTES = 64
+"""Of SHA-256; the derived key is shorter."""
 
 
 def derive(key: bytes, label: bytes) -> bytes:
@@ -31,10 +33,13 @@ def derive(key: bytes, label: bytes) -> bytes:
 class DataKey:
     """One clear DATA key, 16 or 32 bytes, inside the module; its contexts are made once. Use it from one thread at a time."""
 
-    __slots__ = ("_cipher", "_hmac")
+    __slots__ = ("_cipher", "_inner", "_outer")
 
     def __init__(self, clear: bytes) -> None:
-        self._hmac = hmac.new(derive(clear, DIGEST_LABEL), digestmod=hashlib.sha256)
+        # HMAC's two hashes (RFC 2104) with the key taken in: to copy them costs half of what `hmac`'s own copy does.
+        key = derive(clear, DIGEST_LABEL).ljust(_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in key))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in key))
         self._cipher = AESGCM(derive(clear, SEAL_LABEL))
 
     def __repr__(self) -> str:
@@ -42,9 +47,10 @@ class DataKey:
 
     def digest(self, data: bytes) -> str:
         """The first 16 bytes of HMAC-SHA256 as 32 hex digits."""
-        running = self._hmac.copy()
-        running.update(data)
-        return running.digest()[:DIGEST_BYTES].hex()
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(data)
+        outer.update(inner.digest())
+        return outer.hexdigest()[: 2 * DIGEST_BYTES]
 
     def seal(self, data: bytes, associated: bytes) -> bytes:
         """Nonce (12 bytes), ciphertext (as long as `data`) and tag (16) of AES-256-GCM."""

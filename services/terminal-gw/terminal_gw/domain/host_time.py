@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import NamedTuple
 
 SHANGHAI = timezone(timedelta(hours=8), "Asia/Shanghai")
@@ -22,5 +23,10 @@ def host_time(at_ms: int) -> HostTime:
     >>> host_time(1_767_196_799_999)
     HostTime(time='235959', date='1231')
     """
-    moment = datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(SHANGHAI)
+    return _of_second(at_ms // 1000)
+
+
+@lru_cache(maxsize=64)  # a busy host answers many within a second
+def _of_second(second: int) -> HostTime:
+    moment = datetime.fromtimestamp(second, UTC).astimezone(SHANGHAI)
     return HostTime(moment.strftime("%H%M%S"), moment.strftime("%m%d"))
