@@ -62,16 +62,17 @@ def right(text: str, width: int = WIDTH) -> str:
     return " " * max(0, width - columns(text)) + text
 
 
-def field(label: str, value: str) -> list[str]:
+@lru_cache(maxsize=4096)  # most of a slip says what the slips of the same terminal say
+def field(label: str, value: str) -> tuple[str, ...]:
     """`label: value` on one line where it fits, else the value below, to the right.
 
     >>> field("批次号(BATCH NO)", "000001")
-    ['批次号(BATCH NO): 000001']
+    ('批次号(BATCH NO): 000001',)
     """
     if columns(label) + 2 + columns(value) <= WIDTH:
-        return [f"{label}: {value}"]
+        return (f"{label}: {value}",)
     below = wrap(value)
-    return [f"{label}:", *(right(line) for line in below)]
+    return (f"{label}:", *(right(line) for line in below))
 
 
 def table_row(name: str, count: str, amount: str) -> list[str]:

@@ -9,7 +9,7 @@ import msgspec
 
 from contracts.journal import Intent, Outcome, Record, Reversing, Tombstone
 from contracts.states import State
-from receipts.domain.slip import Copy, SlipFacts, render
+from receipts.domain.slip import SlipFacts, render_both
 
 
 class FilingError(Exception):
@@ -105,13 +105,14 @@ class File:
 
     def _file(self, sequence: int, position: int, record: Outcome, intent: SlipFacts) -> None:
         facts = msgspec.structs.replace(intent, at_ms=record.at_ms, authorization_code=record.authorization_code)
+        merchant_copy, cardholder_copy = render_both(facts)
         self.slips[record.id] = Slip(
             transaction=record.id,
             sequence=sequence,
             position=position,
             facts=facts,
-            merchant_copy=render(facts, Copy.MERCHANT),
-            cardholder_copy=render(facts, Copy.CARDHOLDER),
+            merchant_copy=merchant_copy,
+            cardholder_copy=cardholder_copy,
             trace=record.trace,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 from enum import StrEnum
+from functools import lru_cache
 
 import msgspec
 
@@ -39,7 +40,8 @@ class Copy(StrEnum):
     CARDHOLDER = "cardholder"
 
 
-_COPY_NAMES = {Copy.MERCHANT: "商户存根(MERCHANT COPY)", Copy.CARDHOLDER: "持卡人存根(CARDHOLDER COPY)"}
+_TITLE, _REPRINTED = centred("POS签购单"), centred("--- 重打印 ---")
+_HEADS = {Copy.MERCHANT: "商户存根(MERCHANT COPY)", Copy.CARDHOLDER: "持卡人存根(CARDHOLDER COPY)"}
 
 
 class SlipFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,33 +70,55 @@ class SlipFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 def render(facts: SlipFacts, copy: Copy, *, reprint: bool = False, is_reversed: bool = False) -> str:
     """One copy as text, lines joined with newlines. Only the merchant's has the lines for the signature."""
-    kind = KINDS[facts.kind]
-    at = datetime.fromtimestamp(facts.at_ms // 1000, SHANGHAI).strftime("%Y/%m/%d %H:%M:%S")
-    amount = f"{_CURRENCIES[facts.currency]} {Money(facts.amount_minor, facts.currency)}"
+    return _copy(_body(facts), copy, reprint=reprint, is_reversed=is_reversed)
+
+
+def render_both(facts: SlipFacts) -> tuple[str, str]:
+    """The merchant's and the cardholder's copy as they are first printed."""
+    body = _body(facts)
+    return _copy(body, Copy.MERCHANT), _copy(body, Copy.CARDHOLDER)
+
+
+def _copy(body: str, copy: Copy, *, reprint: bool = False, is_reversed: bool = False) -> str:
+    head = _HEADS[copy]
     lines = [
-        centred("POS签购单"),
-        *([centred("--- 重打印 ---")] if reprint else []),
-        _COPY_NAMES[copy],
-        RULE,
-        *field("商户名称(MERCHANT NAME)", facts.merchant_name),
-        *field("商户编号(MERCHANT NO)", facts.merchant),
-        *field("终端编号(TERMINAL NO)", facts.terminal),
-        *field("操作员号(OPERATOR NO)", facts.operator),
-        *field("发卡行(ISSUER)", facts.issuer_name),
-        *field("收单行(ACQUIRER)", facts.acquirer),
-        RULE,
-        *field("卡号(CARD NO)", " ".join(filter(None, (facts.card, _ENTRY.get(facts.entry_mode[:2], ""))))),
-        *field("有效期(EXP DATE)", EXPIRY),
-        *field("交易类型(TRANS TYPE)", f"{kind.chinese}({kind.english})"),
-        *field("批次号(BATCH NO)", facts.batch),
-        *field("凭证号(VOUCHER NO)", facts.stan),
-        *field("授权码(AUTH NO)", facts.authorization_code),
-        *field("参考号(REFER NO)", facts.rrn),
-        *field("日期/时间(DATE/TIME)", at),
-        *field("金额(AMOUNT)", amount),
-        RULE,
-        "备注(REFERENCE):",
-        *(["本交易已冲正(REVERSED)"] if is_reversed else []),
+        *((_TITLE, _REPRINTED, head) if reprint else (_TITLE, head)),
+        body,
+        *(("本交易已冲正(REVERSED)",) if is_reversed else ()),
         *(_SIGNATURE if copy is Copy.MERCHANT else ()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _body(facts: SlipFacts) -> str:
+    """What both copies say, from the rule below the copy's name to the references."""
+    kind = KINDS[facts.kind]
+    amount = f"{_CURRENCIES[facts.currency]} {Money(facts.amount_minor, facts.currency)}"
+    return "\n".join(
+        (
+            RULE,
+            *field("商户名称(MERCHANT NAME)", facts.merchant_name),
+            *field("商户编号(MERCHANT NO)", facts.merchant),
+            *field("终端编号(TERMINAL NO)", facts.terminal),
+            *field("操作员号(OPERATOR NO)", facts.operator),
+            *field("发卡行(ISSUER)", facts.issuer_name),
+            *field("收单行(ACQUIRER)", facts.acquirer),
+            RULE,
+            *field("卡号(CARD NO)", " ".join(filter(None, (facts.card, _ENTRY.get(facts.entry_mode[:2], ""))))),
+            *field("有效期(EXP DATE)", EXPIRY),
+            *field("交易类型(TRANS TYPE)", f"{kind.chinese}({kind.english})"),
+            *field("批次号(BATCH NO)", facts.batch),
+            *field("凭证号(VOUCHER NO)", facts.stan),
+            *field("授权码(AUTH NO)", facts.authorization_code),
+            *field("参考号(REFER NO)", facts.rrn),
+            *field("日期/时间(DATE/TIME)", _date_time(facts.at_ms // 1000)),
+            *field("金额(AMOUNT)", amount),
+            RULE,
+            "备注(REFERENCE):",
+        )
+    )
+
+
+@lru_cache(maxsize=64)  # a busy second has many slips
+def _date_time(second: int) -> str:
+    return datetime.fromtimestamp(second, SHANGHAI).strftime("%Y/%m/%d %H:%M:%S")
