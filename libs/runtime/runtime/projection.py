@@ -8,19 +8,17 @@ the bell. A group that cannot be projected stops the projection and is never ski
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
-import nats.errors
-import nats.js.errors
 
 from contracts.reading import rule
 from runtime import logs, streams
 from runtime.bus import Bus
 from runtime.bus_errors import BusError
 from runtime.log import LogDamaged, decode_group
+from runtime.pull import Delivered, PullConsumer
 
 log = logs.get("projection")
 
@@ -80,7 +78,7 @@ class Follower:
         while not self.stopped:
             try:
                 await self._follow()
-            except (BusError, nats.errors.Error, nats.js.errors.Error, TimeoutError) as error:
+            except BusError as error:
                 self.trouble = type(error).__name__
                 log.debug("follower asks again", stream=self._stream, error=self.trouble)
                 await asyncio.sleep(0.2)
@@ -102,31 +100,26 @@ class Follower:
         return f"{self._durable}: cannot read: {self.trouble}" if self.trouble else ""
 
     async def _follow(self) -> None:
-        js = self._bus.client.jetstream(timeout=5)
         last = (await streams.state_of(self._bus, self._stream)).last_seq
         if self.checkpoint > last:
             raise LogDamaged(f"{self._stream}: it ends at {last}, and {self.checkpoint} has been projected")
-        subscription = await js.pull_subscribe_bind(consumer=self._durable, stream=self._stream)
+        consumer = PullConsumer(self._bus, self._stream, self._durable)
+        await consumer.open()
         try:
             while True:
-                try:
-                    messages = await subscription.fetch(FETCH, timeout=FETCH_WAIT_S)
-                except nats.errors.TimeoutError:
-                    self.trouble = ""
-                    continue
+                messages = await consumer.fetch(FETCH, FETCH_WAIT_S)
                 self.trouble = ""
-                if not messages:  # a fetch can also end without any
+                if not messages:
                     continue
-                await self._project([(m.metadata.sequence.stream, m.data) for m in messages])
-                await messages[-1].ack()  # AckPolicy.ALL: and all before it
+                await self._project(messages)
+                consumer.acknowledge(messages[-1:])  # AckPolicy.ALL: and all before it
                 if len(messages) < FETCH:
                     await asyncio.sleep(LINGER_S)
         finally:
-            with contextlib.suppress(nats.errors.Error):  # the connection may be closed, and the subscription with it
-                await subscription.unsubscribe()
+            await consumer.close()
 
-    async def _project(self, messages: list[tuple[int, bytes]]) -> None:
-        fresh = [(sequence, data) for sequence, data in messages if sequence > self.checkpoint]
+    async def _project(self, messages: Sequence[Delivered]) -> None:
+        fresh = [(message.sequence, message.data) for message in messages if message.sequence > self.checkpoint]
         if not fresh:
             return
         groups: list[ProjectedGroup] = []
