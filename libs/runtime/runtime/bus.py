@@ -23,8 +23,9 @@ from runtime.bus_errors import BusError, NoAnswer, NotAdmitted, NotDelivered, No
 from runtime.discovery import Discovery, configuration
 from runtime.identity import HOW_TO_GET_A_KEY, Identity
 from runtime.rights import inbox
-from runtime.serving import DEADLINE, ERROR, TRACEPARENT, Handler, Request, Serving
-from runtime.tracing import Parent, Span
+from runtime.serving import DEADLINE, ERROR, Handler, Request, Serving
+from runtime.trace_context import TRACEPARENT, TRACESTATE
+from runtime.tracing import Parent
 
 __all__ = [
     "Bus",
@@ -173,7 +174,9 @@ class Bus:
         """The answer's bytes; raises NotDelivered or NoAnswer."""
         headers = {DEADLINE: str(int((time.time() + timeout_s) * 1000))}
         if trace is not None:
-            headers[TRACEPARENT] = (trace.context if type(trace) is Span else trace).traceparent  # type: ignore[union-attr]
+            headers[TRACEPARENT] = trace.traceparent
+            if trace.state:
+                headers[TRACESTATE] = trace.state
         answer = await self.exchange(subject, body, headers, timeout_s)
         if answer.headers:
             if answer.headers.get("Status") == "503" and not answer.data:

@@ -15,7 +15,7 @@ from nats.aio.subscription import Subscription
 from runtime import logs
 from runtime.bus_errors import BusError
 from runtime.rights import INBOX
-from runtime.tracing import TraceContext, parse_traceparent
+from runtime.trace_context import TRACEPARENT, TRACESTATE, TraceContext, parse_traceparent
 
 log = logs.get("bus")
 
@@ -25,8 +25,6 @@ MILLISECONDS = 13
 """Digits of them, until the year 2286."""
 ERROR = "Lianji-Error"
 """Header of an empty answer: the handler failed; the outcome is unknown."""
-TRACEPARENT = "traceparent"
-
 _INBOXES = INBOX + "."
 
 
@@ -113,7 +111,7 @@ class Serving:
         request = Request(
             message.subject,
             message.data,
-            parse_traceparent(headers.get(TRACEPARENT)),
+            parse_traceparent(headers.get(TRACEPARENT), headers.get(TRACESTATE)),
             int(deadline) if len(deadline) <= MILLISECONDS and deadline.isascii() and deadline.isdigit() else 0,
         )
         if request.remaining_s() <= 0:
