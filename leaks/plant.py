@@ -34,10 +34,10 @@ def in_a_log(data_dir: Path) -> Planted:
 
 
 def in_a_span(data_dir: Path) -> Planted:
-    """A span more in a trace file that is there: of two replicas perhaps only one has had spans to write."""
+    """A span more in the newest file of traces."""
     span = {"name": "decide", "attributes": [{"key": "pin", "value": {"stringValue": PIN}}]}
     line = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}) + "\n"
-    path = min((data_dir / "traces").glob("auth-*.jsonl"))
+    path = max((data_dir / "traces").glob("*.jsonl"))
     return _append(path, line, line.index(f'"{PIN}"') + 1, data_dir), "pin"
 
 

@@ -76,7 +76,7 @@ def steps(pins: dict[str, str], merchant: str) -> tuple[Step, ...]:
         Step(
             "Its trace, from the gateway's frame to the settlement posting",
             lambda found: ["trace", found["rrn"]],
-            must_say=("receive frame", "decide authorization", "ask issuer", "post to ledger"),
+            must_say=("receive frame", "process auth.v1.", "send issuer.v1.", "post to ledger"),
         ),
         Step("The merchant's day", lambda _: ["summary", merchant], must_say=("payable",)),
         Step("The invariants", lambda _: ["verify"], must_say=("I1", "I3", "I5", "I7", "I9", "I10", "I12")),

@@ -41,6 +41,7 @@ SERVICES = (
     ("settlement", "settlement"),
     ("terminal-gw", "terminal_gw"),
 )
+COLLECTOR = "collector"
 READY_S = 120.0
 
 
@@ -64,6 +65,7 @@ class Stack:
         *,
         port: HeldPort | None = None,
         tls_port: HeldPort | None = None,
+        otlp_port: HeldPort | None = None,
         keys: Path | None = None,
     ) -> None:
         self.data_dir = data_dir.resolve()
@@ -72,6 +74,8 @@ class Stack:
         self.world: World = built_in()
         self._port = port or HeldPort()
         self.gateway_host, self.gateway_port = LOOPBACK, self._port.number
+        self._otlp_port = otlp_port or HeldPort()
+        self.otlp_url = f"http://{LOOPBACK}:{self._otlp_port.number}"
         self._tls = TlsDoor(self.data_dir, tls_port) if tls_port else None
         self._tls_environment: dict[str, str] = {}
         self.broker = LocalBroker(self.data_dir / "broker", users=users_of(self.keys))
@@ -126,7 +130,7 @@ class Stack:
         self.auditor_key.write_text(key_of(self.keys, access.AUDITOR).seed + "\n")
 
     def _start_services(self) -> None:
-        for name, module in SERVICES:
+        for name, module in ((COLLECTOR, "lianji.collector"), *SERVICES):
             child = Child(
                 name,
                 [sys.executable, "-m", module],
@@ -157,13 +161,19 @@ class Stack:
             "LIANJI_INSTANCE": name,
             "LIANJI_DATA_DIR": str(self.data_dir),
             "LIANJI_RUN_DIR": str(self.data_dir / "run"),
-            "LIANJI_TRACE_DIR": str(self.data_dir / "traces"),
+            "LIANJI_COLLECTOR_PORT": str(self._otlp_port.number),
             "LIANJI_LISTEN_HOST": self.gateway_host,
             "LIANJI_LISTEN_PORT": str(self.gateway_port),
             "PYTHONUNBUFFERED": "1",
+            **self._collector_environment(),
             **(self._tls_environment if name == "terminal-gw" else {}),
             **environment(self.keys, name),
         }
+
+    def _collector_environment(self) -> dict[str, str]:
+        """Services export to the stack's own collector, unless the user's environment names another."""
+        named = any(os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT") for signal in ("", "TRACES_", "METRICS_"))
+        return {} if named else {"OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_url}
 
     def _run_path(self, name: str) -> Path:
         return self.data_dir / "run" / f"{name}.json"
@@ -174,21 +184,15 @@ class Stack:
         give_up = time.monotonic() + READY_S
         while True:
             missing = expected - await bus.discover()
-            if not missing and await self._gateway_answers():
-                return
+            if not missing and await _takes_connections(self.gateway_port):
+                if await _takes_connections(self._otlp_port.number):
+                    return
+                missing = {COLLECTOR}
             if time.monotonic() > give_up:
                 what = ", ".join(sorted(missing)) or f"the gateway on port {self.gateway_port}"
                 raise CliError(
                     f"not ready after {READY_S:g} s, nobody answers {what}; look in {self.data_dir / 'logs'}"
                 )
-
-    async def _gateway_answers(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection(self.gateway_host, self.gateway_port)
-        except OSError:
-            return False
-        writer.close()
-        return True
 
     # ------------------------------------------------------------------ while it runs
 
@@ -219,6 +223,7 @@ class Stack:
             tls_port=self._tls.port if self._tls else self._ports("terminal-gw").get("tls", 0),
             tls_ca=str(self._tls.ca) if self._tls else "",
             processes=processes,
+            otlp_url=self.otlp_url,
             keys="" if self.keys is None else str(self.keys),
         )
 
@@ -242,13 +247,14 @@ class Stack:
         """Drains from the terminals inwards; the broker goes last."""
         self._stopping = True
         self._port.release()
+        self._otlp_port.release()
         if self._tls:
             self._tls.close()
         if self._lock is None:
             return  # it has not started: what runs on the data directory is another's
         if self._starting is not None:
             await asyncio.gather(self._starting, return_exceptions=True)
-        for name in ("terminal-gw", "auth-b", "auth-a", "issuer-sim", "receipts", "settlement"):
+        for name in ("terminal-gw", "auth-b", "auth-a", "issuer-sim", "receipts", "settlement", COLLECTOR):
             if name in self.children:
                 await self.children[name].stop()
         # The supervisors end first: one of them may just be starting the broker again.
@@ -258,3 +264,12 @@ class Stack:
         stackfile.remove(self.data_dir)
         self._lock.close()
         self._lock = None
+
+
+async def _takes_connections(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(LOOPBACK, port)
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -28,6 +28,8 @@ class StackFile(msgspec.Struct, kw_only=True):
     """0: the gateway has no TLS door."""
     tls_ca: str = ""
     """The CA that signs terminals' certificates, when it is the data directory's own."""
+    otlp_url: str = ""
+    """Where its collector takes traces: OTLP over HTTP, below it /v1/traces."""
     processes: dict[str, ProcessInfo]
     keys: str = ""
     """Directory of its master keys; empty: the test world's."""

@@ -183,8 +183,7 @@ def plant_in_files(data_dir: Path) -> dict[str, str]:
     row = json.dumps({"event": "refused", "track": f"{CARD}D35121011230000000000"}) + "\n"
     with log.open("a") as file:
         file.write(row)
-    # Whichever replica owns the shard has written spans; the other may have none.
-    trace = min((data_dir / "traces").glob("auth-*.jsonl"))
+    trace = max((data_dir / "traces").glob("*.jsonl"))
     trace_end = trace.stat().st_size
     span = {"name": "decide", "attributes": [{"key": "pin", "value": {"stringValue": "123456"}}]}
     line = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}) + "\n"

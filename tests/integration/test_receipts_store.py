@@ -148,7 +148,7 @@ def test_a_poison_group_leaves_nothing_of_its_list(desk: Desk) -> None:
 def test_a_span_hangs_below_the_approval(desk: Desk) -> None:
     desk.slips.apply("0", JOURNAL)
     spans = desk.tracer.take()
-    assert [(s.name, s.kind, s.context.trace_id, s.parent_id) for s in spans] == [
+    assert [(s.name, s.shape.kind, s.context.trace_id, s.parent_id) for s in spans] == [
         ("render slips", 5, "a" * 32, "b" * 16)
     ]
     desk.slips.apply("0", JOURNAL)

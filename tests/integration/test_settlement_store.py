@@ -31,7 +31,8 @@ from contracts.states import State
 from runtime.bus import Request
 from runtime.projection import ProjectedGroup, ProjectionError
 from runtime.sql import open_engine
-from runtime.tracing import Span, Tracer
+from runtime.trace_context import TraceContext
+from runtime.tracing import Tracer
 from settlement import schema
 from settlement.handlers import Handlers
 from settlement.projection import LedgerProjection
@@ -42,7 +43,8 @@ from world import World, built_in
 TERMINAL, MERCHANT = "10000001", "482290058130001"
 NOON_MS = 1_769_832_000_000  # 2026-01-31 12:00 in UTC+8
 TRACE = f"00-{'a' * 32}-{'b' * 16}-01"
-NOT_SAMPLED = f"00-{'c' * 32}-{'d' * 16}-00"
+NOT_SAMPLED = f"00-{'e' * 32}-{'f' * 16}-00"
+CLOSE_TRACE = f"00-{'c' * 32}-{'d' * 16}-01"
 
 
 def intent(number: int, amount_minor: int = 1234, *, terminal: str = TERMINAL, shard: int = 0) -> Intent:
@@ -70,7 +72,7 @@ def approved(number: int, *, terminal: str = TERMINAL, trace: str = "") -> Outco
     return Outcome(at_ms=NOON_MS + number, id=id, state=State.APPROVED, response_code="00", trace=trace)
 
 
-def close(totals: Totals, *, batch: str = "000001") -> BatchClosed:
+def close(totals: Totals, *, batch: str = "000001", trace: str = "") -> BatchClosed:
     return BatchClosed(
         at_ms=NOON_MS + 9_000,
         terminal=TERMINAL,
@@ -82,6 +84,7 @@ def close(totals: Totals, *, batch: str = "000001") -> BatchClosed:
         rrn=format_rrn(0, 99),
         currency="156",
         totals=totals,
+        trace=trace,
     )
 
 
@@ -199,14 +202,17 @@ def test_spans_hang_below_the_records_that_carry_a_trace(engine: Engine) -> None
         "0",
         groups(
             (intent(1), approved(1, trace=TRACE), intent(2), approved(2), intent(3), approved(3, trace=NOT_SAMPLED)),
-            (close(Totals(debit_minor=3 * 1234, debit_count=3)),),
+            (close(Totals(debit_minor=3 * 1234, debit_count=3), trace=CLOSE_TRACE),),
         ),
     )
-    spans: list[Span] = tracer.take()
-    assert [(s.name, s.kind, s.context.trace_id, s.parent_id, s.attributes["lianji.entry_kind"]) for s in spans] == [
+    spans = tracer.take()
+    assert [(s.name, s.shape.kind, s.trace_id, s.parent_id, s.attributes["lianji.entry_kind"]) for s in spans] == [
         ("post to ledger", 5, "a" * 32, "b" * 16, "capture"),
-        ("post to ledger", 5, "a" * 32, "b" * 16, "settlement"),
+        ("batch closed", 5, "a" * 32, "b" * 16, "settlement"),
+        ("post to ledger", 5, "c" * 32, "d" * 16, "settlement"),
     ]
+    assert [s.links for s in spans] == [(), (TraceContext("c" * 32, "d" * 16),), ()]
+    assert spans[-1].attributes["lianji.entries"] == 3
     books.apply("0", groups((intent(1), approved(1, trace=TRACE))))
     assert tracer.take() == []
 

@@ -29,7 +29,8 @@ from contracts.identity import shard_of
 from contracts.pan import sealed_with
 from iso8583 import Field60, Keys62, Message, Totals48, Value
 from runtime.bus import NoAnswer, NotDelivered, Request
-from runtime.tracing import Parent, Span, TraceContext, Tracer
+from runtime.trace_context import TraceContext
+from runtime.tracing import Parent, Span, Tracer
 from security_module import Purpose, SecurityModule, WrappedKey
 from terminal_gw.answers import Sealer
 from terminal_gw.handlers import NatsIngress
@@ -595,7 +596,7 @@ async def test_an_answered_message_is_one_line_without_card_data(line: Line) -> 
         await gateway.answer(terminal.sale())
     (row,) = lines
     assert isinstance(row.pop("duration_ms"), float)
-    (root,) = (span for span in gateway.tracer.take() if span.name == "receive frame")
+    (root,) = (span for span in gateway.tracer.take() if not span.parent_id)
     assert row == {
         "event": "answered",
         "log_level": "info",
@@ -616,18 +617,23 @@ async def test_spans_of_a_swipe(line: Line) -> None:
     body = iso8583.encode(terminal.sale())
     await gateway.pipeline.handle(iso8583.decode(body), body, Ingress("nats", "x", above))
     spans = {span.name: span for span in gateway.tracer.take()}
-    assert set(spans) == {"receive frame", "verify MAC", "translate PIN", "authorize", "send answer"}
-    root = spans.pop("receive frame")
+    root = spans.pop("process terminal.v1.{terminal}.request")
+    assert set(spans) == {"verify MAC", "translate PIN", "send auth.v1.{shard}.authorize", "send answer"}
     assert (root.context.trace_id, root.parent_id) == (above.trace_id, above.span_id)
-    assert all(span.parent_id == root.context.span_id for span in spans.values())
+    assert all(span.parent_id == root.span_id for span in spans.values())
     asked_with = gateway.switch.trace[-1]
     assert isinstance(asked_with, Span)
-    assert asked_with.context == spans["authorize"].context
-    assert {key: root.attributes[key] for key in ("terminal", "rrn", "response_code")} == {
-        "terminal": terminal.tid,
-        "rrn": "000000000001",
-        "response_code": "00",
+    assert asked_with.context == spans["send auth.v1.{shard}.authorize"].context
+    assert root.attributes == {
+        "lianji.mti": "0200",
+        "lianji.terminal": terminal.tid,
+        "lianji.kind": "sale",
+        "lianji.entry_mode": "021",
+        "lianji.institution": "huaxing",
+        "lianji.rrn": "000000000001",
+        "lianji.response_code": "00",
     }
+    assert root.error_text == ""
     assert CARD.pan.clear() not in str([span.attributes for span in (root, *spans.values())])
 
 

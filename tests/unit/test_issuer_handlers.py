@@ -31,7 +31,7 @@ from runtime.bus import Request
 from runtime.log import Fenced, GroupLog, Position, decode_group
 from runtime.memory_log import MemoryLog, Trap
 from runtime.ownership import Term
-from runtime.tracing import Span, Tracer
+from runtime.tracing import CLIENT, Shape, Span, Tracer
 from security_module import PinFormat, Purpose, SecurityModule
 from tests.support_keys import MemoryBucket, banks_rings
 
@@ -319,16 +319,27 @@ async def test_an_unreadable_request_is_a_format_error_without_a_record(body: by
 
 async def test_spans_and_their_parents() -> None:
     desk = Desk()
-    parent = desk.tracer.span("request issuer", kind="client")
+    parent = desk.tracer.span(Shape("ask", CLIENT))
     await desk.handlers.authorize(Request("s", codec.encode(request()), parent.context, 0))
     spans: dict[str, Span] = {span.name: span for span in desk.tracer.take()}
-    top = spans["authorize at issuer"]
+    top = spans.pop("process issuer.v1.{institution}.authorize")
     assert top.parent_id == parent.context.span_id
-    assert spans["verify PIN"].parent_id == spans["append to ledger"].parent_id == top.context.span_id
-    assert spans["append to ledger"].attributes["group.records"] == 1
-    assert top.attributes["response_code"] == "00"
+    assert set(spans) == {"check card", "verify PIN", "decide", "append ledger.v1.{institution}"}
+    assert {span.parent_id for span in spans.values()} == {top.span_id}
+    appended = spans["append ledger.v1.{institution}"].attributes
+    assert appended["lianji.group.records"] == appended["lianji.group.sequence"] == 1
+    assert appended["lianji.group.wait_us"] == 0, "the log was idle"
+    assert top.attributes == {"lianji.kind": "sale", "lianji.rrn": "000000000001", "lianji.response_code": "00"}
+    assert top.error_text == ""
     (posting,) = desk.log.records()
-    assert posting.trace == top.context.traceparent
+    assert posting.trace == top.traceparent
+
+
+async def test_a_decline_is_an_error_with_its_code() -> None:
+    desk = Desk()
+    await desk.authorize(card=card(pin_block=module.encrypt_pin(ZONE, "112233", PAN)))
+    top = desk.tracer.take()[-1]
+    assert (top.attributes["lianji.response_code"], top.error_text) == ("55", "55")
 
 
 async def test_nothing_of_the_card_is_in_logs_spans_or_ledger(monkeypatch: pytest.MonkeyPatch) -> None:

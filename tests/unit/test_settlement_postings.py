@@ -184,7 +184,7 @@ def test_the_trace_of_a_sale_reaches_its_settlement() -> None:
     book = posted(intent(), approved(), closed(1234, 1))
     assert book.posted == [
         Posted(SALE_TRACE, EntryKind.CAPTURE, 1, "000000000001"),
-        Posted(SALE_TRACE, EntryKind.SETTLEMENT, 1, "000000000001"),
+        Posted(SALE_TRACE, EntryKind.SETTLEMENT, 1, "000000000001", caused_by=CLOSE_TRACE),
         Posted(CLOSE_TRACE, EntryKind.SETTLEMENT, 1, "000000000009"),
     ]
 

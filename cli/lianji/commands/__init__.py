@@ -9,6 +9,7 @@ MODULES = (
     "close",
     "slip",
     "trace",
+    "traces",
     "journal",
     "card",
     "summary",

@@ -19,7 +19,7 @@ from lianji.stack import Stack
 from runtime.rights import inbox
 from security_module import NOTICE
 
-DEFAULT_PORT = 8583
+DEFAULT_PORT, OTLP_PORT = 8583, 4318
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +53,14 @@ def register(app: typer.Typer) -> None:
         """Start broker and services as local processes; Ctrl-C drains and stops them."""
         checks.make_data_dir(data_dir)
         tls_port = _hold(data_dir, 0, usual=tls_door.DEFAULT_PORT) if tls else None
-        asyncio.run(_up(data_dir, _hold(data_dir, port), tls_port, keys, json))
+        stack = Stack(
+            data_dir,
+            port=_hold(data_dir, port),
+            tls_port=tls_port,
+            otlp_port=_hold(data_dir, 0, usual=OTLP_PORT),
+            keys=keys,
+        )
+        asyncio.run(_up(stack, json))
 
 
 def _hold(data_dir: Path, number: int, *, usual: int = DEFAULT_PORT) -> HeldPort:
@@ -67,12 +74,11 @@ def _hold(data_dir: Path, number: int, *, usual: int = DEFAULT_PORT) -> HeldPort
     return HeldPort()
 
 
-async def _up(data_dir: Path, port: HeldPort, tls_port: HeldPort | None, keys: Path | None, json: bool) -> None:
+async def _up(stack: Stack, json: bool) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    stack = Stack(data_dir, port=port, tls_port=tls_port, keys=keys)
     sys.stderr.write(f"lianji: starting on {stack.data_dir} ({NOTICE})\n")
     starting = asyncio.create_task(stack.start())
     asked = asyncio.create_task(stopping.wait())
@@ -108,6 +114,7 @@ def ready_line(stack: Stack) -> str:
         "pids": {name: process.pid for name, process in info.processes.items()},
         "health": {name: process.health_url for name, process in info.processes.items() if process.health_url},
         "logs": str(stack.data_dir / "logs"),
+        "otlp": info.otlp_url,
         "traces": str(stack.data_dir / "traces"),
     }
     return msgspec.json.encode(line).decode()
@@ -124,6 +131,7 @@ def ready_text(stack: Stack) -> str:
         f"{secure}"
         f"  NATS        {info.nats_url} (subjects terminal.v1.<terminal>.request; each identity has a key: docs/adr/0013)\n"
         f"              to look around, if you have the nats CLI: nats --server {info.nats_url} --nkey {stack.auditor_key} --inbox-prefix {inbox(AUDITOR)} micro ls\n"
+        f"  traces      {info.otlp_url}/v1/traces takes anybody's (OTLP over HTTP); lianji traces{option}\n"
         f"  logs        {stack.data_dir / 'logs'}\n"
         f"  next        lianji swipe{option} --card debit-1 --amount 12.34 --pin 123456\n"
         f"              lianji load{option} --concurrency 16 --duration 10 · lianji verify{option}\n"

@@ -37,6 +37,10 @@ TERMINAL_REQUESTS = "terminal.v1.*.request"
 TERMINAL_QUEUE = "terminal-gw"
 
 
+TERMINAL_REQUEST_TEMPLATE = "terminal.v1.{terminal}.request"
+"""Templates name what differs from subject to subject: for the names of spans, which are of low cardinality."""
+
+
 def terminal_request(terminal: str) -> str:
     return f"terminal.v1.{token(terminal)}.request"
 
@@ -49,6 +53,10 @@ def auth(shard: int, operation: str) -> str:
     return f"auth.v1.{shard}.{operation}"
 
 
+def auth_template(operation: str) -> str:
+    return f"auth.v1.{{shard}}.{operation}"
+
+
 # Issuers: only the owner of the institution's ledger subscribes.
 ISSUER_OPERATIONS = ("authorize", "reverse")
 
@@ -57,7 +65,14 @@ def issuer(institution: str, operation: str) -> str:
     return f"issuer.v1.{token(institution)}.{operation}"
 
 
+def issuer_template(operation: str) -> str:
+    return f"issuer.v1.{{institution}}.{operation}"
+
+
 # The logs.
+JOURNAL_TEMPLATE, LEDGER_TEMPLATE = "journal.v1.{shard}", "ledger.v1.{institution}"
+
+
 def journal(shard: int) -> str:
     return f"journal.v1.{shard}"
 

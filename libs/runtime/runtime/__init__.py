@@ -8,7 +8,8 @@ jetstream    LogStore on a JetStream stream          memory_log  LogStore in mem
 ownership    leases, terms of office, take-over      snapshots   the state of a log at a sequence
 projection   a durable follower of a log, checkpointed in its own SQL          sql  its engines
 provision    streams, buckets and consumers, made by a short-lived step
-tracing      light spans, W3C context                otlp        their export as OTLP/JSON
+tracing, trace_context    spans, recorded next to free; W3C context      append_spans  what a span says of an append
+span_queue, otlp          ended spans, bounded; as OTLP/JSON            exporting, collector_line, otel_environment   their way to a collector
 logs, masking, tracebacks, escaped                   what a process says, without card data; its exceptions, and those that nobody caught
 health, settings, clock, coredumps, descriptors, service        one process from start to drain
 """

@@ -23,8 +23,9 @@ from runtime.client import PathClient, header_value, nobody_there
 from runtime.discovery import Discovery, configuration
 from runtime.identity import HOW_TO_GET_A_KEY, Identity
 from runtime.rights import inbox
-from runtime.serving import DEADLINE, ERROR_NAME, TRACEPARENT, Handler, Request, Serving
-from runtime.tracing import Parent, Span, TraceContext
+from runtime.serving import DEADLINE, ERROR_NAME, Handler, Request, Serving
+from runtime.trace_context import TRACEPARENT, TRACESTATE
+from runtime.tracing import Parent
 
 __all__ = [
     "Bus",
@@ -180,8 +181,8 @@ class Bus:
         """The answer's bytes; raises NotDelivered or NoAnswer."""
         deadline = int((time.time() + timeout_s) * 1000)
         if trace is not None:
-            context: TraceContext = trace.context if type(trace) is Span else trace  # type: ignore[assignment]
-            header = f"NATS/1.0\r\n{DEADLINE}: {deadline}\r\n{TRACEPARENT}: {context.traceparent}\r\n\r\n".encode()
+            state = f"{TRACESTATE}: {trace.state}\r\n" if trace.state else ""
+            header = f"NATS/1.0\r\n{DEADLINE}: {deadline}\r\n{TRACEPARENT}: {trace.traceparent}\r\n{state}\r\n".encode()
         else:
             header = f"NATS/1.0\r\n{DEADLINE}: {deadline}\r\n\r\n".encode()
         answer = await self.exchange(subject, body, header, timeout_s)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-LONGEST_PAN = 19
+SHORTEST_PAN, LONGEST_PAN = 13, 19
 _DIGIT_RUN = re.compile(r"(?<!\d)(\d{13,})(?:([Dd=])\d*)?")
 """Card numbers have 13 to 19 digits; a reference number (RRN) has 12 and survives. A longer run may hold one anywhere, as a frame in hex
 does. Behind a separator stands the rest of a track 2 (ISO/IEC 7813)."""
@@ -25,7 +25,7 @@ def mask(text: str) -> str:
     >>> mask("6291010000000018D3512101123 and b'\\\\x16b\\\\x91' and pin=123456")
     "629101******0018D**** and b'…' and pin=****"
     """
-    if len(text) >= 13:
+    if len(text) >= SHORTEST_PAN:
         text = _DIGIT_RUN.sub(_run, text)
     if "b'" in text or 'b"' in text:
         text = _BYTES.sub("b'…'", text)

@@ -17,10 +17,10 @@ import uvloop
 
 from runtime import coredumps, escaped, logs
 from runtime.bus import Bus, BusError, NotDelivered, Request
+from runtime.exporting import Exporter
 from runtime.health import Health
 from runtime.identity import SeedOf, identities_for
 from runtime.jetstream import Bucket, JetStreamLog, open_bucket, open_lease
-from runtime.otlp import Exporter
 from runtime.ownership import Machine, Office, Owner
 from runtime.settings import BaseSettings, SettingsError, load
 from runtime.snapshots import BucketSnapshots
@@ -44,6 +44,7 @@ class Service(Generic[C]):
         self.buses = {bus.identity: bus for bus in buses}
         """A connection for each identity of this process."""
         self.tracer = Tracer(name, instance)
+        self.exporter = Exporter(self.tracer)
         self.health = Health()
         for bus in buses:
             self.health.check("broker" if len(buses) == 1 else f"broker, as {bus.identity}", bus.alive)
@@ -184,7 +185,7 @@ async def _main(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identiti
         log.error("cannot start", reason=str(error))
         return 2 if isinstance(error, SettingsError) else 1
     service = Service(name, instance, settings, buses)
-    exporter = asyncio.create_task(Exporter(service.tracer, instance, settings.trace_dir).run())
+    exporter = asyncio.create_task(service.exporter.run())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stopping.set)

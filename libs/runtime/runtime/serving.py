@@ -15,7 +15,7 @@ from runtime import logs
 from runtime.bus_errors import BusError
 from runtime.client import PathClient, header_block, header_value
 from runtime.rights import INBOX
-from runtime.tracing import TraceContext, parse_traceparent
+from runtime.trace_context import TRACEPARENT, TRACESTATE, TraceContext, parse_traceparent
 
 log = logs.get("bus")
 
@@ -25,8 +25,8 @@ MILLISECONDS = 13
 """Digits of them, until the year 2286."""
 ERROR = "Lianji-Error"
 """Header of an empty answer: the handler failed; the outcome is unknown."""
-TRACEPARENT = "traceparent"
-DEADLINE_NAME, ERROR_NAME, TRACEPARENT_NAME = DEADLINE.encode(), ERROR.encode(), TRACEPARENT.encode()
+DEADLINE_NAME, ERROR_NAME = DEADLINE.encode(), ERROR.encode()
+_TRACEPARENT_NAME, _TRACESTATE_NAME = TRACEPARENT.encode(), TRACESTATE.encode()
 
 MOST_WAITING = 65_536
 """Requests of one subject that wait for a slot; above that they are refused at once."""
@@ -44,6 +44,10 @@ def may_be_answered(subject: str, reply: str) -> bool:
         return True
     log.warning("request refused: its answer would not go to an inbox", subject=subject, reply=reply)
     return False
+
+
+def _context(header: bytes) -> TraceContext | None:
+    return parse_traceparent(header_value(header, _TRACEPARENT_NAME), header_value(header, _TRACESTATE_NAME))
 
 
 class Request:
@@ -135,7 +139,7 @@ class Serving:
         request = Request(
             message.subject,
             message.data,
-            parse_traceparent(header_value(header, TRACEPARENT_NAME)) if header else None,
+            _context(header) if header else None,
             int(deadline) if len(deadline) <= MILLISECONDS and deadline.isascii() and deadline.isdigit() else 0,
         )
         if request.remaining_s() <= 0:

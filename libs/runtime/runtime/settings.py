@@ -31,8 +31,6 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: str = ".lianji"
     run_dir: str = ""
     """Where to write `<instance>.json` with the process id and the ports taken; empty: nowhere."""
-    trace_dir: str = ""
-    """Where to write spans as OTLP/JSON lines; empty: nowhere. `OTEL_EXPORTER_OTLP_ENDPOINT` exports over HTTP as well."""
     log_level: str = "info"
 
 

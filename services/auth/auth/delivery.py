@@ -13,7 +13,8 @@ from contracts.journal import Reversed
 from runtime import logs
 from runtime.bus import BusError
 from runtime.ownership import Term
-from runtime.tracing import Tracer, parse_traceparent
+from runtime.trace_context import parse_traceparent
+from runtime.tracing import Shape, Tracer
 
 log = logs.get("delivery")
 
@@ -24,12 +25,20 @@ class Delivery:
     """One institution's queue of reversals during one term. The queue itself is state: ids that the journal calls REVERSING."""
 
     def __init__(
-        self, term: Term[Shard], institution: str, issuers: Issuers, tracer: Tracer, now_ms: Callable[[], int]
+        self,
+        term: Term[Shard],
+        institution: str,
+        issuers: Issuers,
+        *,
+        tracer: Tracer,
+        shape: Shape,
+        now_ms: Callable[[], int],
     ) -> None:
         self._term = term
         self._institution = institution
         self._issuers = issuers
         self._tracer = tracer
+        self._shape = shape
         self._now_ms = now_ms
         self._news = asyncio.Event()
 
@@ -57,10 +66,7 @@ class Delivery:
         await self._term.flushed()
         transaction = self._term.state.transactions[id_]
         span = self._tracer.span(
-            "deliver reversal",
-            parent=parse_traceparent(transaction.trace),
-            kind="client",
-            attributes={"lianji.institution": self._institution, "lianji.rrn": transaction.rrn},
+            self._shape, parent=parse_traceparent(transaction.trace), attributes={"lianji.rrn": transaction.rrn}
         )
         with span:
             request = IssuerReverseRequest(transaction=id_, reason=transaction.response_code or rc.NO_ISSUER_REPLY)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from auth import unreadable
+from auth import spans, unreadable
 from auth.delivery import LONGEST_PAUSE_S, Delivery
 from auth.domain import authorize, reverse, settle, terminals
 from auth.domain.register import Register
@@ -15,6 +15,7 @@ from auth.domain.state import Shard, Transaction
 from auth.issuers import Issuers
 from contracts import subjects
 from contracts.authorization import (
+    BALANCED,
     AuthorizeReply,
     AuthorizeRequest,
     IssuerRequest,
@@ -27,7 +28,8 @@ from contracts.codec import encode
 from contracts.identity import transaction_id
 from contracts.journal import Record
 from contracts.reading import reader
-from runtime import logs
+from contracts.response_codes import APPROVED
+from runtime import append_spans, logs
 from runtime.bus import Bus, NoAnswer, NotDelivered, Request, Serving
 from runtime.log import Appended, LogError
 from runtime.ownership import Term
@@ -40,18 +42,6 @@ _reverse = reader(ReverseRequest)
 _sign_on = reader(SignOnRequest)
 _sign_off = reader(SignOffRequest)
 _settle = reader(SettleRequest)
-
-
-def _end(span: Span, future: asyncio.Future[Appended]) -> None:
-    error = None if future.cancelled() else future.exception()
-    if future.cancelled() or error is not None:
-        span.error(type(error).__name__ if error else "cancelled")
-    else:
-        appended = future.result()
-        span.set("lianji.group.records", appended.records)
-        span.set("lianji.group.wait_us", max(appended.sent_ns - span.start_ns, 0) // 1000)
-        span.set("lianji.journal.sequence", appended.sequence)
-    span.end()
 
 
 class ShardOffice:
@@ -75,6 +65,8 @@ class ShardOffice:
         self._tracer = tracer
         self._now_ms = now_ms
         self._concurrency = concurrency
+        self._processing, self._appending = spans.processing(shard), spans.appending(shard)
+        self._sending = {institution: spans.sending(institution) for institution in register.institutions}
         self._servings: list[Serving] = []
         self._deliveries: dict[str, Delivery] = {}
         self._workers: list[asyncio.Task[None]] = []
@@ -95,7 +87,10 @@ class ShardOffice:
             log.warning("open intents of a former owner are reversed", shard=self._number, count=len(left))
             await term.append(left)
         self._deliveries = {
-            i: Delivery(term, i, self._issuers, self._tracer, self._now_ms) for i in self._register.institutions
+            i: Delivery(
+                term, i, self._issuers, tracer=self._tracer, shape=self._sending[i]["reverse"], now_ms=self._now_ms
+            )
+            for i in self._register.institutions
         }
         self._workers = [asyncio.create_task(self._deliver(d)) for d in self._deliveries.values()]
         handlers = {
@@ -138,12 +133,12 @@ class ShardOffice:
                 delivery.notify()
 
     def _append(
-        self, span: Span, name: str, records: Sequence[Record], *, handed_over: asyncio.Future[None] | None = None
+        self, span: Span, what: str, records: Sequence[Record], *, handed_over: asyncio.Future[None] | None = None
     ) -> asyncio.Future[Appended]:
         """Journals `records`: they are applied now, and durable when the future is done. The span shows the wait for their group."""
-        child = self._tracer.span(name, parent=span, kind="producer")
+        child = self._tracer.span(self._appending[what], parent=span)
         future = self._office_term.append(records, handed_over=handed_over)
-        future.add_done_callback(partial(_end, child))
+        future.add_done_callback(partial(append_spans.end, child))
         return future
 
     # ------------------------------------------------------------------ authorize
@@ -151,13 +146,11 @@ class ShardOffice:
     async def on_authorize(self, request: Request) -> bytes:
         """AuthorizeRequest → AuthorizeReply."""
         message = _authorize(request.body)
-        with self._tracer.span("decide authorization", parent=request.trace, kind="server") as span:
+        with self._tracer.span(self._processing["authorize"], parent=request.trace) as span:
             reply = await self._authorize(message, span)
-            span.set("lianji.rrn", reply.rrn)
-            span.set("lianji.response_code", reply.response_code)
-            span.set("lianji.institution", reply.institution)
-            if reply.response_code != "00":
-                span.error(reply.response_code)
+            self._say(span, message.kind.value, reply.rrn, reply.response_code)
+            if reply.institution:
+                span.set("lianji.institution", reply.institution)
             log.info(
                 "authorization",
                 transaction=transaction_id(message.terminal, message.batch, message.stan),
@@ -180,6 +173,7 @@ class ShardOffice:
                 await term.prove()
                 return reply
             case authorize.Repeat(reply):
+                span.set("lianji.repeated", True)
                 await term.flushed()
                 return reply
             case authorize.Incomparable(id_, version):
@@ -190,9 +184,10 @@ class ShardOffice:
                     f"{id_}: known under version {version or '0'} of the data key, which the request does not say"
                 )
             case authorize.InFlight(id_):
+                span.set("lianji.repeated", True)
                 return await asyncio.shield(self._running[id_])
             case authorize.Decline(id_, records):
-                await self._append(span, "append to journal", records)
+                await self._append(span, "decline", records)
                 return authorize.reply_of(term.state.transactions[id_])
             case authorize.Forward():
                 return await self._run(decision, message, span)
@@ -234,7 +229,7 @@ class ShardOffice:
                 raise
             record = authorize.no_word(transaction, at_ms=self._now_ms(), trace=span.context.traceparent)
             if record is not None:
-                await self._append(span, "append reversing", [record])
+                await self._append(span, "reversing", [record])
                 self._notify()
             await term.flushed()
             return authorize.reply_of(transaction)
@@ -244,7 +239,7 @@ class ShardOffice:
         # Write ahead: the intent's group has left for the broker before the issuer is asked. Its acknowledgement overlaps the
         # issuer's work, and the outcome cannot be acknowledged before it.
         handed_over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        intent = self._append(span, "append intent", decision.records, handed_over=handed_over)
+        intent = self._append(span, "intent", decision.records, handed_over=handed_over)
         transaction = term.state.transactions[decision.id]
         await handed_over
         try:
@@ -252,7 +247,7 @@ class ShardOffice:
         finally:
             await intent
         if record is not None:
-            await self._append(span, "append outcome", [record])
+            await self._append(span, "outcome", [record])
             self._notify()
         else:
             await term.flushed()
@@ -273,8 +268,7 @@ class ShardOffice:
             card=message.card,
         )
         trace = span.context.traceparent
-        with self._tracer.span("ask issuer", parent=span, kind="client") as child:
-            child.set("lianji.institution", decision.institution)
+        with self._tracer.span(self._sending[decision.institution]["authorize"], parent=span) as child:
             try:
                 answer = await self._issuers.authorize(decision.institution, question, child)
             except NotDelivered:
@@ -284,14 +278,25 @@ class ShardOffice:
                 child.error("NoAnswer")
                 return authorize.no_word(transaction, at_ms=self._now_ms(), trace=trace)
             child.set("lianji.response_code", answer.response_code)
+            if answer.response_code != APPROVED:
+                child.error(answer.response_code)
         return authorize.conclude(transaction, answer, at_ms=self._now_ms(), trace=trace)
 
     # ------------------------------------------------------------------ the rest
 
+    def _say(self, span: Span, kind: str, rrn: str, code: str) -> None:
+        """What the span of an answer tells; `code` is field 39, or of a settlement the result digit."""
+        span.set("lianji.kind", kind)
+        span.set("lianji.response_code", code)
+        if rrn:
+            span.set("lianji.rrn", rrn)
+        if code not in (APPROVED, BALANCED):
+            span.error(code)
+
     async def _decided(self, span: Span, decision: Any) -> bytes:
         """Makes a decision's records durable, or proves that what it rests on is still ours to say, and answers."""
         if decision.records:
-            await self._append(span, "append to journal", decision.records)
+            await self._append(span, "other", decision.records)
             self._notify()
         else:
             await self._office_term.prove()
@@ -300,7 +305,7 @@ class ShardOffice:
     async def on_reverse(self, request: Request) -> bytes:
         """ReverseRequest → ReverseReply."""
         message = _reverse(request.body)
-        with self._tracer.span("decide reversal", parent=request.trace, kind="server") as span:
+        with self._tracer.span(self._processing["reverse"], parent=request.trace) as span:
             decision = reverse.decide(
                 self._register,
                 self._office_term.state,
@@ -318,12 +323,13 @@ class ShardOffice:
                 repeated=not decision.records,
                 trace_id=span.context.trace_id,
             )
+            self._say(span, "reversal", decision.reply.rrn, decision.reply.response_code)
             return await self._decided(span, decision)
 
     async def on_sign_on(self, request: Request) -> bytes:
         """SignOnRequest → SignOnReply."""
         message = _sign_on(request.body)
-        with self._tracer.span("decide sign-on", parent=request.trace, kind="server") as span:
+        with self._tracer.span(self._processing["sign-on"], parent=request.trace) as span:
             state, trace = self._office_term.state, span.context.traceparent
             decision = terminals.sign_on(
                 self._register, state, self._number, message, at_ms=self._now_ms(), trace=trace
@@ -331,20 +337,22 @@ class ShardOffice:
             log.info(
                 "sign-on", terminal=message.terminal, code=decision.reply.response_code, batch=decision.reply.batch
             )
+            self._say(span, "sign-on", decision.reply.rrn, decision.reply.response_code)
             return await self._decided(span, decision)
 
     async def on_sign_off(self, request: Request) -> bytes:
         """SignOffRequest → SignOffReply."""
         message = _sign_off(request.body)
-        with self._tracer.span("decide sign-off", parent=request.trace, kind="server") as span:
+        with self._tracer.span(self._processing["sign-off"], parent=request.trace) as span:
             decision = terminals.sign_off(self._register, message, at_ms=self._now_ms(), trace=span.context.traceparent)
             log.info("sign-off", terminal=message.terminal, code=decision.reply.response_code)
+            self._say(span, "sign-off", decision.reply.rrn, decision.reply.response_code)
             return await self._decided(span, decision)
 
     async def on_settle(self, request: Request) -> bytes:
         """SettleRequest → SettleReply. Waits for the batch's open intents: the totals are compared when each has an outcome."""
         message = _settle(request.body)
-        with self._tracer.span("close batch", parent=request.trace, kind="server") as span:
+        with self._tracer.span(self._processing["settle"], parent=request.trace) as span:
             while True:
                 state, trace = self._office_term.state, span.context.traceparent
                 decision = settle.decide(
@@ -361,4 +369,5 @@ class ShardOffice:
                 rrn=decision.reply.rrn,
                 repeated=not decision.records,
             )
+            self._say(span, "settlement", decision.reply.rrn, decision.reply.result)
             return await self._decided(span, decision)

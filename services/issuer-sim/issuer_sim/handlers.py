@@ -19,13 +19,14 @@ from contracts.authorization import IssuerReply, IssuerRequest, IssuerReverseRep
 from contracts.ledger import LedgerRecord
 from contracts.pan import Pan
 from contracts.reading import UnreadableError, reader
+from issuer_sim import spans
 from issuer_sim.cards import CardOnFile
 from issuer_sim.checks import CardChecks, expired
 from issuer_sim.domain.accounts import State
 from issuer_sim.domain.decide import Decision, decide, decide_reverse
 from issuer_sim.domain.facts import NO_EVIDENCE, Asked, Evidence
 from issuer_sim.domain.scripted import PLAIN, Script, script_for
-from runtime import logs
+from runtime import append_spans, logs
 from runtime.bus import Request
 from runtime.log import Appended
 from runtime.tracing import Span, Tracer
@@ -64,6 +65,8 @@ class Handlers:
         self._ledger = ledger
         self._tracer = tracer
         self._now_ms = now_ms
+        self._processing = spans.processing(bank.institution)
+        self._appending = spans.appending(bank.institution)
         self._closing = asyncio.Event()
 
     def close(self) -> None:
@@ -72,13 +75,14 @@ class Handlers:
 
     async def authorize(self, request: Request) -> bytes | None:
         """IssuerRequest → IssuerReply."""
-        with self._span("authorize at issuer", request) as span:
+        with self._tracer.span(self._processing["authorize"], parent=request.trace) as span:
             try:
                 asked = _authorize(request.body)
             except UnreadableError as error:
                 _unreadable(request, error, span)
                 return codec.encode(IssuerReply(response_code=rc.FORMAT_ERROR))
-            span.set("transaction", asked.transaction)
+            span.set("lianji.kind", asked.kind.value)
+            span.set("lianji.rrn", asked.rrn)
             script = script_for(asked.amount_minor) if self._bank.scripted else PLAIN
             if script.decide_after_s and await self._closed_within(script.decide_after_s):
                 return None
@@ -89,13 +93,14 @@ class Handlers:
 
     async def reverse(self, request: Request) -> bytes | None:
         """IssuerReverseRequest → IssuerReverseReply."""
-        with self._span("reverse at issuer", request) as span:
+        with self._tracer.span(self._processing["reverse"], parent=request.trace) as span:
             try:
                 asked = _reverse(request.body)
             except UnreadableError as error:
                 _unreadable(request, error, span)
                 return codec.encode(IssuerReverseReply(response_code=rc.FORMAT_ERROR))
-            span.set("transaction", asked.transaction)
+            span.set("lianji.kind", "reversal")
+            span.set("lianji.transaction", asked.transaction)
             decision = decide_reverse(
                 self._ledger.state,
                 asked.transaction,
@@ -122,25 +127,25 @@ class Handlers:
         state = self._ledger.state
         repeated = asked.transaction in state.transactions
         evidence = NO_EVIDENCE if card is None or repeated else self._examine(asked, card, at_ms, span)
-        return decide(state, facts, evidence, script)
+        with self._tracer.span(spans.DECIDE, parent=span):
+            return decide(state, facts, evidence, script)
 
     def _examine(self, asked: IssuerRequest, card: CardOnFile, at_ms: int, span: Span) -> Evidence:
-        card_ok = self._bank.checks.card_ok(asked.card, asked.entry_mode)
-        with self._tracer.span("verify PIN", parent=span) as verifying:
+        with self._tracer.span(spans.CHECK_CARD, parent=span):
+            card_ok = self._bank.checks.card_ok(asked.card, asked.entry_mode)
+            is_expired = expired(asked.card, card, at_ms)
+        with self._tracer.span(spans.VERIFY_PIN, parent=span) as verifying:
             pin = self._bank.checks.pin(asked.card, card)
-            verifying.set("pin", pin.value)
-        return Evidence(expired=expired(asked.card, card, at_ms), card_ok=card_ok, pin=pin)
+            verifying.set("lianji.pin_check", pin.value)
+        return Evidence(expired=is_expired, card_ok=card_ok, pin=pin)
 
     async def _stand(self, records: Sequence[LedgerRecord], parent: Span) -> None:
         """Returns when the records, or else all that memory answers from, are acknowledged; raises LogError when the term is over."""
         if not records:
             await self._ledger.flushed()
             return
-        with self._tracer.span("append to ledger", parent=parent) as span:
-            appended = await self._ledger.append(records)
-            span.set("group.sequence", appended.sequence)
-            span.set("group.records", appended.records)
-            span.set("group.waited_us", max(0, appended.sent_ns - span.start_ns) // 1000)
+        with self._tracer.span(self._appending, parent=parent) as span:
+            append_spans.tell(span, await self._ledger.append(records))
 
     async def _answer(self, transaction: str, decision: Decision, span: Span) -> bytes | None:
         if decision.reply is None:
@@ -159,12 +164,10 @@ class Handlers:
             return False
         return True
 
-    def _span(self, name: str, request: Request) -> Span:
-        attributes: dict[str, str | int | float | bool] = {"institution": self._bank.institution}
-        return self._tracer.span(name, parent=request.trace, kind="server", attributes=attributes)
-
     def _report(self, event: str, transaction: str, code: str, span: Span) -> None:
-        span.set("response_code", code)
+        span.set("lianji.response_code", code or "none")
+        if code != rc.APPROVED:
+            span.error(code or "no answer, as scripted")
         log.info(
             event,
             institution=self._bank.institution,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from receipts import spans
 from receipts.domain.filing import File, FilingError, Names, Slip
 from receipts.store import SlipStore
 from runtime.projection import ProjectedGroup, ProjectionError
-from runtime.tracing import Tracer, parse_traceparent
+from runtime.trace_context import parse_traceparent
+from runtime.tracing import Tracer
 
 
 def _fresh(groups: Sequence[ProjectedGroup], checkpoint: int) -> list[ProjectedGroup]:
@@ -63,8 +65,6 @@ class SlipProjection:
         parent = parse_traceparent(slip.trace)
         if parent is None or not parent.sampled:
             return
-        span = self._tracer.span(
-            "render slips", parent=parent, kind="consumer", attributes={"lianji.rrn": slip.facts.rrn}
-        )
+        span = self._tracer.span(spans.RENDER_SLIPS, parent=parent, attributes={"lianji.rrn": slip.facts.rrn})
         span.start_ns = started_ns  # the work that it tells of began with the list of groups
         span.end()

@@ -6,7 +6,9 @@ import time
 from collections.abc import Sequence
 
 from runtime.projection import ProjectedGroup, ProjectionError
-from runtime.tracing import Span, Tracer, parse_traceparent
+from runtime.trace_context import parse_traceparent
+from runtime.tracing import Tracer
+from settlement import spans
 from settlement.domain.book import Book
 from settlement.domain.ledger import Posted, PostingError
 from settlement.domain.postings import post
@@ -65,15 +67,17 @@ class LedgerProjection:
         parent = parse_traceparent(posted.trace)
         if parent is None or not parent.sampled:
             return
-        span: Span = self._tracer.span(
-            "post to ledger",
+        cause = parse_traceparent(posted.caused_by)
+        span = self._tracer.span(
+            spans.POST if cause is None else spans.BATCH_CLOSED,
             parent=parent,
-            kind="consumer",
             attributes={
                 "lianji.entry_kind": posted.kind.value,
                 "lianji.entries": posted.entries,
                 "lianji.rrn": posted.rrn,
             },
         )
+        if cause is not None:
+            span.links = (cause,)
         span.start_ns = started_ns  # the work that it tells of began with the list of groups
         span.end()

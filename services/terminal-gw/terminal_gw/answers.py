@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import iso8583
-from contracts.response_codes import FORMAT_ERROR
+from contracts.authorization import BALANCED
+from contracts.response_codes import APPROVED, FORMAT_ERROR
 from iso8583 import Field60, FormatError, Message, Value
 from security_module import Key, MacAlgorithm, SecurityModule
 
@@ -38,6 +39,11 @@ class Answer:
     rrn: str = ""
     code: str = field(default="")
     """Field 39, or for a settlement the result digit; for logs and spans."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it says anything but yes."""
+        return self.code not in (APPROVED, BALANCED)
 
 
 def repeated(request: Message) -> dict[int, Value]:

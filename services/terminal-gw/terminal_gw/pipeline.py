@@ -16,7 +16,7 @@ from runtime import logs
 from runtime.bus import NoAnswer
 from runtime.tracing import Span
 from security_module import Key, MacAlgorithm
-from terminal_gw import management, sales, settlement, terminal_keys
+from terminal_gw import management, sales, settlement, spans, terminal_keys
 from terminal_gw.answers import SIGN_ON_AGAIN, Answer, Refusal, Sealer, repeated
 from terminal_gw.requests import Desk, Exchange, Handler, Ingress
 from terminal_gw.sessions import Session
@@ -36,6 +36,15 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("0820", "002"): management.sign_off,
     ("0820", "301"): management.echo,
 }
+KINDS: dict[Handler, str] = {
+    sales.authorize: "",  # the request says
+    sales.reverse: "reversal",
+    settlement.settle: "settlement",
+    management.sign_on: "sign-on",
+    management.sign_off: "sign-off",
+    management.echo: "echo",
+}
+"""What spans call the exchange (`lianji.kind`)."""
 PROFILE_MTIS = frozenset({"0100", "0200", "0220", "0320", "0400", "0500", "0800", "0820"})
 """Requests that the protocol knows. One of these that is not served is answered 40, any other 30."""
 
@@ -71,13 +80,10 @@ class Pipeline:
         """The answer's body, or None when the outcome is unknown. `body` is the message's encoding; FormatError when its MTI is no request's."""
         started = time.perf_counter()
         iso8583.reply_mti(message.mti)
-        attributes: dict[str, str | int | float | bool] = {
-            "ingress": ingress.name,
-            "mti": message.mti,
-            "terminal": message.text(41),
-        }
         with self._desk.tracer.span(
-            "receive frame", parent=ingress.trace, kind="server", attributes=attributes
+            spans.RECEIVE[ingress.name],
+            parent=ingress.trace,
+            attributes={"lianji.mti": message.mti, "lianji.terminal": message.text(41)},
         ) as span:
             outcome, keys = await self._outcome(message, body, span)
             if outcome is None:
@@ -131,6 +137,8 @@ class Pipeline:
         handler = HANDLERS.get((message.mti, sixty.network_code)) or HANDLERS.get((message.mti, ANY))
         if handler is None:
             return Refusal(rc.FUNCTION_NOT_SUPPORTED, "60.3", "this kind of message is not served")
+        if kind := KINDS[handler]:
+            span.set("lianji.kind", kind)
         try:
             return await handler(self._desk, Exchange(message, terminal, keys, sixty, span))
         except NoAnswer:  # of the sessions' bucket; what the switch leaves unanswered has become a value before
@@ -151,7 +159,7 @@ class Pipeline:
         """The session whose MAC key made field 64, or a refusal."""
         desk, tid = self._desk, terminal.tid
         block, mac = iso8583.mac_block(body), message.data(64)
-        with desk.tracer.span("verify MAC", parent=span) as verifying:
+        with desk.tracer.span(spans.VERIFY_MAC, parent=span) as verifying:
             try:
                 remembered = desk.sessions.remembered(tid)
                 if remembered is not None and desk.module.verify_mac(
@@ -174,7 +182,7 @@ class Pipeline:
     def _derived(self, message: Message, body: bytes, terminal: Terminal, span: Span) -> MessageKeys | Refusal:
         """The keys of a terminal that derives them, if they made field 64, or a refusal. Nobody has to be asked."""
         desk = self._desk
-        with desk.tracer.span("verify MAC", parent=span) as verifying:
+        with desk.tracer.span(spans.VERIFY_MAC, parent=span) as verifying:
             checked = terminal_keys.authenticated(desk.module, desk.keyring, terminal, message, iso8583.mac_block(body))
             if isinstance(checked, Refusal):
                 verifying.error(checked.code)
@@ -186,10 +194,12 @@ class Pipeline:
             answer.processing = SIGN_ON_AGAIN
 
     def _send(self, message: Message, answer: Answer, keys: MessageKeys | None, span: Span) -> bytes:
-        span.set("response_code", answer.code)
+        span.set("lianji.response_code", answer.code)
+        if answer.failed:
+            span.error(answer.code)
         if answer.rrn:
-            span.set("rrn", answer.rrn)
-        with self._desk.tracer.span("send answer", parent=span):
+            span.set("lianji.rrn", answer.rrn)
+        with self._desk.tracer.span(spans.SEND_ANSWER, parent=span):
             key, algorithm = self._mac_key(message.text(41), keys)
             return self._sealer.seal(message, answer, key, algorithm)
 
@@ -206,6 +216,11 @@ class Pipeline:
         return known.answer_mac, terminal.mac_algorithm
 
     def _undecodable(self, body: bytes, error: FormatError, ingress: Ingress) -> Received:
+        with self._desk.tracer.span(spans.RECEIVE[ingress.name], parent=ingress.trace) as span:
+            span.error(rc.FORMAT_ERROR)
+            return self._salvaged(body, error, ingress, span)
+
+    def _salvaged(self, body: bytes, error: FormatError, ingress: Ingress, span: Span) -> Received:
         started = time.perf_counter()
         read = iso8583.salvage(body)
         try:
@@ -218,13 +233,16 @@ class Pipeline:
             reason=error.reason,
             response_code=rc.FORMAT_ERROR if mti else "",
             peer=ingress.peer,
+            trace_id=span.trace_id,
         )
         if read is None or not mti:
             return Received(None)
         answer = _refused(read, Refusal.of(error))
+        span.set("lianji.mti", read.mti)
+        span.set("lianji.response_code", answer.code)
         key, algorithm = self._mac_key(read.text(41), None)
         sealed = self._sealer.seal(read, answer, key, algorithm)
-        _log_answered(read, answer, started, "")
+        _log_answered(read, answer, started, span.trace_id)
         return Received(sealed)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from contracts.response_codes import SYSTEM_MALFUNCTION
 from iso8583 import Field60, Message
-from runtime.tracing import Span, TraceContext, Tracer
+from runtime.trace_context import TraceContext
+from runtime.tracing import Span, Tracer
 from security_module import SecurityModule
 from terminal_gw.answers import Answer, Refusal
 from terminal_gw.keyring import Keyring

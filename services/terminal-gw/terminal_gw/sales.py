@@ -11,7 +11,7 @@ from contracts.money import EXPONENTS
 from contracts.pan import PinBlock
 from iso8583 import Field60, Institutions44, Message, Texts63, Value
 from security_module import PinFormatError
-from terminal_gw import terminal_keys
+from terminal_gw import spans, terminal_keys
 from terminal_gw.answers import Answer, Refusal, repeated
 from terminal_gw.domain.card import MANUAL, SWIPE, Card, Fault, read_card
 from terminal_gw.domain.host_time import host_time
@@ -34,9 +34,13 @@ async def authorize(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     asked = _read(desk, exchange)
     if isinstance(asked, Refusal):
         return asked
+    exchange.span.set("lianji.kind", asked.kind.value)
+    exchange.span.set("lianji.entry_mode", asked.entry_mode)
     reply = await desk.switch.ask("authorize", asked.merchant, asked, _authorize_replies, exchange.span)
     if isinstance(reply, Silence):
         return from_silence(reply)
+    if reply.institution:
+        exchange.span.set("lianji.institution", reply.institution)
     fields = _money_fields(desk, exchange.message, reply, institution=reply.institution)
     fields[2], fields[14] = asked.card.pan.clear(), asked.card.expiry
     if reply.authorization_code:
@@ -105,7 +109,7 @@ def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal
     if isinstance(sealed, Refusal):
         return sealed
     zone = desk.keyring.zone_pin(institution.id)
-    with desk.tracer.span("translate PIN", parent=exchange.span) as span:
+    with desk.tracer.span(spans.TRANSLATE_PIN, parent=exchange.span) as span:
         try:
             block = desk.module.translate_pin(
                 sealed,

@@ -14,6 +14,7 @@ from contracts.reading import rule
 from runtime import logs
 from runtime.bus import NoAnswer, NotDelivered
 from runtime.tracing import Parent, Span, Tracer
+from terminal_gw import spans
 
 log = logs.get("switch")
 
@@ -57,8 +58,9 @@ class Switch:
         self, operation: str, merchant: str, question: msgspec.Struct, answers: msgspec.json.Decoder[T], parent: Span
     ) -> T | Silence:
         """The answer of the merchant's shard, or why there is none. `operation` is one of subjects.AUTH_OPERATIONS."""
-        subject = subjects.auth(shard_of(merchant, self._shards), operation)
-        with self._tracer.span(operation, parent=parent, kind="client") as span:
+        shard = shard_of(merchant, self._shards)
+        subject = subjects.auth(shard, operation)
+        with self._tracer.span(spans.SEND[operation], parent=parent, attributes={"lianji.shard": shard}) as span:
             answer = await self._deliver(subject, codec.encode(question), span)
             if isinstance(answer, Silence):
                 span.error(answer.name)

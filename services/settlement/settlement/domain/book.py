@@ -90,11 +90,19 @@ class Book:
         return transaction, before
 
     def enter(
-        self, kind: EntryKind, transaction: Transaction, *, at_ms: int, debit: str, credit: str, trace: str
+        self,
+        kind: EntryKind,
+        transaction: Transaction,
+        *,
+        at_ms: int,
+        debit: str,
+        credit: str,
+        trace: str,
+        caused_by: str = "",
     ) -> None:
         t = transaction
         self.entries.append(Entry(self.next_entry, t.id, kind, at_ms, debit, credit, t.currency, t.amount_minor))
-        self.posted.append(Posted(trace, kind, 1, t.rrn))
+        self.posted.append(Posted(trace, kind, 1, t.rrn, caused_by))
         self.next_entry += 1
 
     def standing(self, terminal: str, batch: str) -> list[Transaction]:

@@ -65,6 +65,8 @@ class Posted(msgspec.Struct, frozen=True):
     entries: int
     rrn: str
     """Of the transaction, or of the batch close."""
+    caused_by: str = ""
+    """Traceparent of the batch close, where that posted it in the sale's own trace."""
 
 
 class Transaction(msgspec.Struct, kw_only=True):

@@ -216,6 +216,7 @@ def _batch_closed(book: Book, record: BatchClosed) -> None:
             debit=captured,
             credit=payable,
             trace=transaction.trace,
+            caused_by=record.trace,
         )
     book.posted.append(Posted(record.trace, EntryKind.SETTLEMENT, len(standing), record.rrn))
 

@@ -1,0 +1,25 @@
+"""Every span of a bank. One that is a message on the wire is named by operation and template, a step within by what it does."""
+
+from __future__ import annotations
+
+from contracts import subjects
+from runtime.tracing import PRODUCER, SERVER, Shape, message
+
+CHECK_CARD = Shape("check card")
+"""Expiry, track and CVV."""
+VERIFY_PIN = Shape("verify PIN")
+DECIDE = Shape("decide")
+"""Status, limits and balance, and what the checks have found."""
+
+
+def processing(institution: str) -> dict[str, Shape]:
+    """By operation: from the question to the answer that is ready to leave."""
+    return {
+        operation: message("process", subjects.issuer_template(operation), SERVER, {"lianji.institution": institution})
+        for operation in subjects.ISSUER_OPERATIONS
+    }
+
+
+def appending(institution: str) -> Shape:
+    """From the decision to the acknowledged group."""
+    return message("append", subjects.LEDGER_TEMPLATE, PRODUCER, {"lianji.institution": institution})

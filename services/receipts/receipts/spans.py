@@ -1,0 +1,8 @@
+"""The span of the slips."""
+
+from __future__ import annotations
+
+from runtime.tracing import CONSUMER, Shape
+
+RENDER_SLIPS = Shape("render slips", CONSUMER)
+"""In the trace of the approval: from the groups that came to the tables that hold the slips."""
