@@ -9,6 +9,7 @@ MODULES = (
     "close",
     "slip",
     "trace",
+    "metrics",
     "journal",
     "card",
     "summary",

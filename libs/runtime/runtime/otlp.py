@@ -91,7 +91,7 @@ class Exporter:
         self._file = Path(trace_dir) / f"{instance}.jsonl" if trace_dir else None
         self._endpoint = http_endpoint()
         self._reachable = True
-        self.undelivered = 0
+        self.exported = self.undelivered = 0
 
     async def run(self) -> None:
         """Flushes until cancelled, and once more then."""
@@ -118,6 +118,7 @@ class Exporter:
                 self._file.replace(self._file.with_suffix(".jsonl.1"))
             with self._file.open("ab") as out:
                 out.write(body + b"\n")
+            self.exported += count
         if self._endpoint:
             self._post(body, count)
 

@@ -15,11 +15,13 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import uvloop
 
-from runtime import coredumps, escaped, logs
+from runtime import catalogue, clock, coredumps, escaped, logs, metrics_export, openmetrics
 from runtime.bus import Bus, BusError, NotDelivered, Request
 from runtime.health import Health
 from runtime.identity import SeedOf, identities_for
 from runtime.jetstream import Bucket, JetStreamLog, open_bucket, open_lease
+from runtime.metrics import Metrics
+from runtime.metrics_export import MetricsExport
 from runtime.otlp import Exporter
 from runtime.ownership import Machine, Office, Owner
 from runtime.settings import BaseSettings, SettingsError, load
@@ -44,7 +46,9 @@ class Service(Generic[C]):
         self.buses = {bus.identity: bus for bus in buses}
         """A connection for each identity of this process."""
         self.tracer = Tracer(name, instance)
+        self.metrics = Metrics()
         self.health = Health()
+        self.health.page("/metrics", self._metrics_page)
         for bus in buses:
             self.health.check("broker" if len(buses) == 1 else f"broker, as {bus.identity}", bus.alive)
         self.ports: dict[str, int] = {}
@@ -59,6 +63,9 @@ class Service(Generic[C]):
         """The connection of a process with one identity."""
         (bus,) = self.buses.values()
         return bus
+
+    async def _metrics_page(self, accept: str) -> tuple[str, bytes]:
+        return openmetrics.text(await self.metrics.read(), self.tracer.resource.attributes, accept)
 
     def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Called when the process is asked to stop, together with the others."""
@@ -99,6 +106,7 @@ class Service(Generic[C]):
             lease=await open_lease(bus, leases, key, self.instance),
             snapshots=BucketSnapshots(await open_bucket(bus, snapshots), subject),
             owner=self.instance,
+            metrics=self.metrics,
         )
         self.health.check(subject, owner.ready)
         self.on_drain(owner.drain)
@@ -173,6 +181,18 @@ async def _hang_up(buses: Sequence[Bus]) -> None:
     await asyncio.gather(*(bus.close() for bus in buses))
 
 
+def _measure(service: Service[Any], spans: Exporter) -> None:
+    """What is measured of every process."""
+    metrics, tracer, health = service.metrics, service.tracer, service.health
+    metrics.before_reading(health.refresh)
+    metrics.gauge(catalogue.READY).watch(health.last)
+    metrics.gauge(catalogue.CLOCK_TIME).watch(lambda: [((), clock.now_ms() / 1000)])
+    metrics.counter(catalogue.SPANS_ENDED).watch(lambda: [((), tracer.ended)])
+    metrics.counter(catalogue.SPANS_DROPPED).watch(lambda: [(("full",), tracer.dropped)])
+    metrics.counter(catalogue.SPANS_EXPORTED).watch(lambda: [((), spans.exported)])
+    metrics.counter(catalogue.SPANS_UNDELIVERED).watch(lambda: [((), spans.undelivered)])
+
+
 async def _main(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identities: tuple[str, ...]) -> int:
     instance = settings.instance or f"{name}-{os.getpid()}"
     logs.configure(name, instance, settings.log_level)
@@ -184,7 +204,11 @@ async def _main(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identiti
         log.error("cannot start", reason=str(error))
         return 2 if isinstance(error, SettingsError) else 1
     service = Service(name, instance, settings, buses)
-    exporter = asyncio.create_task(Exporter(service.tracer, instance, settings.trace_dir).run())
+    spans = Exporter(service.tracer, instance, settings.trace_dir)
+    exporter = asyncio.create_task(spans.run())
+    _measure(service, spans)
+    interval = metrics_export.interval_s()
+    metrics = MetricsExport(service.metrics, service.tracer.resource, interval) if interval is not None else None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stopping.set)
@@ -195,6 +219,8 @@ async def _main(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identiti
         log.error("cannot start", reason=str(error))
         return 2 if isinstance(error, SettingsError) else 1
     finally:
+        if metrics is not None:
+            await metrics.stop()
         await service.health.stop()
         exporter.cancel()
         await asyncio.gather(exporter, return_exceptions=True)

@@ -135,7 +135,7 @@ class Tracer:
         self._capacity = capacity
         # A deque: spans also end in projections' worker threads, and its ends are safe to use from two of them.
         self._ended: deque[Span] = deque()
-        self.dropped = 0
+        self.ended = self.dropped = 0
 
     def span(
         self,
@@ -165,6 +165,7 @@ class Tracer:
     def _keep(self, span: Span) -> None:
         if not span.context.sampled or not self.enabled:
             return
+        self.ended += 1
         if len(self._ended) >= self._capacity:
             self.dropped += 1
             return

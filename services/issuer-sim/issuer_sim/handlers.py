@@ -28,7 +28,9 @@ from issuer_sim.domain.scripted import PLAIN, Script, script_for
 from runtime import logs
 from runtime.bus import Request
 from runtime.log import Appended
+from runtime.metrics import OTHER, Metrics
 from runtime.tracing import Span, Tracer
+from runtime.transactions import REVERSAL, Transaction, Transactions
 
 log = logs.get("issuer")
 
@@ -59,11 +61,19 @@ class Bank(msgspec.Struct, frozen=True, kw_only=True):
 class Handlers:
     """Answers one bank's requests during one term of office."""
 
-    def __init__(self, bank: Bank, ledger: Ledger, tracer: Tracer, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        bank: Bank,
+        ledger: Ledger,
+        tracer: Tracer,
+        now_ms: Callable[[], int],
+        transactions: Transactions | None = None,
+    ) -> None:
         self._bank = bank
         self._ledger = ledger
         self._tracer = tracer
         self._now_ms = now_ms
+        self._transactions = transactions or Transactions(Metrics(), log, [bank.institution])
         self._closing = asyncio.Event()
 
     def close(self) -> None:
@@ -72,12 +82,13 @@ class Handlers:
 
     async def authorize(self, request: Request) -> bytes | None:
         """IssuerRequest → IssuerReply."""
-        with self._span("authorize at issuer", request) as span:
+        with self._counted(OTHER) as counted, self._span("authorize at issuer", request) as span:
             try:
                 asked = _authorize(request.body)
             except UnreadableError as error:
-                _unreadable(request, error, span)
+                _unreadable(request, error, span, counted)
                 return codec.encode(IssuerReply(response_code=rc.FORMAT_ERROR))
+            counted.kind = asked.kind.value
             span.set("transaction", asked.transaction)
             script = script_for(asked.amount_minor) if self._bank.scripted else PLAIN
             if script.decide_after_s and await self._closed_within(script.decide_after_s):
@@ -85,15 +96,15 @@ class Handlers:
             await self._bank.checks.learn_key(asked.card)
             decision = self._decide(asked, script, span)
             await self._stand(decision.records, span)
-            return await self._answer(asked.transaction, decision, span)
+            return await self._answer(asked.transaction, decision, span, counted)
 
     async def reverse(self, request: Request) -> bytes | None:
         """IssuerReverseRequest → IssuerReverseReply."""
-        with self._span("reverse at issuer", request) as span:
+        with self._counted(REVERSAL) as counted, self._span("reverse at issuer", request) as span:
             try:
                 asked = _reverse(request.body)
             except UnreadableError as error:
-                _unreadable(request, error, span)
+                _unreadable(request, error, span, counted)
                 return codec.encode(IssuerReverseReply(response_code=rc.FORMAT_ERROR))
             span.set("transaction", asked.transaction)
             decision = decide_reverse(
@@ -104,7 +115,9 @@ class Handlers:
                 trace=span.context.traceparent,
             )
             await self._stand(decision.records, span)
-            self._report("reversal decided", asked.transaction, decision.reply.response_code, span)
+            code = decision.reply.response_code
+            span.set("response_code", code)
+            counted.answered("reversal decided", code, span, transaction=asked.transaction)
             return codec.encode(decision.reply)
 
     def _decide(self, asked: IssuerRequest, script: Script, span: Span) -> Decision:
@@ -142,13 +155,16 @@ class Handlers:
             span.set("group.records", appended.records)
             span.set("group.waited_us", max(0, appended.sent_ns - span.start_ns) // 1000)
 
-    async def _answer(self, transaction: str, decision: Decision, span: Span) -> bytes | None:
+    async def _answer(self, transaction: str, decision: Decision, span: Span, counted: Transaction) -> bytes | None:
         if decision.reply is None:
-            self._report("authorization left unanswered, as scripted", transaction, "", span)
+            who = {"institution": self._bank.institution, "transaction": transaction}
+            log.info("authorization left unanswered, as scripted", **who, trace_id=span.context.trace_id)
             return None
-        self._report("authorization decided", transaction, decision.reply.response_code, span)
+        code = decision.reply.response_code
+        span.set("response_code", code)
         if decision.answer_after_s and await self._closed_within(decision.answer_after_s):
             return None
+        counted.answered("authorization decided", code, span, transaction=transaction)
         return codec.encode(decision.reply)
 
     async def _closed_within(self, delay_s: float) -> bool:
@@ -163,17 +179,10 @@ class Handlers:
         attributes: dict[str, str | int | float | bool] = {"institution": self._bank.institution}
         return self._tracer.span(name, parent=request.trace, kind="server", attributes=attributes)
 
-    def _report(self, event: str, transaction: str, code: str, span: Span) -> None:
-        span.set("response_code", code)
-        log.info(
-            event,
-            institution=self._bank.institution,
-            transaction=transaction,
-            response_code=code,
-            trace_id=span.context.trace_id,
-        )
+    def _counted(self, kind: str) -> Transaction:
+        return self._transactions.begin(kind, self._bank.institution)
 
 
-def _unreadable(request: Request, error: UnreadableError, span: Span) -> None:
+def _unreadable(request: Request, error: UnreadableError, span: Span, counted: Transaction) -> None:
     span.error(rc.FORMAT_ERROR)
-    log.warning("request cannot be read", subject=request.subject, reason=str(error), trace_id=span.context.trace_id)
+    counted.refused("request cannot be read", rc.FORMAT_ERROR, span, subject=request.subject, reason=str(error))
