@@ -15,13 +15,9 @@ from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from runtime import catalogue, logs
+from runtime import catalogue
 from runtime.catalogue import Definition
 from runtime.tracing import Span
-
-log = logs.get("metrics")
-
-_now_s = time.time
 
 NONE, OTHER = "none", "other"
 """For an attribute without a value, and for a value that nobody expected."""
@@ -63,7 +59,7 @@ class Series:
         self.counts[bucket] += 1
         self.total += value
         if span is not None:
-            self._exemplars[bucket] = (value, span, _now_s())
+            self._exemplars[bucket] = (value, span, time.time())
 
     def exemplars(self) -> list[Exemplar | None]:
         """For each bucket the last one, if its trace is recorded anywhere."""
