@@ -83,6 +83,7 @@ MAY: dict[str, tuple[str, ...]] = {
     RECEIPTS: (
         "publish $JS.API.STREAM.INFO.JOURNAL_0",
         "publish $JS.API.STREAM.MSG.GET.JOURNAL_1",
+        "publish $JS.API.CONSUMER.INFO.JOURNAL_1.receipts_JOURNAL_1",
         "publish $JS.API.CONSUMER.MSG.NEXT.JOURNAL_1.receipts_JOURNAL_1",
         "publish $JS.ACK.JOURNAL_1.receipts_JOURNAL_1.1.1.1.1700000000000000000.0",
         "publish _INBOX.auditor.c.receipts.v1.slip.7",
@@ -154,6 +155,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "publish $JS.API.STREAM.MSG.GET.KV_KEYS_ISSUER_nanhai": (NANHAI, CUSTODIAN, AUDITOR),
     "publish $JS.API.STREAM.MSG.GET.KV_TERMINAL_SESSIONS": (GATEWAY, AUDITOR),
     "publish $JS.API.STREAM.MSG.GET.KV_SNAPSHOTS_AUTH": (AUTH, AUDITOR),
+    "publish $JS.API.CONSUMER.INFO.JOURNAL_0.receipts_JOURNAL_0": (RECEIPTS, AUDITOR),
     "publish $JS.API.CONSUMER.MSG.NEXT.JOURNAL_0.receipts_JOURNAL_0": (RECEIPTS,),
     "publish $JS.API.CONSUMER.MSG.NEXT.JOURNAL_0.settlement_JOURNAL_0": (SETTLEMENT,),
     "publish $JS.ACK.JOURNAL_0.receipts_JOURNAL_0.1.1.1.1.0": (RECEIPTS,),

@@ -11,6 +11,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import nats.js.errors
 import pytest
 import structlog
 import uvloop
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 import iso8583
@@ -30,6 +33,7 @@ from contracts.kinds import Kind
 from contracts.pan import Pan
 from lianji.app import run
 from runtime import escaped, logs
+from runtime.masking import mask
 from runtime.sql import open_engine
 from runtime.tracebacks import OURS, describe, words
 from security_module import PinFormatError
@@ -222,6 +226,66 @@ def test_no_card_data_in_any_value(key: str, lines: Lines) -> None:
     logs.get("x").info(f"an event about {PAN}", **{key: VALUES[key]})
     assert leaks(lines.text) == []
     assert lines.rows[0]["event"] == "an event about 629101******0012"
+
+
+LOOKED_AT = {
+    "digits": PAN,
+    "thirteen": PAN[:13],
+    "letters_around": f"x{PAN}x",
+    "wide": "".join(chr(0xFF10 + int(digit)) for digit in PAN),
+    "bytes_in_text": "b'\\x16b\\x91'",
+    "named": f"pin={CARD.pin}",
+    "number": int(PAN),
+    "float": 6291010000000018.0,
+    "pin": CARD.pin,
+    "cvv": "123",
+}
+
+
+def shown(key: str, value: object) -> object:
+    """What a line shows of a value by the mask alone, without any short cut."""
+    return logs._entry(key, value)
+
+
+@pytest.mark.parametrize("key", LOOKED_AT)
+def test_no_short_cut_shows_more_than_the_mask(key: str, lines: Lines) -> None:
+    value = LOOKED_AT[key]
+    logs.get("x").info("event", **{key: value})
+    assert lines.rows[0][key] == shown(key, value)
+
+
+@given(st.text("0123456789D=b'\\ pincv\uff11x", max_size=40))
+def test_any_text_is_shown_as_the_mask_shows_it(text: str) -> None:
+    assert logs._mask(None, "info", {"value": text, "event": text}) == {"value": mask(text), "event": mask(text)}
+
+
+def test_an_event_is_looked_at_again_when_it_is_another_one(lines: Lines) -> None:
+    for words_of_it in ("plain words", f"about {PAN}", "plain words", f"about {PAN}"):
+        logs.get("x").info(words_of_it)
+    assert [row["event"] for row in lines.rows] == ["plain words", "about 629101******0012"] * 2
+
+
+def test_a_line_has_when_who_and_how_grave(lines: Lines) -> None:
+    log = logs.get("x")
+    log.warn("a")
+    log.exception("b")
+    log.critical("c")
+    assert [row["level"] for row in lines.rows] == ["warning", "error", "critical"]
+    for row in lines.rows:
+        assert (row["service"], row["instance"], row["component"]) == ("test", "test-1", "x")
+        assert datetime.fromisoformat(row["timestamp"]).utcoffset() == timedelta(0)
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", row["timestamp"])
+
+
+def test_the_clock_of_the_lines_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([1_769_832_000_000_001_999, 1_769_832_000_999_999_999, 1_769_832_001_000_000_000])
+    monkeypatch.setattr(logs.time, "time_ns", lambda: next(moments))
+    clock = logs._Clock()
+    assert [clock.now() for _ in range(3)] == [
+        "2026-01-31T04:00:00.000001Z",
+        "2026-01-31T04:00:00.999999Z",
+        "2026-01-31T04:00:01.000000Z",
+    ]
 
 
 def test_what_is_no_card_survives(lines: Lines) -> None:

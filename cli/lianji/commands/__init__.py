@@ -10,6 +10,7 @@ MODULES = (
     "slip",
     "trace",
     "traces",
+    "metrics",
     "journal",
     "card",
     "summary",

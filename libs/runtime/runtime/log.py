@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from runtime import logs
+from runtime import catalogue, logs
+from runtime.metrics import Metrics
 
 log = logs.get("log")
 
@@ -127,6 +129,16 @@ class Appended(NamedTuple):
     """Unix nanoseconds when the group left; the time before that was spent waiting for the group ahead."""
 
 
+class Measures:
+    """What is measured of a log's appends."""
+
+    def __init__(self, metrics: Metrics, name: str) -> None:
+        self.duration = metrics.histogram(catalogue.APPEND_DURATION).of(name)
+        self.wait = metrics.histogram(catalogue.APPEND_WAIT).of(name)
+        self.records = metrics.histogram(catalogue.APPEND_RECORDS).of(name)
+        self.unknown = metrics.counter(catalogue.APPEND_UNKNOWN).of(name)
+
+
 class _Waiting(NamedTuple):
     """What one append brought, and who is to be told."""
 
@@ -147,13 +159,24 @@ class GroupLog:
     GROUP_RECORDS = 512
     RETRY_S = 0.1
 
-    def __init__(self, store: LogStore, epoch: int, position: Position, *, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: LogStore,
+        epoch: int,
+        position: Position,
+        *,
+        now_ns: Callable[[], int],
+        measures: Measures | None = None,
+    ) -> None:
         self.store = store
         self.epoch = epoch
         self.position = position
         self.groups = 0
         self._now_ns = now_ns
+        self._measures = measures or Measures(Metrics(), store.name)
         self._waiting: list[_Waiting] = []
+        self._first_s = 0.0
+        """When the first that waits began to (perf_counter); what a full group leaves behind counts from that group's first."""
         self._appended = self._durable = 0
         """Appends taken, and appends that are durable."""
         self._flushers: list[tuple[int, asyncio.Future[None]]] = []
@@ -181,6 +204,8 @@ class GroupLog:
             _fail(future, self._over)
             _fail(handed_over, self._over)
             return future
+        if not self._waiting:
+            self._first_s = time.perf_counter()
         self._waiting.append(_Waiting([msgspec.Raw(r) for r in records], future, handed_over))
         self._appended += 1
         if self._flushing is None:
@@ -246,7 +271,11 @@ class GroupLog:
                     # Whoever waits for this goes on in a later turn of the loop, when the group is in the connection's buffer.
                     if member.handed_over is not None and not member.handed_over.done():
                         member.handed_over.set_result(None)
+                handed_s = time.perf_counter()
+                self._measures.wait.record(handed_s - self._first_s)
                 sequence = await self._store(payload, message_id)
+                self._measures.duration.record(time.perf_counter() - handed_s)
+                self._measures.records.record(len(records))
                 self.groups = number
                 self.position = Position(sequence, content)
                 done = Appended(sequence, len(records), sent_ns)
@@ -291,6 +320,7 @@ class GroupLog:
                 if await self._landed(payload, expected + 1):
                     return expected + 1
             except AppendUnknown as error:
+                self._measures.unknown.add()
                 log.warning(
                     "append of unknown outcome, repeating it",
                     log=self.store.name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TextIO, cast
 
@@ -48,11 +49,37 @@ def _entry(key: str, value: object) -> object:
     return safe(value)
 
 
+_SHORT = 13
+"""A text of letters and digits that is shorter can be no card number, and with no other character in it nothing else that `mask` finds."""
+_HARMLESS = frozenset({float, bool, type(None)})
+_seen: set[str] = set()
+_SEEN_MOST = 512
+"""Events in which `mask` has found nothing: words of the code, so there are few of them, and each is looked at once."""
+
+
 def _mask(_: Any, __: str, event: Event) -> Event:
+    """Every value, each as cheaply as its kind allows: most are short tokens or numbers, which one look shows harmless."""
     for key, value in event.items():
-        if key not in _OWN_KEYS:
-            event[key] = mask(value) if type(value) is str and key not in _NAMED else _entry(key, value)
+        kind = type(value)
+        if kind is str:
+            if len(value) < _SHORT and value.isalnum() and key not in _NAMED:
+                continue
+            if key == "event":
+                event[key] = _event_text(value)
+            elif key not in _OWN_KEYS:
+                event[key] = _entry(key, value) if key in _NAMED else mask(value)
+        elif kind not in _HARMLESS:
+            event[key] = _entry(key, value)
     return event
+
+
+def _event_text(text: str) -> str:
+    if text in _seen:
+        return text
+    masked = mask(text)
+    if masked == text and len(_seen) < _SEEN_MOST:
+        _seen.add(text)
+    return masked
 
 
 def _exception(_: Any, __: str, event: Event) -> Event:
@@ -66,8 +93,24 @@ def _exception(_: Any, __: str, event: Event) -> Event:
     return event
 
 
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
 def _render(_: Any, __: str, event: Event) -> bytes:
-    return msgspec.json.encode(event, enc_hook=str)
+    return _encode(event)
+
+
+class _Clock:
+    """Timestamps of RFC 3339 in UTC, to the microsecond. The second is written once, however many lines it sees."""
+
+    def __init__(self) -> None:
+        self._second, self._text = -1, ""
+
+    def now(self) -> str:
+        second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        if second != self._second:
+            self._second, self._text = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._text}.{nanoseconds // 1000:06d}Z"
 
 
 def _level(name: str) -> int:
@@ -80,20 +123,19 @@ def _level(name: str) -> int:
 def configure(service: str, instance: str, level: str = "info") -> None:
     """Sets up the process's logging; to be called once, before the first line."""
     number = _level(level)
+    now = _Clock().now
 
-    def identify(_: Any, __: str, event: Event) -> Event:
+    def finish(_: Any, method: str, event: Event) -> Event:
+        if "exc_info" in event:
+            _exception(_, method, event)
+        _mask(_, method, event)
+        event["level"] = "warning" if method == "warn" else "error" if method == "exception" else method
+        event["timestamp"] = now()
         event["service"] = service
         event["instance"] = instance
         return event
 
-    processors: list[Callable[..., Any]] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        identify,
-        _exception,
-        _mask,
-        _render,
-    ]
+    processors: list[Callable[..., Any]] = [finish, _render]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(number),

@@ -13,7 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
-from runtime import clock, logs
+from runtime import catalogue, clock, logs
 from runtime.log import (
     Appended,
     AppendUnknown,
@@ -22,11 +22,13 @@ from runtime.log import (
     LogDamaged,
     LogError,
     LogStore,
+    Measures,
     Position,
     decode_group,
     digest,
     read_groups,
 )
+from runtime.metrics import Metrics
 from runtime.snapshots import Snapshot, Snapshots
 
 log = logs.get("ownership")
@@ -166,6 +168,7 @@ class Owner(Generic[S]):
         owner: str,
         snapshot_every: int = SNAPSHOT_EVERY,
         on_damage: Callable[[LogDamaged], Awaitable[None]] | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._store = store
         self._machine = machine
@@ -175,6 +178,10 @@ class Owner(Generic[S]):
         self._owner = owner
         self._every = snapshot_every
         self._on_damage = on_damage
+        metrics = metrics or Metrics()
+        self._measures = Measures(metrics, store.name)
+        metrics.gauge(catalogue.LOG_EPOCH).watch(lambda: self._of_term(lambda term: term.epoch))
+        metrics.gauge(catalogue.LOG_SEQUENCE).watch(lambda: self._of_term(lambda term: term.log.position.sequence))
         self._draining = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -188,6 +195,10 @@ class Owner(Generic[S]):
     @property
     def name(self) -> str:
         return self._store.name
+
+    def _of_term(self, number: Callable[[Term[S]], int]) -> list[tuple[tuple[str], float]]:
+        """A number of the term in office, for a gauge; nothing when there is none."""
+        return [((self.name,), number(self.term))] if self.term is not None else []
 
     async def run(self) -> None:
         """Stands by, serves, stands by again; returns when drained."""
@@ -258,7 +269,7 @@ class Owner(Generic[S]):
     async def _serve(self, renewing: asyncio.Task[None]) -> None:
         started = time.monotonic()
         state, position, epoch = await replay(self._store, self._machine, self._snapshots)
-        group_log = GroupLog(self._store, epoch + 1, position, now_ns=time.time_ns)
+        group_log = GroupLog(self._store, epoch + 1, position, now_ns=time.time_ns, measures=self._measures)
         ended = asyncio.Event()
         reasons: list[LogError] = []
 

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from contracts.reading import rule
-from runtime import logs, streams
+from runtime import catalogue, logs, streams
 from runtime.bus import Bus
 from runtime.bus_errors import BusError
 from runtime.log import LogDamaged, decode_group
+from runtime.metrics import Metrics
 from runtime.pull import Delivered, PullConsumer
 
 log = logs.get("projection")
@@ -60,6 +61,7 @@ class Follower:
         partition: str,
         projection: Projection,
         decode: Callable[[bytes], Any],
+        metrics: Metrics | None = None,
     ) -> None:
         self._bus = bus
         self._stream = stream
@@ -71,6 +73,32 @@ class Follower:
         self.stopped = ""
         self.trouble = ""
         """Why nothing has come lately."""
+        self._last: int | None = None
+        self._redelivered: int | None = None
+        """Where the log ended and what its consumer had brought again, when it was last asked; None: nobody could say."""
+        self._measure(metrics or Metrics())
+
+    def _measure(self, metrics: Metrics) -> None:
+        metrics.before_reading(self._look)
+
+        def told(number: int | None) -> list[tuple[tuple[str], float]]:
+            return [] if number is None else [((self._durable,), number)]
+
+        def lag() -> int | None:
+            return None if self._last is None else max(self._last - self.checkpoint, 0)
+
+        metrics.gauge(catalogue.CONSUMER_LAG).watch(lambda: told(lag()))
+        metrics.gauge(catalogue.CONSUMER_REDELIVERED).watch(lambda: told(self._redelivered))
+        metrics.gauge(catalogue.PROJECTION_STOPPED).watch(lambda: told(int(bool(self.stopped))))
+
+    async def _look(self) -> None:
+        """Before the metrics are read."""
+        self._last = self._redelivered = None
+        try:
+            self._last = (await streams.state_of(self._bus, self._stream)).last_seq
+            self._redelivered = await streams.redelivered(self._bus, self._stream, self._durable)
+        except BusError as error:
+            log.debug("the lag cannot be told now", stream=self._stream, error=type(error).__name__)
 
     async def run(self) -> None:
         """Follows until cancelled, or until a poison group stops it."""

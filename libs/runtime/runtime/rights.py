@@ -66,9 +66,13 @@ def read_stream(stream: str) -> Rights:
 
 
 def follow(stream: str, durable: str) -> Rights:
-    """To take messages from a durable consumer that provisioning has made, and to acknowledge them."""
+    """To take messages from a durable consumer that provisioning has made, to acknowledge them, and to see how it is."""
     return read_stream(stream) + Rights(
-        (f"{_API}.CONSUMER.MSG.NEXT.{stream}.{durable}", f"$JS.ACK.{stream}.{durable}.>"),
+        (
+            f"{_API}.CONSUMER.INFO.{stream}.{durable}",
+            f"{_API}.CONSUMER.MSG.NEXT.{stream}.{durable}",
+            f"$JS.ACK.{stream}.{durable}.>",
+        ),
     )
 
 

@@ -15,12 +15,14 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import uvloop
 
-from runtime import coredumps, escaped, logs
+from runtime import catalogue, clock, coredumps, escaped, logs, metrics_export, openmetrics
 from runtime.bus import Bus, BusError, NotDelivered, Request
 from runtime.exporting import Exporter
 from runtime.health import Health
 from runtime.identity import SeedOf, identities_for
 from runtime.jetstream import Bucket, JetStreamLog, open_bucket, open_lease
+from runtime.metrics import Metrics
+from runtime.metrics_export import MetricsExport
 from runtime.ownership import Machine, Office, Owner
 from runtime.settings import BaseSettings, SettingsError, load
 from runtime.snapshots import BucketSnapshots
@@ -45,7 +47,9 @@ class Service(Generic[C]):
         """A connection for each identity of this process."""
         self.tracer = Tracer(name, instance)
         self.exporter = Exporter(self.tracer)
+        self.metrics = Metrics()
         self.health = Health()
+        self.health.page("/metrics", self._metrics_page)
         for bus in buses:
             self.health.check("broker" if len(buses) == 1 else f"broker, as {bus.identity}", bus.alive)
         self.ports: dict[str, int] = {}
@@ -60,6 +64,9 @@ class Service(Generic[C]):
         """The connection of a process with one identity."""
         (bus,) = self.buses.values()
         return bus
+
+    async def _metrics_page(self, accept: str) -> tuple[str, bytes]:
+        return openmetrics.text(await self.metrics.read(), self.tracer.resource.attributes, accept)
 
     def on_drain(self, callback: Callable[[], Awaitable[None]]) -> None:
         """Called when the process is asked to stop, together with the others."""
@@ -100,6 +107,7 @@ class Service(Generic[C]):
             lease=await open_lease(bus, leases, key, self.instance),
             snapshots=BucketSnapshots(await open_bucket(bus, snapshots), subject),
             owner=self.instance,
+            metrics=self.metrics,
         )
         self.health.check(subject, owner.ready)
         self.on_drain(owner.drain)
@@ -174,6 +182,20 @@ async def _hang_up(buses: Sequence[Bus]) -> None:
     await asyncio.gather(*(bus.close() for bus in buses))
 
 
+def _measure(service: Service[Any]) -> None:
+    """What is measured of every process."""
+    metrics, queue, exporter, health = service.metrics, service.tracer.queue, service.exporter, service.health
+    metrics.before_reading(health.refresh)
+    metrics.gauge(catalogue.READY).watch(health.last)
+    metrics.gauge(catalogue.CLOCK_TIME).watch(lambda: [((), clock.now_ms() / 1000)])
+    metrics.counter(catalogue.SPANS_ENDED).watch(lambda: [((), queue.ended)])
+    metrics.counter(catalogue.SPANS_DROPPED).watch(
+        lambda: [((reason,), count) for reason, count in tuple(queue.dropped.items())]
+    )
+    metrics.counter(catalogue.SPANS_EXPORTED).watch(lambda: [((), exporter.exported)])
+    metrics.counter(catalogue.SPANS_UNDELIVERED).watch(lambda: [((), exporter.undelivered)])
+
+
 async def _main(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identities: tuple[str, ...]) -> int:
     instance = settings.instance or f"{name}-{os.getpid()}"
     logs.configure(name, instance, settings.log_level)
@@ -186,6 +208,9 @@ async def _main(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identiti
         return 2 if isinstance(error, SettingsError) else 1
     service = Service(name, instance, settings, buses)
     exporter = asyncio.create_task(service.exporter.run())
+    _measure(service)
+    interval = metrics_export.interval_s()
+    metrics = MetricsExport(service.metrics, service.tracer.resource, interval) if interval is not None else None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stopping.set)
@@ -196,6 +221,8 @@ async def _main(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identiti
         log.error("cannot start", reason=str(error))
         return 2 if isinstance(error, SettingsError) else 1
     finally:
+        if metrics is not None:
+            await metrics.stop()
         await service.health.stop()
         exporter.cancel()
         await asyncio.gather(exporter, return_exceptions=True)

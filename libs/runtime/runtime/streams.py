@@ -1,4 +1,5 @@
-"""Reading streams: their state, and their messages one by one, from the stream's leader (JetStream API, STREAM.INFO and STREAM.MSG.GET).
+"""Reading streams: their state, and their messages one by one, from the stream's leader (JetStream API, STREAM.INFO and STREAM.MSG.GET);
+and how a consumer of theirs is (CONSUMER.INFO).
 
 No consumer is made: nobody but provisioning may (rights). Many questions in flight at once make up for that; a log is read as fast as
 the client's ordered consumer reads it. Never by direct get: those answers were stale.
@@ -73,6 +74,11 @@ class _Page(msgspec.Struct):
     error: ApiError | None = None
 
 
+class _Consumer(msgspec.Struct):
+    num_redelivered: int = 0
+    error: ApiError | None = None
+
+
 class _Got(msgspec.Struct):
     message: StoredMessage | None = None
     error: ApiError | None = None
@@ -80,6 +86,7 @@ class _Got(msgspec.Struct):
 
 _info = msgspec.json.Decoder(_Info).decode
 _page = msgspec.json.Decoder(_Page).decode
+_consumer = msgspec.json.Decoder(_Consumer).decode
 _got = msgspec.json.Decoder(_Got).decode
 
 
@@ -99,6 +106,13 @@ async def states(bus: Bus) -> dict[str, State]:
         found |= {info.config.name: info.state for info in page.streams or ()}
         if not page.streams or len(found) >= page.total:
             return dict(sorted(found.items()))
+
+
+async def redelivered(bus: Bus, stream: str, durable: str) -> int:
+    """Messages that a durable consumer has delivered again and that are not acknowledged yet; raises NotDelivered or NoAnswer."""
+    answer = _consumer(await _ask(bus, f"CONSUMER.INFO.{stream}.{durable}", b""))
+    _raise_for(answer.error, durable)
+    return answer.num_redelivered
 
 
 async def message_at(bus: Bus, stream: str, sequence: int) -> StoredMessage | None:

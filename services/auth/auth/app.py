@@ -6,6 +6,7 @@ from auth.domain.register import MerchantEntry, Register, TerminalEntry
 from auth.handlers import ShardOffice
 from auth.issuers import Issuers
 from auth.machine import ShardMachine
+from auth.measures import Measures
 from auth.settings import Settings
 from contracts import money, subjects
 from runtime import clock, logs
@@ -37,6 +38,7 @@ async def wire(service: Service[Settings]) -> None:
     world, settings = built_in(), service.settings
     register = register_of(world)
     issuers = Issuers(service.bus, settings.issuer_timeout_s)
+    measures = Measures(service.metrics, register.institutions)
     shards = [int(s) for s in settings.shards.split(",") if s] or range(world.shards)
     for shard in shards:
         office = ShardOffice(
@@ -47,6 +49,7 @@ async def wire(service: Service[Settings]) -> None:
             tracer=service.tracer,
             now_ms=clock.now_ms,
             concurrency=settings.concurrency,
+            measures=measures,
         )
         await service.own(
             stream=subjects.journal_stream(shard),

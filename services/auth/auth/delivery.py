@@ -91,5 +91,5 @@ class Delivery:
                 id=id_, institution=self._institution, at_ms=self._now_ms(), trace=span.context.traceparent
             )
             await self._term.append([record])
-        log.info("reversal delivered", transaction=id_, institution=self._institution, rrn=transaction.rrn)
+        log.debug("reversal delivered", transaction=id_, institution=self._institution, rrn=transaction.rrn)
         return True

@@ -13,6 +13,7 @@ from auth.domain import authorize, reverse, settle, terminals
 from auth.domain.register import Register
 from auth.domain.state import Shard, Transaction
 from auth.issuers import Issuers
+from auth.measures import ANSWERED, NO_ANSWER, NOT_DELIVERED, Measures
 from contracts import subjects
 from contracts.authorization import (
     BALANCED,
@@ -34,6 +35,8 @@ from runtime.bus import Bus, NoAnswer, NotDelivered, Request, Serving
 from runtime.log import Appended, LogError
 from runtime.ownership import Term
 from runtime.tracing import Span, Tracer
+from runtime.transactions import REVERSAL, SETTLEMENT, SIGN_OFF, SIGN_ON
+from runtime.transactions import Transaction as Counted
 
 log = logs.get("auth")
 
@@ -57,7 +60,9 @@ class ShardOffice:
         tracer: Tracer,
         now_ms: Callable[[], int],
         concurrency: int,
+        measures: Measures | None = None,
     ) -> None:
+        self._measures = measures or Measures.unread(register.institutions)
         self._number = shard
         self._register = register
         self._bus = bus
@@ -72,6 +77,11 @@ class ShardOffice:
         self._workers: list[asyncio.Task[None]] = []
         self._running: dict[str, asyncio.Future[AuthorizeReply]] = {}
         self._term: Term[Shard] | None = None
+        self._measures.watch(shard, self._state, now_ms)
+
+    def _state(self) -> Shard | None:
+        """What is known of the shard while it is ours."""
+        return self._term.state if self._term is not None and not self._term.over else None
 
     @property
     def _office_term(self) -> Term[Shard]:
@@ -146,19 +156,17 @@ class ShardOffice:
     async def on_authorize(self, request: Request) -> bytes:
         """AuthorizeRequest → AuthorizeReply."""
         message = _authorize(request.body)
-        with self._tracer.span(self._processing["authorize"], parent=request.trace) as span:
+        with (
+            self._measures.transactions.begin(message.kind.value) as counted,
+            self._tracer.span(self._processing["authorize"], parent=request.trace) as span,
+        ):
             reply = await self._authorize(message, span)
             self._say(span, message.kind.value, reply.rrn, reply.response_code)
             if reply.institution:
                 span.set("lianji.institution", reply.institution)
-            log.info(
-                "authorization",
-                transaction=transaction_id(message.terminal, message.batch, message.stan),
-                rrn=reply.rrn,
-                code=reply.response_code,
-                institution=reply.institution,
-                trace_id=span.context.trace_id,
-            )
+            counted.institution = reply.institution
+            id_ = transaction_id(message.terminal, message.batch, message.stan)
+            counted.answered("authorization", reply.response_code, span, transaction=id_, rrn=reply.rrn)
             return encode(reply)
 
     async def _authorize(self, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
@@ -221,7 +229,7 @@ class ShardOffice:
                 "a failure of ours, an open intent is reversed",
                 transaction=decision.id,
                 error=type(error).__name__,
-                trace_id=span.context.trace_id,
+                trace_id=span.trace_id,
                 exc_info=True,
             )
             transaction = term.state.transactions.get(decision.id)
@@ -269,14 +277,18 @@ class ShardOffice:
         )
         trace = span.context.traceparent
         with self._tracer.span(self._sending[decision.institution]["authorize"], parent=span) as child:
+            asked = self._measures.asked(decision.institution, child)
             try:
                 answer = await self._issuers.authorize(decision.institution, question, child)
             except NotDelivered:
+                asked(NOT_DELIVERED)
                 child.error("NotDelivered")
                 return authorize.not_reached(transaction, at_ms=self._now_ms(), trace=trace)
             except NoAnswer:
+                asked(NO_ANSWER)
                 child.error("NoAnswer")
                 return authorize.no_word(transaction, at_ms=self._now_ms(), trace=trace)
+            asked(ANSWERED)
             child.set("lianji.response_code", answer.response_code)
             if answer.response_code != APPROVED:
                 child.error(answer.response_code)
@@ -293,19 +305,25 @@ class ShardOffice:
         if code not in (APPROVED, BALANCED):
             span.error(code)
 
-    async def _decided(self, span: Span, decision: Any) -> bytes:
+    async def _decided(
+        self, span: Span, counted: Counted, decision: Any, event: str, code: str, **facts: object
+    ) -> bytes:
         """Makes a decision's records durable, or proves that what it rests on is still ours to say, and answers."""
         if decision.records:
             await self._append(span, "other", decision.records)
             self._notify()
         else:
             await self._office_term.prove()
+        counted.answered(event, code, span, repeated=not decision.records, **facts)
         return encode(decision.reply)
 
     async def on_reverse(self, request: Request) -> bytes:
         """ReverseRequest → ReverseReply."""
         message = _reverse(request.body)
-        with self._tracer.span(self._processing["reverse"], parent=request.trace) as span:
+        with (
+            self._measures.transactions.begin(REVERSAL) as counted,
+            self._tracer.span(self._processing["reverse"], parent=request.trace) as span,
+        ):
             decision = reverse.decide(
                 self._register,
                 self._office_term.state,
@@ -314,45 +332,45 @@ class ShardOffice:
                 at_ms=self._now_ms(),
                 trace=span.context.traceparent,
             )
-            log.info(
-                "reversal",
-                transaction=transaction_id(message.terminal, message.batch, message.stan),
-                reason=message.reason,
-                rrn=decision.reply.rrn,
-                code=decision.reply.response_code,
-                repeated=not decision.records,
-                trace_id=span.context.trace_id,
-            )
-            self._say(span, "reversal", decision.reply.rrn, decision.reply.response_code)
-            return await self._decided(span, decision)
+            id_ = transaction_id(message.terminal, message.batch, message.stan)
+            reply, facts = decision.reply, {"transaction": id_, "reason": message.reason, "rrn": decision.reply.rrn}
+            self._say(span, REVERSAL, reply.rrn, reply.response_code)
+            return await self._decided(span, counted, decision, "reversal", reply.response_code, **facts)
 
     async def on_sign_on(self, request: Request) -> bytes:
         """SignOnRequest → SignOnReply."""
         message = _sign_on(request.body)
-        with self._tracer.span(self._processing["sign-on"], parent=request.trace) as span:
+        with (
+            self._measures.transactions.begin(SIGN_ON) as counted,
+            self._tracer.span(self._processing["sign-on"], parent=request.trace) as span,
+        ):
             state, trace = self._office_term.state, span.context.traceparent
             decision = terminals.sign_on(
                 self._register, state, self._number, message, at_ms=self._now_ms(), trace=trace
             )
-            log.info(
-                "sign-on", terminal=message.terminal, code=decision.reply.response_code, batch=decision.reply.batch
-            )
-            self._say(span, "sign-on", decision.reply.rrn, decision.reply.response_code)
-            return await self._decided(span, decision)
+            reply, facts = decision.reply, {"terminal": message.terminal, "batch": decision.reply.batch}
+            self._say(span, SIGN_ON, reply.rrn, reply.response_code)
+            return await self._decided(span, counted, decision, "sign-on", reply.response_code, **facts)
 
     async def on_sign_off(self, request: Request) -> bytes:
         """SignOffRequest → SignOffReply."""
         message = _sign_off(request.body)
-        with self._tracer.span(self._processing["sign-off"], parent=request.trace) as span:
+        with (
+            self._measures.transactions.begin(SIGN_OFF) as counted,
+            self._tracer.span(self._processing["sign-off"], parent=request.trace) as span,
+        ):
             decision = terminals.sign_off(self._register, message, at_ms=self._now_ms(), trace=span.context.traceparent)
-            log.info("sign-off", terminal=message.terminal, code=decision.reply.response_code)
-            self._say(span, "sign-off", decision.reply.rrn, decision.reply.response_code)
-            return await self._decided(span, decision)
+            code, terminal = decision.reply.response_code, message.terminal
+            self._say(span, SIGN_OFF, decision.reply.rrn, code)
+            return await self._decided(span, counted, decision, "sign-off", code, terminal=terminal)
 
     async def on_settle(self, request: Request) -> bytes:
         """SettleRequest → SettleReply. Waits for the batch's open intents: the totals are compared when each has an outcome."""
         message = _settle(request.body)
-        with self._tracer.span(self._processing["settle"], parent=request.trace) as span:
+        with (
+            self._measures.transactions.begin(SETTLEMENT) as counted,
+            self._tracer.span(self._processing["settle"], parent=request.trace) as span,
+        ):
             while True:
                 state, trace = self._office_term.state, span.context.traceparent
                 decision = settle.decide(
@@ -361,13 +379,7 @@ class ShardOffice:
                 if isinstance(decision, settle.Settlement):
                     break
                 await asyncio.wait([self._running[id_] for id_ in decision.ids])
-            log.info(
-                "batch close",
-                terminal=message.terminal,
-                batch=message.batch,
-                result=decision.reply.result,
-                rrn=decision.reply.rrn,
-                repeated=not decision.records,
-            )
-            self._say(span, "settlement", decision.reply.rrn, decision.reply.result)
-            return await self._decided(span, decision)
+            reply = decision.reply
+            facts = {"terminal": message.terminal, "batch": message.batch, "rrn": reply.rrn}
+            self._say(span, SETTLEMENT, reply.rrn, reply.result)
+            return await self._decided(span, counted, decision, "batch close", reply.result, **facts)

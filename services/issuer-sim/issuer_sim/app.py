@@ -18,6 +18,7 @@ from runtime import logs
 from runtime.bus import Bus, Request
 from runtime.service import Service
 from runtime.settings import SettingsError
+from runtime.transactions import Transactions
 from security_module import NOTICE, SecurityModule
 
 log = logs.get("app")
@@ -38,6 +39,7 @@ async def wire(service: Service[Settings]) -> None:
     institutions = _institutions(settings)
     module = _security_module()
     log.info("security module", notice=NOTICE, institutions=list(institutions), scripted=settings.scripted)
+    transactions = Transactions(service.metrics, logs.get("issuer"), institutions)
     for institution in institutions:
         bus = service.buses[access.issuer(institution)]
         cards = test_world.cards_of(institution)
@@ -55,7 +57,7 @@ async def wire(service: Service[Settings]) -> None:
             snapshots=subjects.snapshots_issuer(institution),
             key=subjects.issuer_lease(institution),
             machine=LedgerMachine(openings(cards)),
-            office=BankOffice(bank, bus, service.tracer),
+            office=BankOffice(bank, bus, service.tracer, transactions),
             bus=bus,
         )
 

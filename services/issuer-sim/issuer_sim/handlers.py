@@ -29,7 +29,9 @@ from issuer_sim.domain.scripted import PLAIN, Script, script_for
 from runtime import append_spans, logs
 from runtime.bus import Request
 from runtime.log import Appended
+from runtime.metrics import OTHER, Metrics
 from runtime.tracing import Span, Tracer
+from runtime.transactions import REVERSAL, Transaction, Transactions
 
 log = logs.get("issuer")
 
@@ -60,13 +62,21 @@ class Bank(msgspec.Struct, frozen=True, kw_only=True):
 class Handlers:
     """Answers one bank's requests during one term of office."""
 
-    def __init__(self, bank: Bank, ledger: Ledger, tracer: Tracer, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        bank: Bank,
+        ledger: Ledger,
+        tracer: Tracer,
+        now_ms: Callable[[], int],
+        transactions: Transactions | None = None,
+    ) -> None:
         self._bank = bank
         self._ledger = ledger
         self._tracer = tracer
         self._now_ms = now_ms
         self._processing = spans.processing(bank.institution)
         self._appending = spans.appending(bank.institution)
+        self._transactions = transactions or Transactions(Metrics(), log, [bank.institution])
         self._closing = asyncio.Event()
 
     def close(self) -> None:
@@ -75,12 +85,16 @@ class Handlers:
 
     async def authorize(self, request: Request) -> bytes | None:
         """IssuerRequest → IssuerReply."""
-        with self._tracer.span(self._processing["authorize"], parent=request.trace) as span:
+        with (
+            self._counted(OTHER) as counted,
+            self._tracer.span(self._processing["authorize"], parent=request.trace) as span,
+        ):
             try:
                 asked = _authorize(request.body)
             except UnreadableError as error:
-                _unreadable(request, error, span)
+                _unreadable(request, error, span, counted)
                 return codec.encode(IssuerReply(response_code=rc.FORMAT_ERROR))
+            counted.kind = asked.kind.value
             span.set("lianji.kind", asked.kind.value)
             span.set("lianji.rrn", asked.rrn)
             script = script_for(asked.amount_minor) if self._bank.scripted else PLAIN
@@ -89,17 +103,20 @@ class Handlers:
             await self._bank.checks.learn_key(asked.card)
             decision = self._decide(asked, script, span)
             await self._stand(decision.records, span)
-            return await self._answer(asked.transaction, decision, span)
+            return await self._answer(asked.transaction, decision, span, counted)
 
     async def reverse(self, request: Request) -> bytes | None:
         """IssuerReverseRequest → IssuerReverseReply."""
-        with self._tracer.span(self._processing["reverse"], parent=request.trace) as span:
+        with (
+            self._counted(REVERSAL) as counted,
+            self._tracer.span(self._processing["reverse"], parent=request.trace) as span,
+        ):
             try:
                 asked = _reverse(request.body)
             except UnreadableError as error:
-                _unreadable(request, error, span)
+                _unreadable(request, error, span, counted)
                 return codec.encode(IssuerReverseReply(response_code=rc.FORMAT_ERROR))
-            span.set("lianji.kind", "reversal")
+            span.set("lianji.kind", REVERSAL)
             span.set("lianji.transaction", asked.transaction)
             decision = decide_reverse(
                 self._ledger.state,
@@ -109,7 +126,9 @@ class Handlers:
                 trace=span.context.traceparent,
             )
             await self._stand(decision.records, span)
-            self._report("reversal decided", asked.transaction, decision.reply.response_code, span)
+            code = decision.reply.response_code
+            span.set("lianji.response_code", code)
+            counted.answered("reversal decided", code, span, transaction=asked.transaction)
             return codec.encode(decision.reply)
 
     def _decide(self, asked: IssuerRequest, script: Script, span: Span) -> Decision:
@@ -147,13 +166,20 @@ class Handlers:
         with self._tracer.span(self._appending, parent=parent) as span:
             append_spans.tell(span, await self._ledger.append(records))
 
-    async def _answer(self, transaction: str, decision: Decision, span: Span) -> bytes | None:
+    async def _answer(self, transaction: str, decision: Decision, span: Span, counted: Transaction) -> bytes | None:
         if decision.reply is None:
-            self._report("authorization left unanswered, as scripted", transaction, "", span)
+            who = {"institution": self._bank.institution, "transaction": transaction}
+            span.set("lianji.response_code", "none")
+            span.error("no answer, as scripted")
+            log.info("authorization left unanswered, as scripted", **who, trace_id=span.trace_id)
             return None
-        self._report("authorization decided", transaction, decision.reply.response_code, span)
+        code = decision.reply.response_code
+        span.set("lianji.response_code", code)
+        if code != rc.APPROVED:
+            span.error(code)
         if decision.answer_after_s and await self._closed_within(decision.answer_after_s):
             return None
+        counted.answered("authorization decided", code, span, transaction=transaction)
         return codec.encode(decision.reply)
 
     async def _closed_within(self, delay_s: float) -> bool:
@@ -164,19 +190,10 @@ class Handlers:
             return False
         return True
 
-    def _report(self, event: str, transaction: str, code: str, span: Span) -> None:
-        span.set("lianji.response_code", code or "none")
-        if code != rc.APPROVED:
-            span.error(code or "no answer, as scripted")
-        log.info(
-            event,
-            institution=self._bank.institution,
-            transaction=transaction,
-            response_code=code,
-            trace_id=span.context.trace_id,
-        )
+    def _counted(self, kind: str) -> Transaction:
+        return self._transactions.begin(kind, self._bank.institution)
 
 
-def _unreadable(request: Request, error: UnreadableError, span: Span) -> None:
+def _unreadable(request: Request, error: UnreadableError, span: Span, counted: Transaction) -> None:
     span.error(rc.FORMAT_ERROR)
-    log.warning("request cannot be read", subject=request.subject, reason=str(error), trace_id=span.context.trace_id)
+    counted.refused("request cannot be read", rc.FORMAT_ERROR, span, subject=request.subject, reason=str(error))

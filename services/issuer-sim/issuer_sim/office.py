@@ -11,6 +11,7 @@ from runtime.bus import Bus, Serving
 from runtime.clock import now_ms
 from runtime.ownership import Term
 from runtime.tracing import Tracer
+from runtime.transactions import Transactions
 
 CONCURRENCY = 256
 """Requests of one kind in hand at once; what comes above waits in the connection's buffer, within its deadline."""
@@ -19,15 +20,16 @@ CONCURRENCY = 256
 class BankOffice:
     """Opened when a term of office begins, closed when it ends (runtime.ownership.Office)."""
 
-    def __init__(self, bank: Bank, bus: Bus, tracer: Tracer) -> None:
+    def __init__(self, bank: Bank, bus: Bus, tracer: Tracer, transactions: Transactions) -> None:
         self._bank = bank
         self._bus = bus
         self._tracer = tracer
+        self._transactions = transactions
         self._handlers: Handlers | None = None
         self._servings: list[Serving] = []
 
     async def open(self, term: Term[State]) -> None:
-        handlers = self._handlers = Handlers(self._bank, term, self._tracer, now_ms)
+        handlers = self._handlers = Handlers(self._bank, term, self._tracer, now_ms, self._transactions)
         for operation, handler in (("authorize", handlers.authorize), ("reverse", handlers.reverse)):
             subject = subjects.issuer(self._bank.institution, operation)
             self._servings.append(await self._bus.serve(subject, handler, concurrency=CONCURRENCY))

@@ -32,6 +32,7 @@ async def wire(service: Service[Settings]) -> None:
             partition=str(shard),
             projection=projection,
             decode=record_decoder.decode,
+            metrics=service.metrics,
         )
         followers.append(follower)
         service.health.check(f"follower of {stream}", follower.ready)

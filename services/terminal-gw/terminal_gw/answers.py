@@ -38,7 +38,9 @@ class Answer:
     processing: str = NO_PUSH
     rrn: str = ""
     code: str = field(default="")
-    """Field 39, or for a settlement the result digit; for logs and spans."""
+    """Field 39, or for a settlement the result digit; for logs, spans and metrics."""
+    institution: str = ""
+    """The bank that was asked, where the switch names one."""
 
     @property
     def failed(self) -> bool:

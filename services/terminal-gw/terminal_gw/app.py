@@ -56,7 +56,7 @@ async def wire(service: Service[Settings]) -> None:
         tracer=service.tracer,
         now_ms=now_ms,
     )
-    pipeline = Pipeline(desk, Sealer(module))
+    pipeline = Pipeline(desk, Sealer(module), service.metrics)
     listener = Listener(
         pipeline,
         Limits(

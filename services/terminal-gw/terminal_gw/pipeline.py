@@ -6,7 +6,6 @@ handler that cannot know what happened gives None: then nothing is said, and a c
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 import iso8583
@@ -14,10 +13,13 @@ from contracts import response_codes as rc
 from iso8583 import Field60, FormatError, Message
 from runtime import logs
 from runtime.bus import NoAnswer
+from runtime.metrics import Metrics
 from runtime.tracing import Span
+from runtime.transactions import Transactions
 from security_module import Key, MacAlgorithm
 from terminal_gw import management, sales, settlement, spans, terminal_keys
 from terminal_gw.answers import SIGN_ON_AGAIN, Answer, Refusal, Sealer, repeated
+from terminal_gw.kinds import kind_of
 from terminal_gw.requests import Desk, Exchange, Handler, Ingress
 from terminal_gw.sessions import Session
 from terminal_gw.terminal_keys import MessageKeys
@@ -26,6 +28,7 @@ from world import KeyScheme, Terminal
 log = logs.get("pipeline")
 
 ANY = ""
+REFUSED = "message refused"
 HANDLERS: dict[tuple[str, str], Handler] = {
     # (MTI, network code 60.3) -> handler
     ("0200", ANY): sales.authorize,
@@ -60,9 +63,10 @@ class Received(NamedTuple):
 class Pipeline:
     """Answers terminals' messages."""
 
-    def __init__(self, desk: Desk, sealer: Sealer) -> None:
+    def __init__(self, desk: Desk, sealer: Sealer, metrics: Metrics | None = None) -> None:
         self._desk = desk
         self._sealer = sealer
+        self._transactions = Transactions(metrics or Metrics(), log, (i.id for i in desk.world.institutions))
 
     async def receive(self, body: bytes, ingress: Ingress) -> Received:
         """A body from the line, decoded and handled; what cannot be decoded is answered 30 as far as it could be read.
@@ -78,30 +82,29 @@ class Pipeline:
 
     async def handle(self, message: Message, body: bytes, ingress: Ingress) -> bytes | None:
         """The answer's body, or None when the outcome is unknown. `body` is the message's encoding; FormatError when its MTI is no request's."""
-        started = time.perf_counter()
         iso8583.reply_mti(message.mti)
-        with self._desk.tracer.span(
-            spans.RECEIVE[ingress.name],
-            parent=ingress.trace,
-            attributes={"lianji.mti": message.mti, "lianji.terminal": message.text(41)},
-        ) as span:
+        with (
+            self._transactions.begin(kind_of(message)) as transaction,
+            self._desk.tracer.span(
+                spans.RECEIVE[ingress.name],
+                parent=ingress.trace,
+                attributes={"lianji.mti": message.mti, "lianji.terminal": message.text(41)},
+            ) as span,
+        ):
             outcome, keys = await self._outcome(message, body, span)
             if outcome is None:
                 span.error("no answer")
-                log.warning("left unanswered: the outcome is unknown", **_who(message, ingress, span))
+                log.warning("left unanswered: the outcome is unknown", **_who(message, ingress), trace_id=span.trace_id)
                 return None
+            answer = _refused(message, outcome) if isinstance(outcome, Refusal) else outcome
+            self._lead_to_new_master(message, answer, keys)
+            sealed = self._send(message, answer, keys, span)
+            transaction.institution = answer.institution
             if isinstance(outcome, Refusal):
-                log.warning(
-                    "message refused",
-                    field=outcome.field,
-                    reason=outcome.reason,
-                    response_code=outcome.code,
-                    **_who(message, ingress, span),
-                )
-                outcome = _refused(message, outcome)
-            self._lead_to_new_master(message, outcome, keys)
-            sealed = self._send(message, outcome, keys, span)
-        _log_answered(message, outcome, started, span.context.trace_id)
+                why = {"field": outcome.field, "reason": outcome.reason}
+                transaction.refused(REFUSED, outcome.code, span, **why, **_who(message, ingress))
+            else:
+                transaction.answered("answered", answer.code, span, rrn=answer.rrn, **_what(message))
         return sealed
 
     async def _outcome(
@@ -221,28 +224,22 @@ class Pipeline:
             return self._salvaged(body, error, ingress, span)
 
     def _salvaged(self, body: bytes, error: FormatError, ingress: Ingress, span: Span) -> Received:
-        started = time.perf_counter()
         read = iso8583.salvage(body)
+        why = {"field": error.field, "reason": error.reason}
         try:
             mti = iso8583.reply_mti(read.mti) if read is not None else ""
         except FormatError:
             mti = ""
-        log.warning(
-            "message refused" if mti else "not a message, the connection is closed",
-            field=error.field,
-            reason=error.reason,
-            response_code=rc.FORMAT_ERROR if mti else "",
-            peer=ingress.peer,
-            trace_id=span.trace_id,
-        )
         if read is None or not mti:
+            log.warning("not a message, the connection is closed", **why, peer=ingress.peer, trace_id=span.trace_id)
             return Received(None)
-        answer = _refused(read, Refusal.of(error))
-        span.set("lianji.mti", read.mti)
-        span.set("lianji.response_code", answer.code)
-        key, algorithm = self._mac_key(read.text(41), None)
-        sealed = self._sealer.seal(read, answer, key, algorithm)
-        _log_answered(read, answer, started, span.trace_id)
+        with self._transactions.begin(kind_of(read)) as transaction:
+            answer = _refused(read, Refusal.of(error))
+            span.set("lianji.mti", read.mti)
+            span.set("lianji.response_code", answer.code)
+            key, algorithm = self._mac_key(read.text(41), None)
+            sealed = self._sealer.seal(read, answer, key, algorithm)
+            transaction.refused(REFUSED, answer.code, span, **why, **_who(read, ingress))
         return Received(sealed)
 
 
@@ -262,25 +259,10 @@ def _refused(message: Message, refusal: Refusal) -> Answer:
     return Answer(fields, processing=refusal.processing, code=refusal.code)
 
 
-def _log_answered(message: Message, answer: Answer, started: float, trace_id: str) -> None:
-    """The one line that every answer costs. Written when the answer is made; only what is named here, so never card data."""
-    log.info(
-        "answered",
-        mti=message.mti,
-        terminal=message.text(41),
-        stan=message.text(11),
-        response_code=answer.code,
-        rrn=answer.rrn,
-        duration_ms=round((time.perf_counter() - started) * 1000, 2),
-        trace_id=trace_id,
-    )
+def _what(message: Message) -> dict[str, str]:
+    """What a line says of a message: what is named here, so never card data."""
+    return {"mti": message.mti, "terminal": message.text(41), "stan": message.text(11)}
 
 
-def _who(message: Message, ingress: Ingress, span: Span) -> dict[str, str]:
-    return {
-        "mti": message.mti,
-        "terminal": message.text(41),
-        "stan": message.text(11),
-        "peer": ingress.peer,
-        "trace_id": span.context.trace_id,
-    }
+def _who(message: Message, ingress: Ingress) -> dict[str, str]:
+    return {**_what(message), "peer": ingress.peer}

@@ -45,7 +45,7 @@ async def authorize(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     fields[2], fields[14] = asked.card.pan.clear(), asked.card.expiry
     if reply.authorization_code:
         fields[38] = reply.authorization_code
-    return Answer(fields, rrn=reply.rrn, code=reply.response_code)
+    return Answer(fields, rrn=reply.rrn, code=reply.response_code, institution=reply.institution)
 
 
 def _read(desk: Desk, exchange: Exchange) -> AuthorizeRequest | Refusal:

@@ -64,9 +64,7 @@ class Switch:
             answer = await self._deliver(subject, codec.encode(question), span)
             if isinstance(answer, Silence):
                 span.error(answer.name)
-                log.warning(
-                    "no answer from the switch", subject=subject, silence=answer.value, trace_id=span.context.trace_id
-                )
+                log.warning("no answer from the switch", subject=subject, silence=answer.value, trace_id=span.trace_id)
                 return answer
             try:
                 return answers.decode(answer)
@@ -76,7 +74,7 @@ class Switch:
                     "an answer of the switch cannot be read",
                     subject=subject,
                     reason=rule(error),
-                    trace_id=span.context.trace_id,
+                    trace_id=span.trace_id,
                 )
                 return Silence.UNKNOWN
 
