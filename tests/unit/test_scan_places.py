@@ -149,6 +149,31 @@ def test_values_beside_one_another_are_no_number(tmp_path: Path) -> None:
     assert tables(tmp_path).found == 0
 
 
+def test_columns_beside_one_another_in_a_file_are_no_number(tmp_path: Path) -> None:
+    """Voucher number 629, shard 1 and reference number 010000000012 stand in a database's file as one run: a card's number, by chance."""
+    path = tmp_path / "a.db"
+    create = "CREATE TABLE t (id TEXT, shard TEXT, rrn TEXT)"
+    row = ("10000001:000001:000629", "1", "010000000012")
+    database(path, create, "INSERT INTO t VALUES (?, ?, ?)", [row])
+    assert "".join(row).encode() in path.read_bytes()
+    assert "".join(row)[-16:] == PAN
+    assert files(tmp_path).found == 0
+    path.with_suffix(".log").write_text("".join(row))  # in any other file such a run is a frame's dump
+    assert files(tmp_path).found == 1
+
+
+def test_a_number_that_was_deleted_from_a_database_may_stand_in_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    database(path, "CREATE TABLE t (card TEXT)", "INSERT INTO t VALUES (?)", [(f"card {PAN}",)])
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA secure_delete = OFF")  # some builds wipe what is deleted
+    connection.execute("DELETE FROM t")
+    connection.commit()
+    connection.close()
+    assert PAN.encode() in path.read_bytes()
+    assert (tables(tmp_path).found, files(tmp_path).found) == (0, 1)
+
+
 def test_a_database_of_another_make_is_a_file_like_others(tmp_path: Path) -> None:
     (tmp_path / "a.db").write_text(f"not SQLite {PAN}")
     assert tables(tmp_path).searched == {}

@@ -1,7 +1,8 @@
 """Every file under a directory as raw bytes: logs, exported traces, terminals' memories, and all the rest.
 
 Databases and the broker's files are searched here too, though their rows and messages are read as such elsewhere: what was
-deleted or overwritten there may still stand in the file.
+deleted or overwritten there may still stand in the file. In a database's file the columns of a row stand side by side with nothing
+between them, and a voucher number, a shard and a reference number can make a card's: there a number must stand alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ MARGIN_BYTES = 256
 """What a hit may need of its left: a detector's neighbourhood and more."""
 OVERLAP_BYTES = 128 * 1024
 """What a hit may need of its right: the longest base64 value that is looked into wherever it stands."""
+
+
+_DATABASES = (b"SQLite format 3\0", b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
+"""How a database of SQLite begins, and its write-ahead log (sqlite.org/fileformat2, 1.3 and 4.1)."""
 
 
 class _Window(NamedTuple):
@@ -65,9 +70,11 @@ def files_under(directory: Path) -> Iterator[Path]:
 
 def hits_in(file: BinaryIO, detector: Detector) -> Iterator[tuple[int, Hit]]:
     """The hits with where they begin in the file."""
+    columns = False
     for window in _windows(file):
+        columns = columns or (window.offset == 0 and window.data.startswith(_DATABASES))
         for hit in detector.find(window.data):
-            if window.first <= hit.start < window.end:
+            if window.first <= hit.start < window.end and not (columns and hit.inside):
                 yield window.offset + hit.start, hit
 
 

@@ -49,7 +49,7 @@ class TextSearch:
             return Hit(start, track.end(), "track2", "text", masked_track(digits))
         inside = _inside(data, start, run.end())
         pan = digits if is_pan(digits) and not inside else self._wanted.known(digits)
-        return Hit(start, start + len(pan), "pan", "text", masked_pan(pan)) if pan else None
+        return Hit(start, start + len(pan), "pan", "text", masked_pan(pan), inside) if pan else None
 
 
 def _inside(data: bytes, start: int, end: int) -> bool:

@@ -23,6 +23,8 @@ class Hit(NamedTuple):
     form: str
     """text | bcd | hex | bytes | base64 | escaped"""
     masked: str
+    inside: bool = False
+    """A card's number that stands in a longer run of digits."""
 
 
 class RandomlyFilled(NamedTuple):
