@@ -13,7 +13,7 @@ AUDIT_SERVICE ?= pypi
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check audit bench bench-slow bench-schemes fuzz leaks up down lock smoke permissions
+.PHONY: help setup demo test check audit bench bench-slow bench-schemes fuzz leaks traces up down lock smoke permissions
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ fuzz: setup ## a million damaged messages for the parser and the gateway; finds 
 
 leaks: setup ## 10,000 transactions with errors provoked in every service, then the search for card data; writes build/leaks.json
 	$(BIN)/python -m leaks
+
+traces: setup ## 10,000 swipes under load, every trace counted; the same through a kill -9 of each service; writes build/traces.json
+	$(BIN)/python -m traces
 
 up: setup ## the stack in the foreground on .lianji; Ctrl-C stops it
 	$(BIN)/lianji up

@@ -11,15 +11,16 @@ from lianji.tracing.files import TraceFiles
 from lianji.tracing.notes import Note
 
 EXAMPLES = 20
-"""Incomplete traces that are named."""
+"""Incomplete traces that are named, unless more are asked for."""
 
 
 class Incomplete(msgspec.Struct, kw_only=True):
-    """A swipe whose trace lacks something."""
+    """A trace that lacks something."""
 
     trace_id: str
     rrn: str
     start_ns: int
+    """Of its first span."""
     missing: list[str]
     orphans: int
 
@@ -60,11 +61,11 @@ def noted(files: TraceFiles, since_ns: int = 0) -> dict[str, Note]:
     return notes
 
 
-def count(files: TraceFiles, since_ns: int = 0) -> Count:
+def count(files: TraceFiles, since_ns: int = 0, *, examples: int = EXAMPLES) -> Count:
     """Of the traces that began at `since_ns` or later."""
     found, missing = Count(), Counter[str]()
     for trace_id, note in noted(files, since_ns).items():
-        if note.head is not None and note.head.start_ns < since_ns:
+        if note.start_ns < since_ns:
             continue
         lacks, orphans = note.missing(), note.orphans
         found.traces += 1
@@ -75,7 +76,7 @@ def count(files: TraceFiles, since_ns: int = 0) -> Count:
         found.duplicates += note.duplicates
         found.headless += note.head is None
         missing.update(lacks)
-        if (lacks or orphans) and len(found.examples) < EXAMPLES:
+        if (lacks or orphans or note.head is None) and len(found.examples) < examples:
             found.examples.append(_incomplete(trace_id, note, lacks))
     found.missing = dict(missing.most_common())
     found.unreadable = files.unreadable
@@ -87,7 +88,7 @@ def _incomplete(trace_id: str, note: Note, lacks: list[str]) -> Incomplete:
     return Incomplete(
         trace_id=trace_id,
         rrn=said.get("lianji.rrn", ""),
-        start_ns=note.head.start_ns if note.head is not None else 0,
+        start_ns=note.start_ns,
         missing=lacks,
         orphans=note.orphans,
     )

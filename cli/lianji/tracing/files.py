@@ -11,6 +11,8 @@ import msgspec
 from lianji.tracing.rows import SpanRow, rows_of
 
 FOLDER, SUFFIX = "traces", ".jsonl"
+SEARCHED = 50
+"""Ids that are searched for in a line before it is decoded; more of them would take longer than that."""
 MARGIN_NS = 60 * 1_000_000_000
 """A span is in the file of the time when it was exported, which may be later than its end."""
 
@@ -62,7 +64,7 @@ class TraceFiles:
         wanted = tuple(trace_id.encode() for trace_id in trace_ids)
         for segment in self.segments() if wanted else ():
             if segment.ended_ns >= since_ns - MARGIN_NS:
-                for row in self.rows(segment.path, wanted if len(wanted) == 1 else ()):
+                for row in self.rows(segment.path, wanted if len(wanted) <= SEARCHED else ()):
                     if row.trace_id in found:
                         found[row.trace_id][row.span_id] = row
         return {trace_id: in_order(rows.values()) for trace_id, rows in found.items()}

@@ -12,7 +12,7 @@ UNHEARD = frozenset({"NOT_DELIVERED", "UNKNOWN", "NotDelivered", "NoAnswer"})
 class Note:
     """What a trace has, whole or not yet."""
 
-    __slots__ = ("duplicates", "head", "hops", "parents", "services", "spans", "unheard")
+    __slots__ = ("duplicates", "head", "hops", "parents", "services", "spans", "start_ns", "unheard")
 
     def __init__(self) -> None:
         self.head: SpanRow | None = None
@@ -23,6 +23,8 @@ class Note:
         self.unheard: set[str] = set()
         self.services: set[str] = set()
         self.duplicates = 0
+        self.start_ns = 0
+        """Of its first span."""
 
     def add(self, row: SpanRow) -> None:
         span_id = int(row.span_id, 16)
@@ -30,6 +32,7 @@ class Note:
             self.duplicates += 1
             return
         self.spans.add(span_id)
+        self.start_ns = min(self.start_ns or row.start_ns, row.start_ns)
         self.services.add(row.service)
         hop = hops.hop_of(row)
         if hop:

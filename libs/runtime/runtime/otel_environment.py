@@ -1,8 +1,8 @@
 """The `OTEL_*` variables of exporting (OpenTelemetry specification, environment variable configuration).
 
 They mean here what they mean there; times are milliseconds. A value that cannot be read is said and left out, as the specification asks.
-Three defaults are our own: what a killed process has not exported is lost, so spans leave after 0.2 s instead of 5; thousands of swipes a
-second need a longer queue than 2,048; and a collector that does not answer is given up after 2 s instead of 10.
+Four defaults are our own: what a killed process has not exported is lost, so spans leave after 0.2 s instead of 5; thousands of swipes a
+second need a longer queue than 2,048 and a larger batch than 512; and a collector that does not answer is given up after 2 s instead of 10.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runtime import logs
 
 log = logs.get("otel")
 
-QUEUE_SIZE, BATCH_SIZE = 16_384, 512
+QUEUE_SIZE, BATCH_SIZE = 16_384, 1024
 DELAY_MS, TIMEOUT_MS, SLOW_MS = 200, 2_000, 500
 
 
