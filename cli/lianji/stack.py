@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from contracts import access
-from lianji import stackfile
+from lianji import overlay, stackfile
 from lianji.broker import BrokerError, LocalBroker
 from lianji.declaration import declaration_for, expected_subjects
 from lianji.errors import CliError
@@ -130,12 +131,13 @@ class Stack:
             child = Child(
                 name,
                 [sys.executable, "-m", module],
-                self._environment(name),
+                partial(self._environment, name),
                 self.data_dir / "logs" / f"{name}.log",
                 lambda _: self.write_stack_file(),
             )
             self.children[name] = child
             self._run_path(name).unlink(missing_ok=True)
+            overlay.remove(self.data_dir, name)
             self._tasks.append(asyncio.create_task(child.supervise()))
 
     def _take_lock(self) -> None:
@@ -163,6 +165,7 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
             **(self._tls_environment if name == "terminal-gw" else {}),
             **environment(self.keys, name),
+            **overlay.read(self.data_dir, name),
         }
 
     def _run_path(self, name: str) -> Path:

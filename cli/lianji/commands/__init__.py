@@ -13,6 +13,7 @@ MODULES = (
     "card",
     "summary",
     "load",
+    "fault",
     "verify",
     "scan",
     "keys",

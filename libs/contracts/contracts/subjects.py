@@ -57,6 +57,11 @@ def issuer(institution: str, operation: str) -> str:
     return f"issuer.v1.{token(institution)}.{operation}"
 
 
+def issuer_fault(institution: str) -> str:
+    """What is wrong with a bank's line on purpose. Every process that plays the bank answers, in the test world alone."""
+    return issuer(institution, "fault")
+
+
 # The logs.
 def journal(shard: int) -> str:
     return f"journal.v1.{shard}"

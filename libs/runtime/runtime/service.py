@@ -15,10 +15,10 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import uvloop
 
-from runtime import coredumps, escaped, logs
+from runtime import clock, coredumps, escaped, logs
 from runtime.bus import Bus, BusError, NotDelivered, Request
 from runtime.health import Health
-from runtime.identity import SeedOf, identities_for
+from runtime.identity import TEST_WORLD, SeedOf, identities_for
 from runtime.jetstream import Bucket, JetStreamLog, open_bucket, open_lease
 from runtime.otlp import Exporter
 from runtime.ownership import Machine, Office, Owner
@@ -183,6 +183,8 @@ async def _main(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identiti
     except (NotDelivered, SettingsError) as error:
         log.error("cannot start", reason=str(error))
         return 2 if isinstance(error, SettingsError) else 1
+    if settings.clock_wrong_by_s:
+        log.warning("the clock is wrong on purpose", by_s=settings.clock_wrong_by_s)
     service = Service(name, instance, settings, buses)
     exporter = asyncio.create_task(Exporter(service.tracer, instance, settings.trace_dir).run())
     loop = asyncio.get_running_loop()
@@ -201,6 +203,16 @@ async def _main(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identiti
         await _hang_up(buses)
     log.info("stopped")
     return 1 if service.failed else 0
+
+
+def _set_clock(settings: BaseSettings) -> None:
+    """Wrong where a drill says so; raises SettingsError where none may."""
+    if settings.clock_wrong_by_s:
+        if settings.world != TEST_WORLD:
+            raise SettingsError(
+                "LIANJI_CLOCK_WRONG_BY_S: is for drills in the test world (LIANJI_WORLD=test); leave it out"
+            )
+        clock.go_wrong(settings.clock_wrong_by_s)
 
 
 async def _run_until_stopped(service: Service[Any]) -> None:
@@ -240,6 +252,7 @@ def run(
     coredumps.forbid()
     try:
         settings = load(settings_kind)
+        _set_clock(settings)
         names = identities(settings) if identities is not None else (name,)
     except SettingsError as error:
         sys.stderr.write(f"{name}: {error}\n")

@@ -34,6 +34,8 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     trace_dir: str = ""
     """Where to write spans as OTLP/JSON lines; empty: nowhere. `OTEL_EXPORTER_OTLP_ENDPOINT` exports over HTTP as well."""
     log_level: str = "info"
+    clock_wrong_by_s: float = 0.0
+    """For drills in the test world: how far this process's wall clock is ahead, in seconds; below 0: behind."""
 
 
 def load(kind: type[T], environ: Mapping[str, str] | None = None) -> T:

@@ -25,6 +25,7 @@ from issuer_sim.domain.accounts import State
 from issuer_sim.domain.decide import Decision, decide, decide_reverse
 from issuer_sim.domain.facts import NO_EVIDENCE, Asked, Evidence
 from issuer_sim.domain.scripted import PLAIN, Script, script_for
+from issuer_sim.line import Line
 from runtime import logs
 from runtime.bus import Request
 from runtime.log import Appended
@@ -54,6 +55,7 @@ class Bank(msgspec.Struct, frozen=True, kw_only=True):
     cards: dict[Pan, CardOnFile]
     checks: CardChecks
     scripted: bool
+    line: Line
 
 
 class Handlers:
@@ -105,7 +107,7 @@ class Handlers:
             )
             await self._stand(decision.records, span)
             self._report("reversal decided", asked.transaction, decision.reply.response_code, span)
-            return codec.encode(decision.reply)
+            return codec.encode(decision.reply) if await self._bank.line.carries(self._closing) else None
 
     def _decide(self, asked: IssuerRequest, script: Script, span: Span) -> Decision:
         at_ms = self._now_ms()
@@ -149,7 +151,7 @@ class Handlers:
         self._report("authorization decided", transaction, decision.reply.response_code, span)
         if decision.answer_after_s and await self._closed_within(decision.answer_after_s):
             return None
-        return codec.encode(decision.reply)
+        return codec.encode(decision.reply) if await self._bank.line.carries(self._closing) else None
 
     async def _closed_within(self, delay_s: float) -> bool:
         """Waits as a script says; True when the bank closes meanwhile."""
