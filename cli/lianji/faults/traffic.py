@@ -20,8 +20,10 @@ import world
 from lianji.errors import CliError, WrongUseError
 from lianji.faults.fault import Fault, Target
 
-STARTED_S = 1.0
-"""A load that cannot begin says so before that."""
+TERMINALS = 48
+"""So many at once; the merchant's first ones are left to a load on all."""
+STARTED_S = 60.0
+"""It starts, and its terminals sign on."""
 STOPPED_S = 45.0
 """Sales in flight end, and pending reversals are sent."""
 AT_LEAST_A_DAY_S = 100_000
@@ -64,7 +66,7 @@ class HotAccount(Fault):
 
     merchant: str = "482290054990101"
     card: str = "load-debit-001"
-    rate: float = 300.0
+    rate: float = 1000.0
     """Sales per second."""
 
     def __post_init__(self) -> None:
@@ -79,21 +81,24 @@ class HotAccount(Fault):
             raise CliError(f"hot-account: it is on already ({running.what}); switch it off first")
         log_file = target.data_dir / "logs" / "hot-account.log"
         process = _start(self._command(target), log_file)
-        try:
-            await asyncio.to_thread(process.wait, STARTED_S)
-        except subprocess.TimeoutExpired:
-            what = f"{self.rate:g} sales/s at merchant {self.merchant} with {self.card}"
-            _path(target).parent.mkdir(parents=True, exist_ok=True)
-            _path(target).write_bytes(msgspec.json.encode(_Running(process.pid, what)))
-            return
-        raise CliError(f"hot-account: {log_file.read_text().strip().removeprefix('lianji: ')}")
+        give_up = asyncio.get_running_loop().time() + STARTED_S
+        while not log_file.stat().st_size and process.poll() is None:  # it says each second how it goes on
+            if asyncio.get_running_loop().time() > give_up:
+                process.kill()
+                raise CliError(f"hot-account: no terminal has signed on within {STARTED_S:g} s")
+            await asyncio.sleep(0.05)
+        if process.poll() is not None:
+            raise CliError(f"hot-account: {log_file.read_text().strip().removeprefix('lianji: ')}")
+        what = f"{self.rate:g} sales/s at merchant {self.merchant} with {self.card}"
+        _path(target).parent.mkdir(parents=True, exist_ok=True)
+        _path(target).write_bytes(msgspec.json.encode(_Running(process.pid, what)))
 
     def _command(self, target: Target) -> list[str]:
         address = ["--gateway", target.gateway] if target.gateway else []
         return [
             *(sys.executable, "-m", "lianji", "load", "--data-dir", str(target.data_dir), *address),
             *("--merchant", self.merchant, "--card", self.card),
-            *("--rate", f"{self.rate:g}", "--duration", f"{AT_LEAST_A_DAY_S}"),
+            *("--rate", f"{self.rate:g}", "--terminals", str(TERMINALS), "--duration", str(AT_LEAST_A_DAY_S)),
         ]
 
     @classmethod
