@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -87,3 +88,19 @@ def make_data_dir(path: Path) -> None:
         raise CliError(f"data-dir: {path} cannot be made: {error.strerror}") from None
     if not os.access(path, os.W_OK | os.X_OK):
         raise CliError(f"data-dir: {path} cannot be written")
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?", re.ASCII)
+
+
+def duration(value: str) -> float:
+    """Seconds, of a time like 500ms, 2s, 5m or 1h; a number alone is seconds.
+
+    >>> duration("500ms"), duration("2m"), duration("-1h"), duration("3")
+    (0.5, 120.0, -3600.0, 3.0)
+    """
+    found = _DURATION.fullmatch(value)
+    if found is None:
+        raise typer.BadParameter(f"{value!r} is not a time; write it like 500ms, 2s, 5m or 1h")
+    return float(found[1]) * _UNITS[found[2] or "s"]

@@ -30,9 +30,9 @@ WORLD_KEYS = (
 OWN_KEYS = _HEAD + "# `lianji permissions --keys`.\n"
 
 
-def everybody(a_world: world.World) -> tuple[Access, ...]:
-    """Every identity of a world and its part."""
-    return access.declare(a_world.shards, [institution.id for institution in a_world.institutions])
+def everybody(a_world: world.World, *, drills: bool = True) -> tuple[Access, ...]:
+    """Every identity of a world and its part; without `drills`, as it is with keys of one's own: nobody may switch a fault on."""
+    return access.declare(a_world.shards, [institution.id for institution in a_world.institutions], drills=drills)
 
 
 def world_key(identity: str) -> Nkey:
@@ -82,7 +82,9 @@ def world_users() -> str:
 
 def own_users(directory: Path) -> str:
     """The same identities with the keys of a directory; raises CliError."""
-    return OWN_KEYS + rights.configuration(users(everybody(world.built_in()), partial(own_key, directory)))
+    return OWN_KEYS + rights.configuration(
+        users(everybody(world.built_in(), drills=False), partial(own_key, directory))
+    )
 
 
 def rights_of(one: Access, everyone: Sequence[Access]) -> Rights:

@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
 from contracts import access
-from lianji import stackfile
+from lianji import overlay, stackfile
 from lianji.broker import BrokerError, LocalBroker
 from lianji.declaration import declaration_for, expected_subjects
 from lianji.errors import CliError
@@ -134,12 +135,13 @@ class Stack:
             child = Child(
                 name,
                 [sys.executable, "-m", module],
-                self._environment(name),
+                partial(self._environment, name),
                 self.data_dir / "logs" / f"{name}.log",
                 lambda _: self.write_stack_file(),
             )
             self.children[name] = child
             self._run_path(name).unlink(missing_ok=True)
+            overlay.remove(self.data_dir, name)
             self._tasks.append(asyncio.create_task(child.supervise()))
 
     def _take_lock(self) -> None:
@@ -168,6 +170,7 @@ class Stack:
             **self._collector_environment(),
             **(self._tls_environment if name == "terminal-gw" else {}),
             **environment(self.keys, name),
+            **overlay.read(self.data_dir, name),
         }
 
     def _collector_environment(self) -> dict[str, str]:

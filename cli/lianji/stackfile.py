@@ -35,7 +35,14 @@ class StackFile(msgspec.Struct, kw_only=True):
     """Directory of its master keys; empty: the test world's."""
 
 
+class _RunFile(msgspec.Struct):
+    """What a service writes about itself when it has started, as far as it is looked at here."""
+
+    pid: int
+
+
 _decode = msgspec.json.Decoder(StackFile).decode
+_decode_run_file = msgspec.json.Decoder(_RunFile).decode
 
 
 def path_in(data_dir: Path) -> Path:
@@ -76,3 +83,11 @@ def running(data_dir: Path) -> StackFile:
     if stack is None:
         raise CliError(f"no stack runs on {data_dir}: start one with `lianji up --data-dir {data_dir}`")
     return stack
+
+
+def started(data_dir: Path, name: str) -> int:
+    """The process of this name that has come as far as to do its work, as it says itself; 0 when none has."""
+    try:
+        return _decode_run_file((data_dir / "run" / f"{name}.json").read_bytes()).pid
+    except FileNotFoundError:
+        return 0

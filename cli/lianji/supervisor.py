@@ -31,7 +31,7 @@ class Child:
         self,
         name: str,
         command: list[str],
-        environment: dict[str, str],
+        environment: Callable[[], dict[str, str]],
         log_file: Path,
         on_start: Callable[[Child], None],
     ) -> None:
@@ -57,7 +57,7 @@ class Child:
         with self.log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
-                env={**os.environ, **self._environment},
+                env={**os.environ, **self._environment()},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from runtime.bus_errors import NoAnswer
 from runtime.log import Fenced, LogDamaged, LogStore, Position, read_groups
 from runtime.memory_log import MemoryLog
 from runtime.ownership import Owner, Term, replay
@@ -57,8 +58,13 @@ class Lease:
     def __init__(self, lock: Lock) -> None:
         self._lock = lock
         self.lost = False
+        self.silent = False
+        self.asked = asyncio.Event()
 
     async def take(self) -> bool:
+        self.asked.set()
+        if self.silent:
+            raise NoAnswer("lease: TimeoutError")
         if self._lock.holder is not None or self.lost:
             return False
         self._lock.holder = self
@@ -183,6 +189,32 @@ async def test_a_lost_lease_ends_the_term_before_anybody_is_told(store: LogStore
     assert term.over
     with pytest.raises(Fenced):
         await term.flushed()
+    await owner.drain()
+    await task
+
+
+async def test_to_stand_by_is_to_be_ready_and_to_get_no_lease_from_anybody_is_not(store: LogStore) -> None:
+    lock = Lock()
+    lock.holder = another = object()
+    owner, office, lease = make(store, lock, "owner")
+    task = asyncio.create_task(owner.run())
+
+    async def asked_twice() -> None:
+        for _ in range(2):  # the second question comes when what the first was answered has been seen
+            lease.asked.clear()
+            await asyncio.wait_for(lease.asked.wait(), PATIENCE_S)
+
+    await asked_twice()
+    assert await owner.ready() == ""
+    lease.silent = True
+    await asked_twice()
+    assert await owner.ready() == f"{store.name}: the lease cannot be taken: lease: TimeoutError"
+    lease.silent = False
+    await asked_twice()
+    assert await owner.ready() == ""
+    assert lock.holder is another
+    lock.holder = None
+    await asyncio.wait_for(office.opened.wait(), PATIENCE_S)
     await owner.drain()
     await task
 

@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.broker, pytest.mark.processes]
 
 GATEWAY, AUTH, HUAXING, NANHAI = "terminal-gw", "auth", "issuer-huaxing", "issuer-nanhai"
 RECEIPTS, SETTLEMENT, AUDITOR, CUSTODIAN = "receipts", "settlement", "auditor", "custodian"
-PROVISION, TERMINAL = "provision", "terminal"
-EVERYBODY = (GATEWAY, AUTH, HUAXING, NANHAI, RECEIPTS, SETTLEMENT, AUDITOR, CUSTODIAN, PROVISION, TERMINAL)
+PROVISION, TERMINAL, DRILL = "provision", "terminal", "drill"
+EVERYBODY = (GATEWAY, AUTH, HUAXING, NANHAI, RECEIPTS, SETTLEMENT, AUDITOR, CUSTODIAN, PROVISION, TERMINAL, DRILL)
 
 STREAMS = (
     "JOURNAL_0",
@@ -75,7 +75,9 @@ MAY: dict[str, tuple[str, ...]] = {
         "publish $JS.API.STREAM.MSG.GET.LEDGER_huaxing",
         "publish $JS.API.STREAM.MSG.GET.KV_KEYS_ISSUER_huaxing",
         "publish _INBOX.auth.c.issuer.v1.huaxing.authorize.7",
+        "publish _INBOX.drill.c.issuer.v1.huaxing.fault.7",
         "subscribe issuer.v1.huaxing.reverse",
+        "subscribe issuer.v1.huaxing.fault",
         "subscribe keys.v1.changed",
         "subscribe _INBOX.issuer-huaxing.>",
     ),
@@ -122,6 +124,7 @@ MAY: dict[str, tuple[str, ...]] = {
         "subscribe _INBOX.provision.>",
     ),
     TERMINAL: ("publish terminal.v1.10000001.request", "subscribe _INBOX.terminal.>"),
+    DRILL: ("publish issuer.v1.nanhai.fault", "subscribe _INBOX.drill.>"),
 }
 SERVICES = (GATEWAY, AUTH, HUAXING, NANHAI, RECEIPTS, SETTLEMENT)
 for service, kind in zip(SERVICES, (GATEWAY, AUTH, "issuer-sim", "issuer-sim", RECEIPTS, SETTLEMENT), strict=True):
@@ -163,6 +166,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "publish auth.v1.0.authorize": (GATEWAY,),
     "publish auth.v1.1.reverse": (GATEWAY,),
     "publish issuer.v1.huaxing.authorize": (AUTH,),
+    "publish issuer.v1.huaxing.fault": (DRILL,),
     "publish terminal.v1.10000001.request": (TERMINAL,),
     "publish receipts.v1.slip": (AUDITOR,),
     "publish settlement.v1.status": (AUDITOR,),
@@ -175,6 +179,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "publish _INBOX.terminal-gw.c.auth.v1.0.authorize.1": (AUTH,),
     "publish _INBOX.custodian.c.keys.v1.held.1": (GATEWAY, HUAXING, NANHAI),
     "publish _INBOX.auditor.c.receipts.v1.slip.1": (RECEIPTS,),
+    "publish _INBOX.drill.c.issuer.v1.nanhai.fault.1": (NANHAI,),
     "publish _INBOX.terminal.theirs": (GATEWAY,),
     # And what answers look like that only the broker gives: acknowledgements, messages that were asked for.
     "publish _INBOX.auth.c.journal.v1.0.1": (),
@@ -193,6 +198,7 @@ ONLY: dict[str, tuple[str, ...]] = {
     "subscribe issuer.v1.>": (),
     "subscribe issuer.v1.huaxing.authorize": (HUAXING,),
     "subscribe issuer.v1.nanhai.authorize": (NANHAI,),
+    "subscribe issuer.v1.nanhai.fault": (NANHAI,),
     "subscribe terminal.v1.>": (),
     "subscribe terminal.v1.*.request": (),  # beside the group: a copy of every request
     "subscribe terminal.v1.*.request another-group": (),

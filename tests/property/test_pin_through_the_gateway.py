@@ -21,6 +21,7 @@ from issuer_sim.domain.accounts import Account
 from issuer_sim.domain.machine import LedgerMachine
 from issuer_sim.handlers import Bank, Handlers
 from issuer_sim.keys import BankKeys
+from issuer_sim.line import Line
 from runtime.bus import Request
 from runtime.log import GroupLog, Position
 from runtime.memory_log import MemoryLog
@@ -81,7 +82,13 @@ class House:
         """The response code of a bank that has this card on file."""
         on_file = CardOnFile(account="A1", expiry=EXPIRY, pvv=pvv, debit=True)
         checks = CardChecks(institution.id, self.module, BankKeys(banks_rings(self.module, institution.id)))
-        bank = Bank(institution=institution.id, cards={card.pan: on_file}, checks=checks, scripted=False)
+        bank = Bank(
+            institution=institution.id,
+            cards={card.pan: on_file},
+            checks=checks,
+            scripted=False,
+            line=Line(institution.id),
+        )
 
         async def ask() -> bytes | None:
             machine = LedgerMachine([Account("A1", opening_minor=1000)])

@@ -11,7 +11,7 @@ import pytest
 from contracts import access, subjects
 from lianji.app import run
 from lianji.declaration import declaration_for
-from lianji.permissions import everybody, rights_of, world_users
+from lianji.permissions import everybody, rights_of, users, world_users
 from runtime.identity import Identity, identities_for, identity_for
 from runtime.nkeys import Nkey, read_seed
 from runtime.rights import Rights, User, configuration
@@ -89,7 +89,7 @@ def test_an_identity_without_rights_may_do_nothing() -> None:
 
 
 def test_institutions_of_any_name_have_identities_of_their_own() -> None:
-    everyone = access.declare(1, ["a.b", "a b", "*"])
+    everyone = access.declare(1, ["a.b", "a b", "*"], drills=True)
     names = [one.identity for one in everyone]
     assert len(set(names)) == len(names)
     assert not [name for name in names if set(name) & set("*>. ")]
@@ -159,12 +159,13 @@ def test_the_command_makes_keys_and_keeps_them(tmp_path: Path, capsys: pytest.Ca
     assert run(["permissions", "--keys", str(directory)]) == 0
     first = capsys.readouterr().out
     files = sorted(directory.iterdir())
-    assert {path.stem for path in files} == {one.identity for one in EVERYONE}
+    assert {path.stem for path in files} == {one.identity for one in EVERYONE} - {access.DRILL}, "no drills with them"
     for path in files:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert read_seed(path).public in first
         assert read_seed(path).seed not in first
-    assert re.sub(r"#.*\n|nkey: \w+", "", first) == re.sub(r"#.*\n|nkey: \w+", "", world_users())
+    same_but_drills = configuration(users(everybody(built_in(), drills=False)))
+    assert re.sub(r"#.*\n|nkey: \w+", "", first) == re.sub(r"#.*\n|nkey: \w+", "", same_but_drills)
     assert run(["permissions", "--keys", str(directory)]) == 0
     assert capsys.readouterr().out == first
 

@@ -44,6 +44,7 @@ from issuer_sim.domain.machine import LedgerMachine
 from issuer_sim.handlers import Bank
 from issuer_sim.handlers import Handlers as BankHandlers
 from issuer_sim.keys import BankKeys
+from issuer_sim.line import Line
 from leaks.damage import Damage, damaged
 from lianji.scan.detector import Detector
 from lianji.scan.wanted import wanted
@@ -170,6 +171,7 @@ async def test_a_bank(operation: str, out: io.BytesIO) -> None:
         cards=card_file(cards, world.pvv),
         checks=CardChecks(CARD.issuer, module, BankKeys(banks_rings(module, CARD.issuer))),
         scripted=False,
+        line=Line(CARD.issuer),
     )
     handlers = BankHandlers(bank, term, Tracer("issuer-sim", "test"), lambda: 1_769_832_000_000)
     serve = handlers.authorize if operation == "authorize" else handlers.reverse

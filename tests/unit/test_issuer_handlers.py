@@ -14,6 +14,7 @@ import structlog
 
 from contracts import codec
 from contracts.authorization import CardData, IssuerReply, IssuerRequest, IssuerReverseReply, IssuerReverseRequest
+from contracts.faults import LineQuestion
 from contracts.kinds import Kind
 from contracts.ledger import LedgerRecord, Posting, Refusal, ReversalPosting, record_decoder
 from contracts.money import CNY
@@ -25,6 +26,7 @@ from issuer_sim.domain.accounts import Account, State
 from issuer_sim.domain.machine import LedgerMachine
 from issuer_sim.handlers import Bank, Handlers
 from issuer_sim.keys import BankKeys
+from issuer_sim.line import Line
 from key_store import names
 from runtime import logs
 from runtime.bus import Request
@@ -76,8 +78,13 @@ class Desk:
         )
         self.tracer = Tracer("issuer-sim", "test")
         card = CardOnFile(account="A1", expiry=EXPIRY, pvv=module.pvv(PVK, PAN, PIN), debit=True)
+        self.line = Line(BANK)
         self.bank = Bank(
-            institution=BANK, cards={PAN: card}, checks=CardChecks(BANK, module, BankKeys(rings)), scripted=scripted
+            institution=BANK,
+            cards={PAN: card},
+            checks=CardChecks(BANK, module, BankKeys(rings)),
+            scripted=scripted,
+            line=self.line,
         )
         self.handlers = Handlers(self.bank, self.term, self.tracer, lambda: NOW_MS)
 
@@ -375,3 +382,15 @@ async def test_nothing_of_the_card_is_in_logs_spans_or_ledger(monkeypatch: pytes
 @pytest.mark.parametrize(("at_ms", "expected"), [(NOW_MS - 1, "2512"), (NOW_MS, "2601")])
 def test_the_month_turns_in_the_banks_zone(at_ms: int, expected: str) -> None:
     assert yymm(at_ms) == expected
+
+
+async def test_an_answer_that_the_line_loses_has_been_decided_all_the_same() -> None:
+    desk = Desk()
+    await desk.line.order(Request("issuer.v1.huaxing.fault", codec.encode(LineQuestion(lost_share=1)), None, 0))
+    assert await desk.authorize() is None
+    assert desk.balance == 1_999_000
+    assert await desk.reverse() is None
+    assert desk.balance == 2_000_000
+    await desk.line.order(Request("issuer.v1.huaxing.fault", codec.encode(LineQuestion(lost_share=0)), None, 0))
+    assert await desk.reverse() == IssuerReverseReply(response_code="00")
+    assert await desk.authorize() == IssuerReply(response_code="12")

@@ -15,6 +15,7 @@ MODULES = (
     "card",
     "summary",
     "load",
+    "fault",
     "verify",
     "scan",
     "keys",

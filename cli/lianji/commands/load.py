@@ -17,15 +17,33 @@ from lianji.errors import CliError, WrongUseError
 from terminal_sim.load import LoadError, open_tills, run_load
 from terminal_sim.memory import MemoryFileError
 from terminal_sim.tally import LoadReport, Progress
-from world import KeyScheme, Terminal
+from world import Card, KeyScheme, Terminal
 
 LOAD_CARDS = "load-"
 
 
-def load_terminals(scheme: KeyScheme) -> list[Terminal]:
-    """The terminals that are there for load."""
+def load_terminals(scheme: KeyScheme, merchant: str = "") -> list[Terminal]:
+    """The terminals that are there for load. A merchant's come last one first: load on one merchant may run beside load on all."""
     first = min(world.LOAD_FIRST.values())
-    return [t for t in world.built_in().terminals if t.scheme is scheme and int(t.tid) >= first]
+    every = [t for t in world.built_in().terminals if t.scheme is scheme and int(t.tid) >= first]
+    if not merchant:
+        return every
+    found = [t for t in reversed(every) if t.merchant == merchant]
+    if not found:
+        raise WrongUseError(
+            f"merchant: {merchant!r} has no terminals for load; `lianji world --all` lists those that have"
+        )
+    return found
+
+
+def load_cards(name: str) -> list[Card]:
+    """The card of this name; without one, the cards that are there for load."""
+    if not name:
+        return [c for c in world.built_in().cards if c.name.startswith(LOAD_CARDS)]
+    card = world.built_in().card(name)
+    if card is None:
+        raise WrongUseError(f"card: there is no {name!r}; `lianji world` lists them")
+    return [card]
 
 
 MOST_TERMINALS = len(load_terminals(KeyScheme.SESSION))
@@ -55,6 +73,11 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         duration: Annotated[float, typer.Option(help="Seconds.", callback=checks.between(0.1, LONGEST_S))] = 10.0,
+        merchant: Annotated[
+            str,
+            typer.Option(help="At terminals of this merchant alone, from its last one on: one shard has all the work."),
+        ] = "",
+        card: Annotated[str, typer.Option(help="With this card of `lianji world` alone.")] = "",
         scheme: Annotated[
             KeyScheme, typer.Option(help="Whose keys: session keys of a sign-on, or derived ones.")
         ] = KeyScheme.SESSION,
@@ -71,11 +94,18 @@ def register(app: typer.Typer) -> None:
         count = terminals or concurrency or 64
         if concurrency is not None and concurrency > count:
             raise WrongUseError(f"concurrency: {concurrency} sales in flight need as many terminals, not {count}")
-        there = load_terminals(scheme)
+        there = load_terminals(scheme, merchant)
+        if merchant and rate is not None and terminals is None:
+            count = min(count, len(there))
         if count > len(there):
-            raise WrongUseError(f"terminals: the test world has {len(there)} with scheme {scheme.value}, not {count}")
+            where = f" at merchant {merchant}" if merchant else ""
+            raise WrongUseError(
+                f"terminals: the test world has {len(there)} with scheme {scheme.value}{where}, not {count}"
+            )
         line = tls.line(tls_ca, tls_certificate, tls_key)
-        report = options.run(_load(data_dir, gateway, line, there[:count], concurrency, rate, duration))
+        report = options.run(
+            _load(data_dir, gateway, line, there[:count], load_cards(card), concurrency, rate, duration)
+        )
         print(msgspec.json.encode(report).decode() if json else _text(report))
         if report.tx == 0:
             raise CliError(f"no sale was answered: {report.last_refusal or 'the gateway does not answer'}")
@@ -86,13 +116,13 @@ async def _load(
     gateway: str,
     line: tls.Tls | None,
     facts: list[Terminal],
+    cards: list[Card],
     concurrency: int | None,
     rate: float | None,
     duration_s: float,
 ) -> LoadReport:
     host, port = options.gateway_address(data_dir, gateway, tls=line is not None)
     context = (lambda terminal: line.context(terminal.tid)) if line else None
-    cards = [c for c in world.built_in().cards if c.name.startswith(LOAD_CARDS)]
     try:
         tills = open_tills(facts, host=host, port=port, data_dir=data_dir, tls=context)
     except MemoryFileError as error:

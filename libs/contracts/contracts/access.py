@@ -25,6 +25,8 @@ PROVISION = "provision"
 """Makes streams, buckets and consumers, for as long as that takes; what is in them it can neither read nor write."""
 TERMINAL = "terminal"
 """Terminals that publish their swipe."""
+DRILL = "drill"
+"""Switches faults on and off. Outside the test world there is nobody of that name."""
 
 
 def issuer(institution: str) -> str:
@@ -82,10 +84,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     """Its clients are not only ours: their inboxes look as they like, below the identity's prefix."""
 
 
-def declare(shards: int, institutions: Sequence[str]) -> tuple[Access, ...]:
-    """Everybody's part in a world with so many shards and these institutions."""
+def declare(shards: int, institutions: Sequence[str], *, drills: bool) -> tuple[Access, ...]:
+    """Everybody's part in a world with so many shards and these institutions; with `drills`, banks can be put out of order."""
     journals = tuple(Log(subjects.journal_stream(shard), subjects.journal(shard)) for shard in range(shards))
-    banks = tuple(_bank(institution) for institution in institutions)
+    banks = tuple(_bank(institution, drills=drills) for institution in institutions)
     holders = (_gateway(shards), *banks)
     return (
         _gateway(shards),
@@ -106,6 +108,7 @@ def declare(shards: int, institutions: Sequence[str]) -> tuple[Access, ...]:
         ),
         Access(identity=PROVISION, provisions=True),
         Access(identity=TERMINAL, asks=(subjects.TERMINAL_REQUESTS,), foreign=True),
+        *((Access(identity=DRILL, asks=tuple(map(subjects.issuer_fault, institutions))),) if drills else ()),
     )
 
 
@@ -139,13 +142,14 @@ def _switch(journals: tuple[Log, ...], institutions: Iterable[str]) -> Access:
     )
 
 
-def _bank(institution: str) -> Access:
+def _bank(institution: str, *, drills: bool) -> Access:
     return Access(
         identity=issuer(institution),
         service="issuer-sim",
         serves=(
             *(Serves(subjects.issuer(institution, operation)) for operation in subjects.ISSUER_OPERATIONS),
             Serves(subjects.KEYS_HELD),
+            *((Serves(subjects.issuer_fault(institution)),) if drills else ()),
         ),
         hears=(subjects.KEYS_CHANGED,),
         owns=(Log(subjects.ledger_stream(institution), subjects.ledger(institution)),),

@@ -69,6 +69,11 @@ def issuer_template(operation: str) -> str:
     return f"issuer.v1.{{institution}}.{operation}"
 
 
+def issuer_fault(institution: str) -> str:
+    """What is wrong with a bank's line on purpose. Every process that plays the bank answers, in the test world alone."""
+    return issuer(institution, "fault")
+
+
 # The logs.
 JOURNAL_TEMPLATE, LEDGER_TEMPLATE = "journal.v1.{shard}", "ledger.v1.{institution}"
 

@@ -23,6 +23,8 @@ from runtime.rights import bucket_stream, bucket_subject
 APPEND_TIMEOUT_S = 2.0
 BUCKET_TIMEOUT_S = 2.0
 BUCKET_PATIENCE_S = 60.0
+STANDS_STILL_S = 6.0
+"""A lease that lives has been renewed by then, and one that does not has run out: three times its time to live."""
 
 WRONG_LAST_SEQUENCE = 10071
 READERS = 64
@@ -112,13 +114,36 @@ class Lease:
         self._key = key
         self._owner = owner.encode()
         self._revision = 0
+        self._seen, self._seen_at = 0, 0.0
+        """The revision in another's hand, and since when (monotonic)."""
 
     async def take(self) -> bool:
-        """True when it is ours now."""
+        """True when it is ours now, False when another has it; raises NoAnswer when nobody can say, or nobody renews it and it stays."""
         try:
-            self._revision = await self._bucket.create(self._key, self._owner)
-        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError):
-            return False
+            held = await self._held()
+            if held is not None:
+                return held
+        except nats.js.errors.KeyWrongLastSequenceError:
+            return False  # another was faster
+        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError) as error:
+            raise NoAnswer(f"lease {self._key}: {type(error).__name__}") from None
+        raise NoAnswer(f"lease {self._key}: nobody renews it, and it does not run out: the broker does not write")
+
+    async def _held(self) -> bool | None:
+        """Whether we hold it now; None when it stands still in another's hand."""
+        try:
+            entry = await self._bucket.get(self._key)
+        except nats.js.errors.KeyDeletedError as error:
+            free = error.entry.revision or 0
+        except nats.js.errors.KeyNotFoundError:
+            free = 0
+        else:
+            now, revision = time.monotonic(), entry.revision or 0
+            if revision != self._seen:
+                self._seen, self._seen_at = revision, now
+            # A broker whose disk is full answers reads, and takes nothing away either: not even what has run out.
+            return None if now - self._seen_at > STANDS_STILL_S else False
+        self._revision = await self._bucket.update(self._key, self._owner, last=free)
         return True
 
     async def renew(self) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 from runtime import catalogue, clock, logs
+from runtime.bus_errors import NoAnswer
 from runtime.log import (
     Appended,
     AppendUnknown,
@@ -115,7 +116,8 @@ class Office(Protocol[S]):
 
 
 class LeaseLike(Protocol):
-    async def take(self) -> bool: ...
+    async def take(self) -> bool:
+        """False when another has it; raises NoAnswer when nobody can say."""
 
     async def renew(self) -> bool: ...
 
@@ -190,7 +192,7 @@ class Owner(Generic[S]):
         self.term: Term[S] | None = None
         self.damage = ""
         self.trouble = ""
-        """Why it is not in office although it holds the lease."""
+        """Why nobody may be in office, as far as is known here: the lease cannot be had from the broker, or is held in vain."""
 
     @property
     def name(self) -> str:
@@ -205,7 +207,7 @@ class Owner(Generic[S]):
         self._idle.clear()
         try:
             while not self._draining.is_set():
-                if not await self._lease.take():
+                if not await self._take():
                     await self._pause(RENEW_S / 2)
                     continue
                 renewing = asyncio.create_task(self._renew())
@@ -223,6 +225,26 @@ class Owner(Generic[S]):
                     await self._lease.release()
         finally:
             self._idle.set()
+
+    async def _take(self) -> bool:
+        """Whether the lease is ours now. When the broker does not say, this is no standing by, and /readyz must not call it that."""
+        try:
+            taken = await self._lease.take()
+        except NoAnswer as error:
+            trouble = f"{self.name}: the lease cannot be taken: {error}"
+            if trouble != self.trouble:
+                log.error(
+                    "no lease to be had",
+                    log=self.name,
+                    owner=self._owner,
+                    reason=str(error),
+                    what_to_do="is the broker up, and is there room on its disk? After a full disk make room and restart the broker",
+                )
+            self.trouble = trouble
+            return False
+        if not taken:
+            self.trouble = ""
+        return taken
 
     async def drain(self) -> None:
         """Hands over: no new requests, those in hand finished, snapshot, lease released."""
@@ -300,7 +322,7 @@ class Owner(Generic[S]):
             self.trouble = ""
             await self._until_over(ended, renewing)
         finally:
-            await self._step_down(term, ended, renewing)
+            await self._step_down(term, reasons, renewing)
         if reasons and isinstance(reasons[0], LogDamaged):
             raise reasons[0]
 
@@ -312,14 +334,14 @@ class Owner(Generic[S]):
             for task in over:
                 task.cancel()
 
-    async def _step_down(self, term: Term[S], ended: asyncio.Event, renewing: asyncio.Task[None]) -> None:
+    async def _step_down(self, term: Term[S], reasons: list[LogError], renewing: asyncio.Task[None]) -> None:
         """After a drain what is in hand is finished; after a lost lease or a fence it is dropped, for the memory is worth nothing."""
-        if renewing.done() and not ended.is_set():
+        if renewing.done() and not reasons:
             term.log.end(Fenced(f"{self.name}: the lease was lost"))
         await self._office.close()
         self.term = None
-        if ended.is_set():
-            log.warning("stepped down", log=self.name, owner=self._owner, epoch=term.epoch)
+        if reasons:
+            log.warning("stepped down", log=self.name, owner=self._owner, epoch=term.epoch, reason=str(reasons[0]))
             return
         try:
             await term.flushed()

@@ -19,7 +19,7 @@ from runtime import catalogue, clock, coredumps, escaped, logs, metrics_export, 
 from runtime.bus import Bus, BusError, NotDelivered, Request
 from runtime.exporting import Exporter
 from runtime.health import Health
-from runtime.identity import SeedOf, identities_for
+from runtime.identity import TEST_WORLD, SeedOf, identities_for
 from runtime.jetstream import Bucket, JetStreamLog, open_bucket, open_lease
 from runtime.metrics import Metrics
 from runtime.metrics_export import MetricsExport
@@ -206,6 +206,8 @@ async def _main(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identiti
     except (NotDelivered, SettingsError) as error:
         log.error("cannot start", reason=str(error))
         return 2 if isinstance(error, SettingsError) else 1
+    if settings.clock_wrong_by_s:
+        log.warning("the clock is wrong on purpose", by_s=settings.clock_wrong_by_s)
     service = Service(name, instance, settings, buses)
     exporter = asyncio.create_task(service.exporter.run())
     _measure(service)
@@ -229,6 +231,16 @@ async def _main(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identiti
         await _hang_up(buses)
     log.info("stopped")
     return 1 if service.failed else 0
+
+
+def _set_clock(settings: BaseSettings) -> None:
+    """Wrong where a drill says so; raises SettingsError where none may."""
+    if settings.clock_wrong_by_s:
+        if settings.world != TEST_WORLD:
+            raise SettingsError(
+                "LIANJI_CLOCK_WRONG_BY_S: is for drills in the test world (LIANJI_WORLD=test); leave it out"
+            )
+        clock.go_wrong(settings.clock_wrong_by_s)
 
 
 async def _run_until_stopped(service: Service[Any]) -> None:
@@ -268,6 +280,7 @@ def run(
     coredumps.forbid()
     try:
         settings = load(settings_kind)
+        _set_clock(settings)
         names = identities(settings) if identities is not None else (name,)
     except SettingsError as error:
         sys.stderr.write(f"{name}: {error}\n")

@@ -143,7 +143,8 @@ class Serving:
             int(deadline) if len(deadline) <= MILLISECONDS and deadline.isascii() and deadline.isdigit() else 0,
         )
         if request.remaining_s() <= 0:
-            log.warning("request refused: its deadline had passed", subject=self.subject)
+            by_s = round(-request.remaining_s(), 3)  # seconds: a queue; an hour: somebody's clock
+            log.warning("request refused: its deadline had passed", subject=self.subject, by_s=by_s)
             return
         self.requests += 1
         try:

@@ -32,6 +32,8 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     run_dir: str = ""
     """Where to write `<instance>.json` with the process id and the ports taken; empty: nowhere."""
     log_level: str = "info"
+    clock_wrong_by_s: float = 0.0
+    """For drills in the test world: how far this process's wall clock is ahead, in seconds; below 0: behind."""
 
 
 def load(kind: type[T], environ: Mapping[str, str] | None = None) -> T:

@@ -11,11 +11,13 @@ from issuer_sim.checks import CardChecks
 from issuer_sim.domain.machine import LedgerMachine
 from issuer_sim.handlers import Bank
 from issuer_sim.keys import BankKeys
+from issuer_sim.line import Line
 from issuer_sim.office import BankOffice
 from issuer_sim.settings import Settings, chosen_institutions
 from key_store import KeyStore, KeyStoreError, holding, local_master_key, names
 from runtime import logs
 from runtime.bus import Bus, Request
+from runtime.identity import TEST_WORLD
 from runtime.service import Service
 from runtime.settings import SettingsError
 from runtime.transactions import Transactions
@@ -44,11 +46,15 @@ async def wire(service: Service[Settings]) -> None:
         bus = service.buses[access.issuer(institution)]
         cards = test_world.cards_of(institution)
         keys = await _keys(service, bus, module, institution)
+        line = Line(institution)
+        if settings.world == TEST_WORLD:
+            await bus.serve(subjects.issuer_fault(institution), line.order)
         bank = Bank(
             institution=institution,
             cards=card_file(cards, world.pvv),
             checks=CardChecks(institution, module, keys),
             scripted=settings.scripted,
+            line=line,
         )
         await service.own(
             stream=subjects.ledger_stream(institution),

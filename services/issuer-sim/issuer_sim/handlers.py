@@ -26,6 +26,7 @@ from issuer_sim.domain.accounts import State
 from issuer_sim.domain.decide import Decision, decide, decide_reverse
 from issuer_sim.domain.facts import NO_EVIDENCE, Asked, Evidence
 from issuer_sim.domain.scripted import PLAIN, Script, script_for
+from issuer_sim.line import Line
 from runtime import append_spans, logs
 from runtime.bus import Request
 from runtime.log import Appended
@@ -57,6 +58,7 @@ class Bank(msgspec.Struct, frozen=True, kw_only=True):
     cards: dict[Pan, CardOnFile]
     checks: CardChecks
     scripted: bool
+    line: Line
 
 
 class Handlers:
@@ -126,6 +128,8 @@ class Handlers:
                 trace=span.context.traceparent,
             )
             await self._stand(decision.records, span)
+            if not await self._bank.line.carries(self._closing):
+                return None
             code = decision.reply.response_code
             span.set("lianji.response_code", code)
             counted.answered("reversal decided", code, span, transaction=asked.transaction)
@@ -178,6 +182,8 @@ class Handlers:
         if code != rc.APPROVED:
             span.error(code)
         if decision.answer_after_s and await self._closed_within(decision.answer_after_s):
+            return None
+        if not await self._bank.line.carries(self._closing):
             return None
         counted.answered("authorization decided", code, span, transaction=transaction)
         return codec.encode(decision.reply)
