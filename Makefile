@@ -13,7 +13,7 @@ AUDIT_SERVICE ?= pypi
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check audit bench bench-slow bench-schemes fuzz leaks traces up down lock smoke permissions
+.PHONY: help setup demo test check audit bench bench-quick bench-journal bench-tools bench-slow bench-schemes fuzz leaks traces up down lock smoke permissions
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,8 +43,17 @@ audit: setup ## hashes of the lock, known vulnerabilities of what it names, and 
 	$(UV) sync --quiet --all-packages --frozen --group audit --python $(PYTHON)
 	$(BIN)/python -m audit --service $(AUDIT_SERVICE)
 
-bench: setup ## the path beside a bare chain, in one run; writes build/bench.json
-	$(BIN)/python -m bench
+bench: bench-tools ## the path beside a bare chain and a FastStream port; remakes docs/performance.md and its chart
+	$(BIN)/python -m bench --page
+
+bench-quick: bench-tools ## one short round of it; writes build/bench.json only
+	$(BIN)/python -m bench --rounds 1 --duration 1.5
+
+bench-journal: bench-tools ## the path with 0, 100,000 and a million transactions journalled; remakes its table
+	$(BIN)/python -m bench.journal --page
+
+bench-tools: setup ## what the bench needs beside the rest: FastStream, matplotlib, an OTLP encoder
+	$(UV) sync --quiet --all-packages --frozen --group bench --python $(PYTHON)
 
 bench-slow: setup ## honest terminals beside 1,000 slow sockets; writes build/bench-slow.json
 	$(BIN)/python -m bench.slow_sockets

@@ -1,89 +1,105 @@
-"""`python -m bench`: the path beside the bare chain, in turns, in one run. Prints a table and writes build/bench.json.
+"""`python -m bench`: the path beside the bare chain and a FastStream port of it, traced and untraced, in turns, in one run.
 
-p50 and p99 are taken one transaction at a time, throughput and CPU with many in flight; every figure is the median of the rounds.
-Both sides stand all the while; the one that is not measured idles. CPU counts every process of a side: broker, services, and the
-client (here the simulated terminals, which build frames, PIN blocks and MACs; the chain's client sends bytes).
+Every side stands all the while; those that are not measured idle. CPU counts every process of a side: broker, services, and the
+client (the simulated terminals build frames, PIN blocks and MACs; a chain's client sends bytes). Prints the tables and writes
+build/bench.json; with --page it remakes docs/performance.md and its chart.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
-from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
 
-from rich.console import Console
-from rich.table import Table
+from bench import report
+from bench.chain import Chain
+from bench.errors import BenchError
+from bench.load import Load
+from bench.page import path_text
+from bench.remake import remake
+from bench.report import CHAIN, PATH, PATH_UNTRACED, PORTED, PORTED_UNTRACED, PathReport, side_report, this_run
+from bench.rounds import in_turns
+from bench.stack import OWNERS, UNTRACED, Stack, temporary_directory
 
-from bench.figures import FIGURES, Figures, Summary, as_json, ratio, summarise
-from bench.floor import Floor
-from bench.stack import BenchError, Stack, temporary_directory
-
-REPORT = Path("build/bench.json")
 WARM_UP_S = 1.0
+PORT = "bench.ported"
 
 
-class Side(Protocol):
-    def measure(self, *, concurrency: int, duration_s: float) -> Figures: ...
+def say(line: str) -> None:
+    sys.stderr.write(line + "\n")
 
 
-def measure_in_turns(sides: dict[str, Side], arguments: argparse.Namespace) -> dict[str, Summary]:
-    """All rounds; which side goes first changes from round to round, so that drift of the machine meets both alike."""
-    alone: dict[str, list[Figures]] = defaultdict(list)
-    loaded: dict[str, list[Figures]] = defaultdict(list)
+def loads_of(arguments: argparse.Namespace) -> list[Load]:
+    closed = [Load(arguments.duration, concurrency=count) for count in (1, arguments.concurrency)]
+    return closed + [Load(arguments.duration, rate=rate) for rate in arguments.rates]
+
+
+def switch_bytes(stack: Stack) -> float:
+    """What the owners of the journals have in memory."""
+    memory = stack.memory()
+    return sum(memory[owner] for owner in OWNERS) * 2**20
+
+
+def measure(path: Stack, others: Mapping[str, Stack | Chain], arguments: argparse.Namespace) -> PathReport:
+    sides: dict[str, Stack | Chain] = {PATH: path, **others}
     for side in sides.values():
-        side.measure(concurrency=arguments.concurrency, duration_s=WARM_UP_S)
-    for number in range(arguments.rounds):
-        order = list(sides) if number % 2 == 0 else list(reversed(sides))
-        for runs, concurrency in ((alone, 1), (loaded, arguments.concurrency)):
-            for name in order:
-                runs[name].append(sides[name].measure(concurrency=concurrency, duration_s=arguments.duration))
-        line = ", ".join(f"{name} {alone[name][-1].p50_us:,.0f} µs {loaded[name][-1].tx_s:,.0f} tx/s" for name in sides)
-        sys.stderr.write(f"round {number + 1} of {arguments.rounds}: {line}\n")
-    return {name: summarise(alone[name], loaded[name]) for name in sides}
+        side.measure(Load(WARM_UP_S, concurrency=arguments.concurrency))
+    sold, in_memory = path.sold, switch_bytes(path)
+    runs = in_turns(sides, loads_of(arguments), rounds=arguments.rounds, tell=say)
+    count = path.sold - sold
+    return PathReport(
+        run=this_run(rounds=arguments.rounds, duration_s=arguments.duration, concurrency=arguments.concurrency),
+        sides={name: side_report(name, runs, side.memory()) for name, side in sides.items()},
+        owner_bytes=(switch_bytes(path) - in_memory) / count,
+        owner_transactions=count,
+    )
 
 
-def show(path: Summary, floor: Summary, ratios: dict[str, float], concurrency: int) -> None:
-    titles = {
-        "p50_us": "p50 µs, one at a time",
-        "p99_us": "p99 µs, one at a time",
-        "tx_s": f"tx/s, {concurrency} in flight",
-        "cpu_us_per_tx": f"CPU µs per tx, {concurrency} in flight",
-    }
-    console = Console()
-    table = Table("", "path", "bare chain", "ratio")
-    for name in FIGURES:
-        table.add_row(
-            titles[name], f"{getattr(path, name):,.0f}", f"{getattr(floor, name):,.0f}", f"{ratios[name]:.2f}"
-        )
-    console.print(table)
-    for side, summary in (("path", path), ("bare chain", floor)):
-        parts = ", ".join(f"{name} {us:,.0f}" for name, us in summary.cpu_us_per_process.items())
-        console.print(f"CPU µs per tx, {side}: {parts}")
+def stand_and_measure(directory: Path, arguments: argparse.Namespace) -> PathReport:
+    say("starting two stacks and three chains")
+    with ExitStack() as standing:
+        path = standing.enter_context(Stack(directory / "stack"))
+        others: dict[str, Stack | Chain] = {
+            PATH_UNTRACED: Stack(directory / "untraced", environment=UNTRACED),
+            CHAIN: Chain(directory / "chain"),
+            PORTED: Chain(directory / "ported", PORT, [str(directory / "spans")]),
+            PORTED_UNTRACED: Chain(directory / "ported-untraced", PORT),
+        }
+        for side in others.values():
+            standing.enter_context(side)
+        return measure(path, others, arguments)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="The path beside a bare chain.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="The path beside a bare chain and a FastStream port of it."
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--duration", type=float, default=3.0, help="seconds per run (default 3)")
     parser.add_argument("--concurrency", type=int, default=64, help="in flight under load (default 64)")
+    parser.add_argument(
+        "--rates",
+        type=float,
+        nargs="*",
+        default=[250.0, 500.0, 1000.0],
+        help="open loop, sends a second (default 250 500 1000)",
+    )
+    parser.add_argument("--page", action="store_true", help="remake docs/performance.md and its chart")
     arguments = parser.parse_args()
     try:
-        with temporary_directory() as name, Stack(Path(name) / "stack") as stack, Floor(Path(name) / "floor") as floor:
-            summaries = measure_in_turns({"path": stack, "floor": floor}, arguments)
+        with temporary_directory() as name:
+            measured = report.read()
+            measured.path = stand_and_measure(Path(name), arguments)
+        print(path_text(measured.path))
+        report.write(measured)
+        if arguments.page:
+            remake(measured)
     except BenchError as error:
-        sys.stderr.write(f"bench: {error}\n")
+        say(f"bench: {error}")
         return 1
-    ratios = ratio(summaries["path"], summaries["floor"])
-    show(summaries["path"], summaries["floor"], ratios, arguments.concurrency)
-    report: dict[str, object] = {name: as_json(summary) for name, summary in summaries.items()}
-    report |= {"ratio": ratios, "run": vars(arguments) | {"cpus": os.cpu_count()}}
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(report, indent=1) + "\n")
-    sys.stdout.write(f"written: {REPORT}\n")
+    print(f"written: {report.REPORT}")
     return 0
 
 

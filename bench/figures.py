@@ -2,66 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
-from typing import NamedTuple
+
+import msgspec
 
 
-class Figures(NamedTuple):
-    """One run of one side."""
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of one side, or the medians of many."""
 
     p50_us: float
     p99_us: float
     tx_s: float
-    cpu_us_per_process: dict[str, float]
+    cpu_us: dict[str, float]
     """Microseconds of CPU per transaction, by process."""
+    synced: dict[str, float] = {}
+    """What was synced per transaction: messages by the stream that keeps them, commits by database."""
+    backlog: float = 0.0
+    """Open loop: the most sends that were due at one moment and had to wait."""
 
     @property
     def cpu_us_per_tx(self) -> float:
-        return sum(self.cpu_us_per_process.values())
+        return sum(self.cpu_us.values())
+
+    @property
+    def synced_per_tx(self) -> float:
+        return sum(self.synced.values())
 
 
-class Summary(NamedTuple):
-    """One side over all rounds: medians. Latencies one at a time, throughput and CPU under load."""
+def medians(runs: Sequence[Figures]) -> Figures:
+    """Figure by figure, process by process.
 
-    p50_us: float
-    p99_us: float
-    tx_s: float
-    cpu_us_per_tx: float
-    cpu_us_per_process: dict[str, float]
-
-
-def summarise(alone: Sequence[Figures], loaded: Sequence[Figures]) -> Summary:
-    """Medians over the rounds: `alone` one at a time, `loaded` with many in flight.
-
-    >>> run = Figures(10.0, 20.0, 5.0, {"a": 1.0})
-    >>> summarise([run], [run]).cpu_us_per_tx
-    1.0
+    >>> runs = [Figures(p50_us=n, p99_us=n, tx_s=n, cpu_us={"a": n}) for n in (1.0, 9.0, 2.0)]
+    >>> medians(runs).p50_us, medians(runs).cpu_us
+    (2.0, {'a': 2.0})
     """
-    return Summary(
-        p50_us=median(run.p50_us for run in alone),
-        p99_us=median(run.p99_us for run in alone),
-        tx_s=median(run.tx_s for run in loaded),
-        cpu_us_per_tx=median(run.cpu_us_per_tx for run in loaded),
-        cpu_us_per_process={
-            name: median(run.cpu_us_per_process.get(name, 0.0) for run in loaded)
-            for name in loaded[0].cpu_us_per_process
-        },
+
+    def middle(of: Callable[[Figures], float]) -> float:
+        return float(median(map(of, runs)))
+
+    return Figures(
+        p50_us=middle(lambda run: run.p50_us),
+        p99_us=middle(lambda run: run.p99_us),
+        tx_s=middle(lambda run: run.tx_s),
+        cpu_us=_by_name([run.cpu_us for run in runs]),
+        synced=_by_name([run.synced for run in runs]),
+        backlog=middle(lambda run: run.backlog),
     )
 
 
-def ratio(path: Summary, floor: Summary) -> dict[str, float]:
-    """Path over floor, figure by figure."""
-    return {name: round(getattr(path, name) / getattr(floor, name), 3) for name in FIGURES}
-
-
-FIGURES = ("p50_us", "p99_us", "tx_s", "cpu_us_per_tx")
-
-
-def as_json(summary: Summary) -> dict[str, object]:
-    """A side as build/bench.json holds it."""
-    figures: dict[str, object] = {name: round(getattr(summary, name), 1) for name in FIGURES}
-    return figures | {"cpu_us_per_process": {n: round(v, 1) for n, v in summary.cpu_us_per_process.items()}}
+def _by_name(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: float(median(row.get(name, 0.0) for row in rows)) for name in names}
 
 
 def percentile_us(latencies_s: Sequence[float], quantile: float) -> float:

@@ -6,7 +6,6 @@ Session keys with CUP-ECB, TDES DUKPT with X9.19, AES DUKPT with AES-CMAC and PI
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections import defaultdict
@@ -15,8 +14,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Figures, Summary, as_json, summarise
-from bench.stack import BenchError, Stack, temporary_directory
+from bench.errors import BenchError
+from bench.figures import Figures, medians
+from bench.load import Load
+from bench.report import as_json
+from bench.stack import Stack, temporary_directory
 from world import KeyScheme
 
 REPORT = Path("build/bench-schemes.json")
@@ -25,24 +27,24 @@ _SHOWN = ("terminal-gw", "terminals")
 """Processes that work with terminals' keys."""
 
 
-def measure(stack: Stack, *, rounds: int, duration_s: float, concurrency: int) -> dict[str, Summary]:
+def measure(stack: Stack, *, rounds: int, duration_s: float, concurrency: int) -> dict[str, Figures]:
     """All rounds; the order turns from round to round, so that drift of the machine meets all alike."""
     schemes = [scheme.value for scheme in KeyScheme]
     runs: dict[str, list[Figures]] = defaultdict(list)
     for scheme in schemes:
-        stack.measure(concurrency=concurrency, duration_s=WARM_UP_S, scheme=scheme)
+        stack.measure(Load(WARM_UP_S, concurrency=concurrency, scheme=scheme))
     for number in range(rounds):
         for scheme in schemes[number % len(schemes) :] + schemes[: number % len(schemes)]:
-            runs[scheme].append(stack.measure(concurrency=concurrency, duration_s=duration_s, scheme=scheme))
+            runs[scheme].append(stack.measure(Load(duration_s, concurrency=concurrency, scheme=scheme)))
         sys.stderr.write(f"round {number + 1} of {rounds}\n")
-    return {scheme: summarise(runs[scheme], runs[scheme]) for scheme in schemes}
+    return {scheme: medians(runs[scheme]) for scheme in schemes}
 
 
-def show(summaries: dict[str, Summary]) -> None:
+def show(columns: dict[str, Figures]) -> None:
     table = Table("scheme", "tx/s", "p50 µs", "CPU µs per tx", *(f"of it {name}" for name in _SHOWN))
-    for scheme, summary in summaries.items():
-        parts = [f"{summary.cpu_us_per_process.get(name, 0.0):,.0f}" for name in _SHOWN]
-        table.add_row(scheme, f"{summary.tx_s:,.0f}", f"{summary.p50_us:,.0f}", f"{summary.cpu_us_per_tx:,.0f}", *parts)
+    for scheme, figures in columns.items():
+        parts = [f"{figures.cpu_us.get(name, 0.0):,.0f}" for name in _SHOWN]
+        table.add_row(scheme, f"{figures.tx_s:,.0f}", f"{figures.p50_us:,.0f}", f"{figures.cpu_us_per_tx:,.0f}", *parts)
     Console().print(table)
 
 
@@ -54,17 +56,15 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         with temporary_directory() as name, Stack(Path(name) / "stack") as stack:
-            summaries = measure(
+            columns = measure(
                 stack, rounds=arguments.rounds, duration_s=arguments.duration, concurrency=arguments.concurrency
             )
     except BenchError as error:
         sys.stderr.write(f"bench: {error}\n")
         return 1
-    show(summaries)
-    report: dict[str, object] = {scheme: as_json(summary) for scheme, summary in summaries.items()}
-    report["run"] = vars(arguments) | {"cpus": os.cpu_count()}
+    show(columns)
     REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(report, indent=1) + "\n")
+    REPORT.write_bytes(as_json({**columns, "run": vars(arguments) | {"cpus": os.cpu_count()}}))
     sys.stdout.write(f"written: {REPORT}\n")
     return 0
 

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import resource
 import sys
 import threading
 from collections import Counter
 from pathlib import Path
-from statistics import median
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import Figures
-from bench.stack import BenchError, Stack, temporary_directory
+from bench.errors import BenchError
+from bench.figures import Figures, medians
+from bench.load import Load
+from bench.report import as_json
+from bench.stack import Stack, temporary_directory
 
 REPORT = Path("build/bench-slow.json")
 CUT_S = 5.0
@@ -111,12 +112,12 @@ async def _until_closed(reader: asyncio.StreamReader) -> None:
 def measure(stack: Stack, ports: dict[str, int], arguments: argparse.Namespace) -> dict[str, list[Figures]]:
     """The rounds: `before` and `while`, by turns."""
     runs: dict[str, list[Figures]] = {"before": [], "while": []}
-    load = {"concurrency": arguments.concurrency, "duration_s": arguments.duration}
-    stack.measure(**load)  # warm
+    load = Load(arguments.duration, concurrency=arguments.concurrency)
+    stack.measure(load)  # warm
     for number in range(arguments.rounds):
-        runs["before"].append(stack.measure(**load))
+        runs["before"].append(stack.measure(load))
         with SlowSockets(arguments.sockets, ports) as slow:
-            runs["while"].append(stack.measure(**load))
+            runs["while"].append(stack.measure(load))
         line = ", ".join(f"{name} p99 {done[-1].p99_us:,.0f} µs" for name, done in runs.items())
         dialled = ", ".join(f"{kind} {slow.dialled[kind]}" for kind in KINDS)
         sys.stderr.write(
@@ -125,20 +126,11 @@ def measure(stack: Stack, ports: dict[str, int], arguments: argparse.Namespace) 
     return runs
 
 
-def medians(runs: list[Figures]) -> dict[str, float]:
-    """Figure by figure.
-
-    >>> medians([Figures(1.0, 2.0, 5.0, {"a": 1.0}), Figures(3.0, 4.0, 7.0, {"a": 3.0})])["p99_us"]
-    3.0
-    """
-    return {name: float(median(getattr(run, name) for run in runs)) for name in SHOWN}
-
-
-def show(columns: dict[str, dict[str, float]], sockets: int, concurrency: int) -> None:
-    before, beside = columns["before"], columns["while"]
+def show(columns: dict[str, Figures], sockets: int, concurrency: int) -> None:
     table = Table(f"honest terminals, {concurrency} in flight", "before", f"beside {sockets:,} slow sockets", "ratio")
     for name, title in SHOWN.items():
-        table.add_row(title, f"{before[name]:,.0f}", f"{beside[name]:,.0f}", f"{beside[name] / before[name]:.2f}")
+        before, beside = (float(getattr(columns[column], name)) for column in ("before", "while"))
+        table.add_row(title, f"{before:,.0f}", f"{beside:,.0f}", f"{beside / before:.2f}")
     Console().print(table)
 
 
@@ -170,8 +162,7 @@ def main() -> int:
         return 1
     columns = {name: medians(done) for name, done in runs.items()}
     show(columns, arguments.sockets, arguments.concurrency)
-    report: dict[str, object] = {**columns, "run": vars(arguments) | {"cpus": os.cpu_count()}}
-    REPORT.write_text(json.dumps(report, indent=1) + "\n")
+    REPORT.write_bytes(as_json({**columns, "run": vars(arguments) | {"cpus": os.cpu_count()}}))
     sys.stdout.write(f"written: {REPORT}\n")
     return 0
 

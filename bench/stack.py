@@ -8,22 +8,28 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import msgspec
 
 from bench.cpu import cpu_ns
+from bench.errors import BenchError
 from bench.figures import Figures
+from bench.load import Load
+from bench.memory import rss_mib
+from bench.synced import SyncMeter, stored
 
 SAMPLE_S = 0.05
+PROJECTIONS = ("receipts", "settlement")
+"""Databases of the data directory."""
+OWNERS, BANKS = ("auth-a", "auth-b"), "issuer-sim"
+"""Processes that own the journals, and the one that owns the ledgers."""
+UNTRACED = {"OTEL_SDK_DISABLED": "true"}
+"""What turns the spans of a stack off (OpenTelemetry's own variable)."""
 LOAD_GRACE_S = 90.0
 """Beyond its duration a load run takes this long at most: start, sign-on of its terminals, last answers."""
-
-
-class BenchError(Exception):
-    """The bench cannot do its work; the message says which command failed and how."""
 
 
 class Door(msgspec.Struct):
@@ -44,9 +50,24 @@ class Ready(msgspec.Struct):
 class LoadReport(msgspec.Struct):
     """The line that `lianji load --json` prints, as far as it matters here."""
 
+    tx: int
     tx_s: float
     p50_us: float
     p99_us: float
+    backlog: int = 0
+
+
+class BrokerPorts(msgspec.Struct):
+    """What nats-server writes about the ports it took."""
+
+    monitoring: list[str]
+
+
+class OwnerLine(msgspec.Struct):
+    """What the log of a service says when it has become a log's owner, as far as it matters here."""
+
+    event: str
+    replay_ms: float
 
 
 class _Sample(NamedTuple):
@@ -91,6 +112,8 @@ class Stack:
         self._environment = {**os.environ, **(environment or {})}
         self.port = self.tls_port = 0
         """The gateway's, once it is up."""
+        self.sold = 0
+        """Transactions that load runs have had answered."""
         self._up: subprocess.Popen[bytes] | None = None
         self._pids: dict[str, int] = {}
 
@@ -129,33 +152,82 @@ class Stack:
                 return ready
         raise BenchError("lianji up: ended before it was ready; its error stands above")
 
-    def measure(self, *, concurrency: int, duration_s: float, scheme: str = "session") -> Figures:
-        """One run of `lianji load` with terminals of a key scheme; CPU is taken over the middle of the run, where the rate is steady."""
-        command = lianji("load", "--json", "--data-dir", str(self._data_dir), "--concurrency", str(concurrency))
-        command += ["--terminals", str(concurrency), "--duration", f"{duration_s:g}"]
-        command += ["--scheme", scheme]
-        load = subprocess.Popen(command, stdout=subprocess.PIPE)
-        sampler = Sampler({**self._pids, "terminals": load.pid})
+    @property
+    def pids(self) -> dict[str, int]:
+        """Every process of the stack, by name."""
+        return dict(self._pids)
+
+    def memory(self) -> dict[str, float]:
+        """MiB resident, by process."""
+        return rss_mib(self._pids)
+
+    def stored(self) -> dict[str, int]:
+        """Messages that each stream has taken."""
+        return stored(self._monitor())
+
+    def longest_replay_ms(self) -> float:
+        """What the owners that this stack has had say of the replay of their logs, the longest."""
+        said = [
+            line.replay_ms
+            for name in (*OWNERS, BANKS)
+            for line in _owner_lines(self._data_dir / "logs" / f"{name}.log")
+        ]
+        if not said:
+            raise BenchError(f"{self._data_dir}: no owner has said how long its replay took")
+        return max(said)
+
+    def _monitor(self) -> int:
+        """The port of the broker's monitoring page."""
+        for written in (self._data_dir / "broker").glob("nats-server_*.ports"):
+            ports = msgspec.json.decode(written.read_bytes(), type=BrokerPorts)
+            return int(ports.monitoring[0].rpartition(":")[2])
+        raise BenchError(f"{self._data_dir}: its broker has not said which ports it took")
+
+    def measure(self, load: Load) -> Figures:
+        """One run of `lianji load`; CPU is taken over the middle of the run, where the rate is steady, syncs over all of it."""
+        synced = SyncMeter(self._monitor(), {name: self._data_dir / f"{name}.db" for name in PROJECTIONS})
+        client = subprocess.Popen(self._command(load), stdout=subprocess.PIPE)
+        sampler = Sampler({**self._pids, "terminals": client.pid})
         sampler.start()
         try:
-            output, _ = load.communicate(timeout=duration_s + LOAD_GRACE_S)
+            output, _ = client.communicate(timeout=load.duration_s + LOAD_GRACE_S)
         except subprocess.TimeoutExpired:
-            load.kill()
-            load.communicate()
+            client.kill()
+            client.communicate()
             raise BenchError(f"lianji load: not done {LOAD_GRACE_S:g} s after its duration") from None
         finally:
             sampler.stop()
         ended_s = time.monotonic()
-        if load.returncode != 0:
-            raise BenchError(f"lianji load: exit status {load.returncode}; its error stands above")
+        if client.returncode != 0:
+            raise BenchError(f"lianji load: exit status {client.returncode}; its error stands above")
         report = last_report(output)
-        rates = sampler.rates(from_s=ended_s - 0.8 * duration_s, to_s=ended_s - 0.3 * duration_s)
+        rates = sampler.rates(from_s=ended_s - 0.8 * load.duration_s, to_s=ended_s - 0.3 * load.duration_s)
+        self.sold += report.tx
         return Figures(
             p50_us=report.p50_us,
             p99_us=report.p99_us,
             tx_s=report.tx_s,
-            cpu_us_per_process={name: rate / report.tx_s for name, rate in rates.items()},
+            cpu_us={name: rate / report.tx_s for name, rate in rates.items()},
+            synced={name: count / report.tx for name, count in synced.since().items()},
+            backlog=report.backlog,
         )
+
+    def _command(self, load: Load) -> list[str]:
+        command = lianji("load", "--json", "--data-dir", str(self._data_dir), "--scheme", load.scheme)
+        command += ["--duration", f"{load.duration_s:g}"]
+        if load.rate:
+            return [*command, "--rate", f"{load.rate:g}"]
+        return [*command, "--concurrency", str(load.concurrency), "--terminals", str(load.concurrency)]
+
+
+def _owner_lines(log: Path) -> Iterator[OwnerLine]:
+    for text in log.read_bytes().splitlines():
+        try:
+            line = msgspec.json.decode(text, type=OwnerLine)
+        except msgspec.MsgspecError:
+            continue  # another event
+        if line.event == "owner":
+            yield line
 
 
 def last_report(output: bytes) -> LoadReport:

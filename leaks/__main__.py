@@ -14,7 +14,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench.stack import BenchError, temporary_directory
+from bench.errors import BenchError
+from bench.stack import temporary_directory
 from leaks.result import Result
 from leaks.run import run
 

@@ -7,7 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from bench.stack import BenchError, lianji
+from bench.errors import BenchError
+from bench.stack import lianji
 
 LONGEST_S = 900.0
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.stack import BenchError, Stack, temporary_directory
+from bench.errors import BenchError
+from bench.stack import Stack, temporary_directory
 from traces.run import Outcome, as_json, run
 
 REPORT = Path("build/traces.json")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from bench.stack import BenchError, lianji
+from bench.errors import BenchError
+from bench.stack import lianji
 from lianji import stackfile
 from lianji.tracing.check import Count, count
 from lianji.tracing.files import TraceFiles

@@ -6,14 +6,18 @@ import os
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # bench is a tool of the repository, not an installed package
 
 from bench import stack as subject
 from bench.cpu import CpuMeter
-from bench.figures import Figures, as_json, percentile_us, ratio, summarise
-from bench.stack import BenchError, Stack, last_report
+from bench.errors import BenchError
+from bench.figures import Figures, medians, percentile_us
+from bench.load import Load
+from bench.memory import rss_bytes
+from bench.stack import Stack, last_report
 
 COMMAND = """
 import json, os, signal, sys, time
@@ -21,15 +25,26 @@ if sys.argv[1] == "up":
     print('{"event": "starting"}', flush=True)
     print(json.dumps({"event": "ready", "pids": {"nats": os.getppid()}, "gateway": {"port": 8583}, "more": 1}), flush=True)
     signal.pause()
-duration = float(sys.argv[sys.argv.index("--duration") + 1])
+duration, given = float(sys.argv[sys.argv.index("--duration") + 1]), " ".join(sys.argv)
 end = time.monotonic() + duration
 while time.monotonic() < end:
     pass
 if "7" in sys.argv:
     sys.exit(3)
 print("something live")
-print(json.dumps({"tx_s": 100.0, "p50_us": 5, "p99_us": 9, "outcomes": {"00": 1}}))
+backlog = 3 if "--rate 500" in given else 0
+print(json.dumps({"tx": 50, "tx_s": 100.0, "p50_us": 5, "p99_us": 9, "backlog": backlog, "outcomes": {"00": 1}}))
 """
+
+
+class TwoEach:
+    """A meter that has counted two of everything."""
+
+    def __init__(self, *_: object) -> None:
+        return
+
+    def since(self) -> dict[str, int]:
+        return {"journal": 100, "receipts": 2}
 
 
 @pytest.fixture
@@ -37,21 +52,33 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script = tmp_path / "lianji.py"
     script.write_text(COMMAND)
     monkeypatch.setattr(subject, "lianji", lambda *arguments: [sys.executable, str(script), *arguments])
+    monkeypatch.setattr(subject, "SyncMeter", TwoEach)
+    ports = tmp_path / "data" / "broker" / "nats-server_1.ports"
+    ports.parent.mkdir(parents=True)
+    ports.write_text('{"nats": ["nats://127.0.0.1:1"], "monitoring": ["http://127.0.0.1:2"]}')
     return tmp_path
 
 
 def test_a_load_run_is_read_and_its_cpu_taken(command: Path) -> None:
     with Stack(command / "data") as stack:
-        figures = stack.measure(concurrency=2, duration_s=0.6)
+        figures = stack.measure(Load(0.6, concurrency=2))
+        assert set(stack.memory()) == {"supervisor", "nats"}
     assert (figures.tx_s, figures.p50_us, figures.p99_us) == (100.0, 5.0, 9.0)
-    assert set(figures.cpu_us_per_process) == {"supervisor", "nats", "terminals"}
-    assert figures.cpu_us_per_process["terminals"] > 0
-    assert figures.cpu_us_per_process["supervisor"] == 0  # it waits for a signal
+    assert set(figures.cpu_us) == {"supervisor", "nats", "terminals"}
+    assert figures.cpu_us["terminals"] > 0
+    assert figures.cpu_us["supervisor"] == 0  # it waits for a signal
+    assert figures.synced == {"journal": 2.0, "receipts": 0.04}
+    assert stack.sold == 50
+
+
+def test_an_open_loop_is_asked_for_by_its_rate(command: Path) -> None:
+    with Stack(command / "data") as stack:
+        assert stack.measure(Load(0.6, rate=500.0)).backlog == 3
 
 
 def test_a_failed_load_run_is_named(command: Path) -> None:
     with Stack(command / "data") as stack, pytest.raises(BenchError, match="lianji load: exit status 3"):
-        stack.measure(concurrency=7, duration_s=0.2)
+        stack.measure(Load(0.2, concurrency=7))
 
 
 def test_a_stack_that_does_not_come_up_is_named(command: Path) -> None:
@@ -60,21 +87,23 @@ def test_a_stack_that_does_not_come_up_is_named(command: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("output", [b"", b"not json\n", b'{"tx_s": 0, "p50_us": 1, "p99_us": 1}', b'{"tx_s": 5}'])
+@pytest.mark.parametrize(
+    "output", [b"", b"not json\n", b'{"tx": 0, "tx_s": 0, "p50_us": 1, "p99_us": 1}', b'{"tx_s": 5}']
+)
 def test_a_report_without_figures_is_refused(output: bytes) -> None:
     with pytest.raises(BenchError):
         last_report(output)
 
 
-def test_medians_latency_alone_and_throughput_under_load() -> None:
-    alone = [Figures(float(n), n * 2.0, 1.0, {"a": 900.0}) for n in (10, 30, 20)]
-    loaded = [Figures(999.0, 999.0, float(n), {"a": float(n), "b": 1.0}) for n in (100, 300, 200)]
-    path = summarise(alone, loaded)
-    assert (path.p50_us, path.p99_us, path.tx_s, path.cpu_us_per_tx) == (20.0, 40.0, 200.0, 201.0)
-    assert path.cpu_us_per_process == {"a": 200.0, "b": 1.0}
-    floor = path._replace(p50_us=10.0, tx_s=400.0)
-    assert ratio(path, floor) == {"p50_us": 2.0, "p99_us": 1.0, "tx_s": 0.5, "cpu_us_per_tx": 1.0}
-    assert as_json(path)["cpu_us_per_tx"] == 201.0
+def test_medians_go_figure_by_figure() -> None:
+    runs = [
+        Figures(p50_us=n, p99_us=2 * n, tx_s=9 - n, cpu_us={"a": n, "b": 1.0}, synced={"x": n}, backlog=n)
+        for n in (1.0, 9.0, 2.0)
+    ]
+    middle = medians([*runs[:2], msgspec.structs.replace(runs[2], cpu_us={"a": 2.0})])
+    assert (middle.p50_us, middle.p99_us, middle.tx_s, middle.backlog) == (2.0, 4.0, 7.0, 2.0)
+    assert middle.cpu_us == {"a": 2.0, "b": 1.0}
+    assert (middle.cpu_us_per_tx, middle.synced_per_tx) == (3.0, 2.0)
 
 
 def test_percentiles_by_nearest_rank() -> None:
@@ -89,3 +118,8 @@ def test_cpu_of_this_process_and_of_none() -> None:
     spent = meter.spent_us()
     assert spent["me"] > 0
     assert spent["nobody"] == 0
+
+
+def test_memory_of_this_process_and_of_none() -> None:
+    assert rss_bytes(os.getpid()) > 2**20
+    assert rss_bytes(2**22 + 1) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -49,6 +50,17 @@ def load_cards(name: str) -> list[Card]:
 MOST_TERMINALS = len(load_terminals(KeyScheme.SESSION))
 MOST_PER_S, LONGEST_S = 100_000, 604_800
 """Sales a second; a week."""
+FEWEST_TERMINALS, SALES_PER_TERMINAL_S = 64, 4
+"""At a rate each terminal has a quarter of a second for a sale before sales have to wait for one."""
+
+
+def terminals_for(rate: float, *, there: int) -> int:
+    """As many terminals as a rate takes, of those that are there.
+
+    >>> terminals_for(100, there=1000), terminals_for(1000, there=1000), terminals_for(9000, there=1000)
+    (64, 250, 1000)
+    """
+    return min(there, max(FEWEST_TERMINALS, math.ceil(rate / SALES_PER_TERMINAL_S)))
 
 
 def register(app: typer.Typer) -> None:
@@ -68,7 +80,7 @@ def register(app: typer.Typer) -> None:
         terminals: Annotated[
             int | None,
             typer.Option(
-                help="Terminals that take part; as many as in flight when left out, 64 with --rate.",
+                help="Terminals that take part; when left out as many as in flight, or as the rate takes (a quarter of it, at least 64).",
                 callback=checks.whole_between(1, MOST_TERMINALS),
             ),
         ] = None,
@@ -91,12 +103,10 @@ def register(app: typer.Typer) -> None:
         """Sell with many terminals, showing tx/s, latencies and outcomes; at the end every pending reversal is sent."""
         if (concurrency is None) == (rate is None):
             raise WrongUseError("load: say either --concurrency or --rate; see `lianji load --help`")
-        count = terminals or concurrency or 64
+        there = load_terminals(scheme, merchant)
+        count = terminals or concurrency or terminals_for(rate or 0.0, there=len(there))
         if concurrency is not None and concurrency > count:
             raise WrongUseError(f"concurrency: {concurrency} sales in flight need as many terminals, not {count}")
-        there = load_terminals(scheme, merchant)
-        if merchant and rate is not None and terminals is None:
-            count = min(count, len(there))
         if count > len(there):
             where = f" at merchant {merchant}" if merchant else ""
             raise WrongUseError(
@@ -158,11 +168,16 @@ def _line(p: Progress) -> str:
 
 def _text(r: LoadReport) -> str:
     declined = ", ".join(f"{code} × {count}" for code, count in sorted(r.declined.items())) or "none"
+    waited = (
+        f"\nscheduled {r.scheduled}, at most {r.backlog} waited for a terminal, never sent {r.unsent}"
+        if r.scheduled
+        else ""
+    )
     return (
         f"{r.tx} sales answered in {r.duration_s:.1f} s: {r.tx_s:.0f} tx/s over {r.terminals} terminals\n"
         f"latency p50 {r.p50_us / 1000:.2f} ms  p95 {r.p95_us / 1000:.2f} ms  p99 {r.p99_us / 1000:.2f} ms  "
         f"worst {r.max_us / 1000:.2f} ms\n"
         f"approved {r.approved}  declined {declined}\n"
         f"without a usable answer {r.unknown}, reversed {r.reversed}, reversals still pending {r.pending}, "
-        f"not sent {r.refused}, batches closed {r.batches_closed}"
+        f"not sent {r.refused}, batches closed {r.batches_closed}{waited}"
     )

@@ -5,7 +5,7 @@ record, memory             what it remembers, and its file
 messages                   its messages
 seal, dukpt_seal, schemes  its keys, by the terminal's scheme
 link, till                 its line, and one terminal driven over it
-tally, load                many at once
+schedule, tally, load      many at once
 practice                   a host to practise against
 """
 

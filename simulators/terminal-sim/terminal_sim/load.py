@@ -1,7 +1,7 @@
 """Many terminals at once: closed loop with a number in flight, or open loop at a rate.
 
 In the open loop each sale has a scheduled moment, and its latency counts from there whether or not a terminal was free then: a slow host
-cannot hide behind sales that were never sent (no coordinated omission).
+cannot hide behind sales that were never sent (no coordinated omission). What was due and had to wait for a terminal is reported as backlog.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import resource
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from contracts.pan import Track2
 from contracts.response_codes import RESPONSE_CODES
 from terminal_sim.link import DEFAULT_TIMEOUT_S, LinkError
 from terminal_sim.outcomes import Refused, ReversalOutcome
+from terminal_sim.schedule import Schedule
 from terminal_sim.tally import LoadReport, Progress, Tally
 from terminal_sim.till import SwipeResult, Till, open_till
 from world import Card
@@ -78,11 +80,13 @@ async def run_load(
     rate: float | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     patience_s: float = 30.0,
+    clock: Callable[[], float] = time.monotonic,
 ) -> LoadReport:
     """Sells for `duration_s` seconds, then sends every reversal that is pending, for at most `patience_s` seconds.
 
     Either `concurrency` (sales in flight) or `rate` (sales per second). It goes on through a dying host: reconnects, signs on again,
-    reverses. LoadError when it cannot begin.
+    reverses. At a rate the sales that were due and had to wait are sent after the duration, also for at most `patience_s` seconds.
+    LoadError when it cannot begin.
     """
     if (concurrency is None) == (rate is None):
         raise LoadError("load: say either a concurrency or a rate")
@@ -92,16 +96,23 @@ async def run_load(
         raise LoadError(f"load: concurrency {concurrency} needs between 1 and {len(tills)} (one request per terminal)")
     if rate is not None and rate <= 0:
         raise LoadError("load: rate must be more than 0 per second")
-    return await _Load(tills, cards, duration_s, patience_s).run(concurrency, rate, on_progress)
+    return await _Load(tills, cards, duration_s, patience_s, clock).run(concurrency, rate, on_progress)
 
 
 class _Load:
-    def __init__(self, tills: Sequence[Till], cards: Sequence[Card], duration_s: float, patience_s: float) -> None:
+    def __init__(
+        self,
+        tills: Sequence[Till],
+        cards: Sequence[Card],
+        duration_s: float,
+        patience_s: float,
+        clock: Callable[[], float],
+    ) -> None:
         self.tills = tills
         self.duration_s = duration_s
         self.patience_s = patience_s
         self.tally = Tally()
-        self.loop = asyncio.get_running_loop()
+        self.clock = clock  # not the loop's: uvloop's knows milliseconds only
         self.began_s = self.ends_s = 0.0
         self._swipes: itertools.cycle[tuple[Track2, str]] = itertools.cycle([(world.track2(c), c.pin) for c in cards])
         self._amounts = itertools.cycle(range(100, 10_000, 37))
@@ -110,11 +121,11 @@ class _Load:
         self, concurrency: int | None, rate: float | None, on_progress: Callable[[Progress], None] | None
     ) -> LoadReport:
         usable = await self._sign_all_on()
-        self.began_s = self.loop.time()
+        self.began_s = self.clock()
         self.ends_s = self.began_s + self.duration_s
-        if rate is not None:
-            tickets = itertools.count()
-            workers = [self._on_schedule(till, tickets, rate) for till in usable]
+        schedule = None if rate is None else Schedule(rate, self.duration_s)
+        if schedule is not None:
+            workers = [self._on_schedule(till, schedule) for till in usable]
         else:
             free = deque(usable)
             workers = [self._in_turn(free) for _ in range(min(concurrency or 1, len(usable)))]
@@ -126,15 +137,15 @@ class _Load:
         finally:
             if ticker is not None:
                 ticker.cancel()
-        elapsed_s = self.loop.time() - self.began_s
+        elapsed_s = self.clock() - self.began_s
         await self._recover_all()
         pending = sum(till.pending for till in self.tills)
-        return self.tally.report(terminals=len(usable), duration_s=elapsed_s, pending=pending)
+        return self.tally.report(terminals=len(usable), duration_s=elapsed_s, pending=pending, schedule=schedule)
 
     async def _in_turn(self, free: deque[Till]) -> None:
         """Closed loop: one sale after the other, each at the terminal that has rested longest."""
         pause_s = _FIRST_PAUSE_S
-        while free and self.loop.time() < self.ends_s:
+        while free and self.clock() < self.ends_s:
             till = free.popleft()
             result = await self._sell(till)
             self.tally.count(result, result.duration_us)
@@ -142,17 +153,21 @@ class _Load:
                 free.append(till)
             pause_s = await self._rest(till, result, pause_s)
 
-    async def _on_schedule(self, till: Till, tickets: itertools.count[int], rate: float) -> None:
-        """Open loop: the next ticket's sale at its moment, or at once when that is past."""
+    async def _on_schedule(self, till: Till, schedule: Schedule) -> None:
+        """Open loop: the next sale at its moment, or at once when that is past."""
         pause_s = _FIRST_PAUSE_S
-        while True:
-            due_s = self.began_s + next(tickets) / rate
-            if due_s >= self.ends_s:
+        while self.clock() < self.ends_s + self.patience_s:
+            moment_s = schedule.take()
+            if moment_s is None:
                 return
-            if (early_s := due_s - self.loop.time()) > 0:
+            due_s = self.began_s + moment_s
+            if (early_s := due_s - self.clock()) > 0:
                 await asyncio.sleep(early_s)
+            begun_s = self.clock()
+            schedule.begin(begun_s - self.began_s)
             result = await self._sell(till)
-            self.tally.count(result, int((self.loop.time() - due_s) * 1e6))
+            # A loop's timers may be half a millisecond early: what has begun before its moment counts from there.
+            self.tally.count(result, int((self.clock() - min(due_s, begun_s)) * 1e6))
             if _hopeless(result):
                 return
             pause_s = await self._rest(till, result, pause_s)
@@ -170,7 +185,7 @@ class _Load:
             return _FIRST_PAUSE_S
         if till.pending:
             self._count_reversal(await till.recover())
-        await asyncio.sleep(min(pause_s, max(0.0, self.ends_s - self.loop.time())))
+        await asyncio.sleep(min(pause_s, max(0.0, self.ends_s - self.clock())))
         return min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _count_reversal(self, outcome: ReversalOutcome | Refused | None) -> None:
@@ -197,14 +212,14 @@ class _Load:
 
     async def _recover_all(self) -> None:
         """Every pending reversal, until it has gone through or the patience is used up."""
-        gate, deadline_s = asyncio.Semaphore(_AT_ONCE), self.loop.time() + self.patience_s
+        gate, deadline_s = asyncio.Semaphore(_AT_ONCE), self.clock() + self.patience_s
 
         async def recover(till: Till) -> None:
             pause_s = _FIRST_PAUSE_S
-            while till.pending and self.loop.time() < deadline_s:
+            while till.pending and self.clock() < deadline_s:
                 async with gate:
                     try:
-                        await till.link.connect_within(deadline_s - self.loop.time())
+                        await till.link.connect_within(deadline_s - self.clock())
                     except LinkError:
                         return
                     self._count_reversal(await till.recover())
@@ -217,7 +232,7 @@ class _Load:
     async def _tick(self, on_progress: Callable[[Progress], None]) -> None:
         while True:
             await asyncio.sleep(PROGRESS_EVERY_S)
-            on_progress(self.tally.progress(self.loop.time() - self.began_s))
+            on_progress(self.tally.progress(self.clock() - self.began_s))
 
 
 def _hopeless(result: SwipeResult) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from terminal_sim.schedule import Schedule
 from terminal_sim.till import SwipeResult
 
 
@@ -51,6 +52,12 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     p99_us: int
     max_us: int
     last_refusal: str = ""
+    scheduled: int = 0
+    """Sales of an open loop's schedule; 0 in a closed loop, as are the two below."""
+    backlog: int = 0
+    """The most of them that were due at one moment and waited for a terminal."""
+    unsent: int = 0
+    """Those that were given up, or had no terminal left that may sell."""
 
 
 def percentile(values: Sequence[int], percent: float) -> int:
@@ -114,8 +121,10 @@ class Tally:
             p99_us=percentile(recent, 99),
         )
 
-    def report(self, *, terminals: int, duration_s: float, pending: int) -> LoadReport:
-        """The sum of it all."""
+    def report(
+        self, *, terminals: int, duration_s: float, pending: int, schedule: Schedule | None = None
+    ) -> LoadReport:
+        """The sum of it all; `schedule` is an open loop's."""
         values = sorted(self.latencies_us)
         return LoadReport(
             terminals=terminals,
@@ -134,4 +143,7 @@ class Tally:
             p99_us=percentile(values, 99),
             max_us=values[-1] if values else 0,
             last_refusal=self.last_refusal,
+            scheduled=schedule.scheduled if schedule else 0,
+            backlog=schedule.backlog if schedule else 0,
+            unsent=schedule.unsent if schedule else 0,
         )
