@@ -155,3 +155,17 @@ def test_prometheus_takes_rules_and_configuration(command: tuple[str, ...]) -> N
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+RUNBOOK = ROOT / "docs" / "runbook"
+
+
+@pytest.mark.skipif(not (RUNBOOK / "README.md").exists(), reason="the runbook's list of pages is not there yet")
+def test_every_alert_has_its_page_and_every_page_its_alert() -> None:
+    leads = {name: re.findall(r"runbook_url: docs/runbook/(\S+)", block) for name, block in blocks()}
+    pages = {path.name for path in RUNBOOK.glob("*.md")} - {"README.md"}
+    assert {page for found in leads.values() for page in found} == pages
+    listed = re.findall(
+        r"^\| ([\w, ]+) \| \[[\w-]+\]\(([\w-]+\.md)\) \|$", (RUNBOOK / "README.md").read_text(), re.MULTILINE
+    )
+    assert {name: [page] for names, page in listed for name in names.split(", ")} == leads

@@ -87,6 +87,15 @@ def test_the_series_are_bounded_whatever_comes(asked: list[tuple[str, str, str]]
         assert institution in {*BANKS, "other", "none"}
 
 
+def test_what_nobody_expected_is_not_remembered() -> None:
+    duration = Metrics().histogram(catalogue.TRANSACTION_DURATION, {"kind": KINDS})
+    for number in range(1000):
+        duration.of(f"kind {number}", "00", "huaxing").record(1.0)
+    assert len(duration._series) == 0
+    ((values, series),) = duration.read()
+    assert (values, series.count) == (("other", "00", "huaxing"), 1000)
+
+
 class _Silent:
     """A log that nobody reads."""
 

@@ -55,7 +55,10 @@ def _show(shown: Overview) -> None:
     console = Console(highlight=False)
     console.width = max(console.width, WIDTH)
     over = f"over {shown.seconds:g} s" if shown.seconds else "since they started"
-    console.print(_transactions(shown.transactions, f"transactions {over}"))
+    if shown.transactions:
+        console.print(_transactions(shown.transactions, f"transactions {over}"))
+    else:
+        console.print(f"no transactions {over}")
     if shown.banks:
         console.print(_banks(shown.banks, f"banks as the switch sees them {over}"))
     if shown.logs:
