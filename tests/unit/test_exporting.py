@@ -127,6 +127,17 @@ async def test_what_the_collector_refuses_is_counted_and_not_sent_again(monkeypa
     assert names(desk.line.bodies[-1]) == desk.ids[4:]
 
 
+async def test_a_span_that_cannot_be_encoded_costs_its_batch_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(monkeypatch, TAKEN)
+    with desk.tracer.span(WORK) as span:
+        span.attributes["what"] = object()  # type: ignore[assignment]
+    desk.work(5)
+    with desk.running():
+        await until(lambda: desk.exporter.exported == 2)
+    assert desk.exporter.undelivered == 4
+    assert [name for body in desk.line.bodies for name in names(body)] == desk.ids[3:]
+
+
 async def test_a_dead_collector_costs_spans_and_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(monkeypatch, AGAIN, queue=32)
     desk.work(8)

@@ -60,7 +60,14 @@ class Exporter:
         try:
             while True:
                 await asyncio.sleep(self._delay_s)
-                await self._flush(self._line)
+                try:
+                    await self._flush(self._line)
+                except Exception as error:  # a bug here costs spans, and neither the ones behind them nor any payment
+                    self.undelivered += len(self._spans)
+                    log.error(
+                        "spans could not be encoded", spans=len(self._spans), error=type(error).__name__, exc_info=True
+                    )
+                    self._spans = []
                 self._say_dropped()
         finally:
             await self._finish(self._line)
