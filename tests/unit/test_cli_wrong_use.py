@@ -50,6 +50,12 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (("swipe", "--card", "debit-1", "--amount", "1", "--pin", "12x4"), "pin: 4 to 12 digits"),
         (("swipe", "--card", "debit-1", "--amount", "1", "--terminal", "9"), "terminal: there is no '9'"),
         (("world", "--json", "--gateway", "here"), "gateway: 'here' is not HOST:PORT"),
+        (("load", "--rate", "1", "--merchant", "1"), "merchant: '1' has no terminals for load"),
+        (("load", "--rate", "1", "--card", "gold"), "card: there is no 'gold'; `lianji world` lists them"),
+        (
+            ("load", "--concurrency", "64", "--merchant", "482290054990101"),
+            "terminals: the test world has 63 with scheme session at merchant 482290054990101, not 64",
+        ),
         (("slip", "010000000001", "--copy", "third"), "copy: 'third' is neither"),
         (("keys", "turn"), "no such command 'turn'"),
         (("keys", "new"), "target: missing; see `lianji keys --help`"),

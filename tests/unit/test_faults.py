@@ -70,7 +70,7 @@ def test_every_fault_says_what_it_does_and_has_its_page() -> None:
         assert f"lianji fault {name}" in page, "the page says how the drill begins"
         for alert in fault.alert.split(", "):
             assert alert in page
-            assert f"{alert} | [{name}]({name}.md)" in index
+        assert f"| {fault.alert} | [{name}]({name}.md) |" in index
 
 
 def test_every_setting_of_a_fault_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:

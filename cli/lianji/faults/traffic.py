@@ -25,7 +25,7 @@ TERMINALS = 48
 STARTED_S = 60.0
 """It starts, and its terminals sign on."""
 STOPPED_S = 45.0
-"""Sales in flight end, and pending reversals are sent."""
+"""For it to end; the reversals of what was in flight stay with their terminals."""
 AT_LEAST_A_DAY_S = 100_000
 
 
@@ -58,6 +58,11 @@ def _start(command: list[str], log_file: Path) -> subprocess.Popen[bytes]:
         return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
 
+def _has_begun(process: subprocess.Popen[bytes], log_file: Path) -> bool:
+    """Whether the load has said something (it says each second how it goes on), or has ended."""
+    return log_file.stat().st_size > 0 or process.poll() is not None
+
+
 @dataclass(frozen=True)
 class HotAccount(Fault):
     name: ClassVar = "hot-account"
@@ -81,12 +86,17 @@ class HotAccount(Fault):
             raise CliError(f"hot-account: it is on already ({running.what}); switch it off first")
         log_file = target.data_dir / "logs" / "hot-account.log"
         process = _start(self._command(target), log_file)
-        give_up = asyncio.get_running_loop().time() + STARTED_S
-        while not log_file.stat().st_size and process.poll() is None:  # it says each second how it goes on
-            if asyncio.get_running_loop().time() > give_up:
-                process.kill()
-                raise CliError(f"hot-account: no terminal has signed on within {STARTED_S:g} s")
-            await asyncio.sleep(0.05)
+        try:
+            async with asyncio.timeout(STARTED_S):
+                while True:
+                    if _has_begun(process, log_file):
+                        break
+                    await asyncio.sleep(0.05)
+        except BaseException as error:  # a Ctrl-C as well: nobody would know of the load
+            process.kill()
+            if isinstance(error, TimeoutError):
+                raise CliError(f"hot-account: no terminal has signed on within {STARTED_S:g} s") from None
+            raise
         if process.poll() is not None:
             raise CliError(f"hot-account: {log_file.read_text().strip().removeprefix('lianji: ')}")
         what = f"{self.rate:g} sales/s at merchant {self.merchant} with {self.card}"

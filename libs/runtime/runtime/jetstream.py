@@ -133,10 +133,8 @@ class Lease:
         """Whether we hold it now; None when it stands still in another's hand."""
         try:
             entry = await self._bucket.get(self._key)
-        except nats.js.errors.KeyDeletedError as error:
-            free = error.entry.revision or 0
-        except nats.js.errors.KeyNotFoundError:
-            free = 0
+        except nats.js.errors.KeyNotFoundError as error:
+            free = error.entry.revision if error.entry is not None else 0  # a lease that was released leaves a mark
         else:
             now, revision = time.monotonic(), entry.revision or 0
             if revision != self._seen:
