@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 import world
 from contracts.authorization import CardData
@@ -20,6 +21,7 @@ _FORMATS = {
 }
 """What a zone key's cipher can open, by the format's name in a message."""
 _UTC_PLUS_8_S = 8 * 3600
+_DAY_S = 24 * 3600
 
 
 class CardChecks:
@@ -91,4 +93,9 @@ def yymm(at_ms: int) -> str:
     >>> yymm(1767196800000)
     '2601'
     """
-    return time.strftime("%y%m", time.gmtime(at_ms // 1000 + _UTC_PLUS_8_S))
+    return _yymm((at_ms // 1000 + _UTC_PLUS_8_S) // _DAY_S)
+
+
+@lru_cache(maxsize=8)  # a day has one
+def _yymm(day: int) -> str:
+    return time.strftime("%y%m", time.gmtime(day * _DAY_S))

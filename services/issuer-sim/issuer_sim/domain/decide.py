@@ -19,6 +19,7 @@ from issuer_sim.domain.scripted import PLAIN, Script
 
 MAX_WRONG_PINS = 3
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _STATUS_CODES = {"lost": rc.LOST_CARD, "stolen": rc.STOLEN_CARD}
 
 
@@ -87,11 +88,9 @@ def authorization_code(number: int) -> str:
     >>> authorization_code(1), authorization_code(36 ** 6 + 35)
     ('000001', '00000Z')
     """
-    digits = []
-    for _ in range(6):
-        number, digit = divmod(number, 36)
-        digits.append(_ALPHABET[digit])
-    return "".join(reversed(digits))
+    upper, low = divmod(number, len(_PAIRS))
+    high, middle = divmod(upper, len(_PAIRS))
+    return _PAIRS[high % len(_PAIRS)] + _PAIRS[middle] + _PAIRS[low]
 
 
 def _answer_again(known: Transaction) -> IssuerReply:
