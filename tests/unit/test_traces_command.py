@@ -162,6 +162,7 @@ def test_what_a_bank_declined_needs_no_slip(kept: Kept) -> None:
             "98",
             {hops.REVERSING},
         ),
+        ({hops.ASK_SWITCH, hops.SWITCH, hops.REVERSING}, {hops.ASK_SWITCH}, None, {hops.SWITCH, hops.REVERSING}),
         (set(), set(), None, set()),
     ],
 )
@@ -171,7 +172,8 @@ def test_what_is_due_depends_on_what_became_of_it(
     due = hops.due({} if code is None else {"lianji.response_code": code}, present, unheard)
     assert wanted <= due
     assert hops.SLIPS not in due
-    assert (hops.BANK in due) is False
+    assert hops.BANK not in due
+    assert (hops.SEND_ANSWER in due) is (code is not None)
 
 
 def test_lines_that_nobody_can_read_are_counted(kept: Kept) -> None:

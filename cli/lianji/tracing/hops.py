@@ -81,6 +81,8 @@ def due(received: dict[str, str], present: Collection[str], unheard: Collection[
         hops = {SEND_ANSWER} if "lianji.response_code" in received else set()
     if received.get("lianji.entry_mode", "")[2:] == _WITH_PIN and ASK_SWITCH in hops:
         hops.add(TRANSLATE_PIN)
+    if "lianji.response_code" not in received:
+        hops.discard(SEND_ANSWER)  # nobody knew what to say
     for asking, asked in ((ASK_SWITCH, SWITCH), (ASK_BANK, BANK)):
         if asking in present and asking not in unheard:
             hops.add(asked)
