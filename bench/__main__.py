@@ -77,7 +77,7 @@ def main() -> int:
         prog="python -m bench", description="The path beside a bare chain and a FastStream port of it."
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--duration", type=float, default=3.0, help="seconds per run (default 3)")
+    parser.add_argument("--duration", type=float, default=2.5, help="seconds per run (default 2.5)")
     parser.add_argument("--concurrency", type=int, default=64, help="in flight under load (default 64)")
     parser.add_argument(
         "--rates",

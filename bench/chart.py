@@ -32,6 +32,9 @@ def draw(measured: PathReport, path: Path) -> None:
     _bars(loaded, measured, f"transactions a second, {in_flight}", lambda side: side.loaded.tx_s)
     _bars(cpu, measured, f"CPU per transaction, µs, {in_flight}", lambda side: side.loaded.cpu_us_per_tx)
     _lines(rates, measured)
+    figure.legend(
+        *rates.get_legend_handles_labels(), loc="outside lower center", ncols=len(measured.sides), frameon=False
+    )
     figure.savefig(path, metadata={"Software": None})
 
 
@@ -52,8 +55,8 @@ def _lines(axes: Axes, measured: PathReport) -> None:
         colour = _COLOURS.get(name)
         axes.plot(rates, [f.p99_us / 1000 for f in side.at_rates.values()], color=colour, marker="o", label=name)
         axes.plot(rates, [f.p50_us / 1000 for f in side.at_rates.values()], color=colour, linestyle="--")
+        axes.set_xticks(rates)
     axes.set_yscale("log")
     axes.set_xlabel("sends a second, scheduled")
     axes.set_title("open loop: p99 (solid) and p50 (dashed), ms", loc="left")
-    axes.legend(frameon=False, fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
