@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-import msgspec
-
 from contracts import access
 from lianji import overlay, stackfile
 from lianji.broker import BrokerError, LocalBroker
@@ -44,17 +42,6 @@ SERVICES = (
 )
 COLLECTOR = "collector"
 READY_S = 120.0
-
-
-class RunFile(msgspec.Struct):
-    """What a service writes about itself when it has started."""
-
-    pid: int
-    service: str
-    ports: dict[str, int]
-
-
-_run_file = msgspec.json.Decoder(RunFile).decode
 
 
 class Stack:
@@ -140,7 +127,7 @@ class Stack:
                 lambda _: self.write_stack_file(),
             )
             self.children[name] = child
-            self._run_path(name).unlink(missing_ok=True)
+            stackfile.run_path(self.data_dir, name).unlink(missing_ok=True)
             overlay.remove(self.data_dir, name)
             self._tasks.append(asyncio.create_task(child.supervise()))
 
@@ -178,9 +165,6 @@ class Stack:
         named = any(os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT") for signal in ("", "TRACES_", "METRICS_"))
         return {} if named else {"OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_url}
 
-    def _run_path(self, name: str) -> Path:
-        return self.data_dir / "run" / f"{name}.json"
-
     async def _until_ready(self, bus: Bus) -> None:
         """Every subject has somebody who answers, and the gateway takes connections."""
         expected = expected_subjects(self.world)
@@ -216,30 +200,24 @@ class Stack:
         """The stack as it is now."""
         processes = {"nats-server": ProcessInfo(pid=self.broker.process.pid if self.broker.process else 0)}
         for name, child in self.children.items():
-            processes[name] = ProcessInfo(pid=child.pid, health_url=self._health_url(name))
+            processes[name] = ProcessInfo(pid=child.pid, health_url=stackfile.health_url(self.data_dir, name))
         return StackFile(
             pid=os.getpid(),
             data_dir=str(self.data_dir),
             nats_url=self.broker.url,
             gateway_host=self.gateway_host,
             gateway_port=self.gateway_port,
-            tls_port=self._tls.port if self._tls else self._ports("terminal-gw").get("tls", 0),
+            tls_port=self._tls.port if self._tls else self._gateway_tls_port(),
             tls_ca=str(self._tls.ca) if self._tls else "",
             processes=processes,
             otlp_url=self.otlp_url,
             keys="" if self.keys is None else str(self.keys),
         )
 
-    def _ports(self, name: str) -> dict[str, int]:
-        """What a service listens on; empty until it has started."""
-        try:
-            return _run_file(self._run_path(name).read_bytes()).ports
-        except (FileNotFoundError, msgspec.DecodeError):
-            return {}
-
-    def _health_url(self, name: str) -> str:
-        ports = self._ports(name)
-        return f"http://127.0.0.1:{ports['health']}/readyz" if ports else ""
+    def _gateway_tls_port(self) -> int:
+        """Of a door that the gateway has opened by settings of its own; 0 when it has none, or has not started."""
+        run = stackfile.run_file(self.data_dir, "terminal-gw")
+        return run.ports.get("tls", 0) if run is not None else 0
 
     def write_stack_file(self) -> None:
         stackfile.write(self.info())

@@ -35,14 +35,16 @@ class StackFile(msgspec.Struct, kw_only=True):
     """Directory of its master keys; empty: the test world's."""
 
 
-class _RunFile(msgspec.Struct):
-    """What a service writes about itself when it has started, as far as it is looked at here."""
+class RunFile(msgspec.Struct):
+    """What a service writes about itself when it has started."""
 
     pid: int
+    service: str
+    ports: dict[str, int]
 
 
 _decode = msgspec.json.Decoder(StackFile).decode
-_decode_run_file = msgspec.json.Decoder(_RunFile).decode
+_decode_run_file = msgspec.json.Decoder(RunFile).decode
 
 
 def path_in(data_dir: Path) -> Path:
@@ -73,7 +75,10 @@ def find(data_dir: Path) -> StackFile | None:
     except ProcessLookupError:
         return None  # it was killed and could not clean up
     except PermissionError:
-        return stack
+        pass  # it is another user's, and runs
+    for name, process in stack.processes.items():
+        # A service that has been started again listens on another port, which the supervisor does not know when it starts it.
+        process.health_url = health_url(data_dir, name)
     return stack
 
 
@@ -85,9 +90,20 @@ def running(data_dir: Path) -> StackFile:
     return stack
 
 
-def started(data_dir: Path, name: str) -> int:
-    """The process of this name that has come as far as to do its work, as it says itself; 0 when none has."""
+def run_path(data_dir: Path, name: str) -> Path:
+    return data_dir / "run" / f"{name}.json"
+
+
+def run_file(data_dir: Path, name: str) -> RunFile | None:
+    """What the service of this name has written when it started last; None when it never has."""
     try:
-        return _decode_run_file((data_dir / "run" / f"{name}.json").read_bytes()).pid
-    except FileNotFoundError:
-        return 0
+        return _decode_run_file(run_path(data_dir, name).read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def health_url(data_dir: Path, name: str) -> str:
+    """Where the service says how it is; empty until it has started."""
+    run = run_file(data_dir, name)
+    port = run.ports.get("health", 0) if run is not None else 0
+    return f"http://127.0.0.1:{port}/readyz" if port else ""

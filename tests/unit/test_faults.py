@@ -11,12 +11,16 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contracts import access
 from lianji import overlay, stackfile
 from lianji.app import run
+from lianji.commands.fault import Now, _now
+from lianji.errors import CliError
 from lianji.faults.clock import VARIABLE
+from lianji.faults.fault import Target
 from lianji.faults.processes import is_paused
 from lianji.faults.table import FAULTS
 from lianji.stackfile import ProcessInfo, StackFile
@@ -121,6 +125,7 @@ def test_outside_the_test_world_nobody_may_switch_a_fault_on() -> None:
         (("slow-issuer", "--by", "11m"), "by: 660 s is not above 0 and at most 600 s"),
         (("slow-issuer", "--by", "soon"), "by: 'soon' is not a time; write it like 500ms, 2s, 5m or 1h"),
         (("slow-issuer", "--for", "ever"), "for: 'ever' is not a time"),
+        (("slow-issuer", "--for", "-1m"), "for: -60 s is no time"),
         (("lost-answers", "--share", "2"), "share: 2.0 is not between 0 and 1"),
         (("lost-answers", "--share", "0"), "share: 0 is not above 0"),
         (("clock", "--by", "0"), "by: 0 s is not between 1 s and"),
@@ -142,6 +147,19 @@ def test_what_acts_on_processes_wants_a_stack_here(
     for name in ("full-disk", "dead-collector", "clock"):
         line = refused(capsys, 1, name, "--nats", "nats://127.0.0.1:9")
         assert line.startswith("nats: this fault acts on processes of this machine")
+
+
+def test_a_service_that_was_started_again_is_found_where_it_listens_now(tmp_path: Path) -> None:
+    stack_in(tmp_path, auth=os.getpid())
+    assert stackfile.running(tmp_path).processes["auth"].health_url == ""
+    for port in (4001, 4002):
+        run_file = stackfile.RunFile(pid=os.getpid(), service="auth", ports={"health": port})
+        stackfile.run_path(tmp_path, "auth").write_bytes(msgspec.json.encode(run_file))
+        assert stackfile.running(tmp_path).processes["auth"].health_url == f"http://127.0.0.1:{port}/readyz"
+
+
+def test_where_no_stack_runs_nothing_is_listed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert refused(capsys, 1, "list", "--data-dir", str(tmp_path)).startswith(f"no stack runs on {tmp_path}")
 
 
 def test_a_process_that_the_stack_does_not_have(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -207,3 +225,17 @@ def test_a_wrong_clock_is_wrong_for_whoever_asks() -> None:
 def test_a_clock_is_wrong_in_the_test_world_alone() -> None:
     with pytest.raises(SettingsError, match="LIANJI_CLOCK_WRONG_BY_S: is for drills in the test world"):
         _set_clock(BaseSettings(clock_wrong_by_s=3600))
+
+
+async def test_one_that_cannot_be_told_of_keeps_no_other_from_being_shown(tmp_path: Path) -> None:
+    target = Target(stack_in(tmp_path, auth=os.getpid()))
+
+    class Mute(FAULTS["clock"]):  # type: ignore[misc]
+        @classmethod
+        async def state(cls, target: Target) -> str:
+            raise CliError("nobody answers")
+
+    assert await _now(Mute, target) == Now(None, "nobody answers")
+    assert await _now(FAULTS["clock"], target) == Now(False, "")
+    overlay.put(tmp_path, "auth", VARIABLE, "-3600")
+    assert await _now(FAULTS["clock"], target) == Now(True, "auth by -3600 s")

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from lianji import checks, options
+from lianji import checks, options, stackfile
 from lianji.errors import CliError, WrongUseError
 from lianji.faults.fault import Fault, Target
 from lianji.faults.table import FAULTS
@@ -68,13 +68,18 @@ def register(app: typer.Typer) -> None:
         if name == LIST:
             if off or for_ is not None or given:
                 raise WrongUseError("list: takes no option but --data-dir, --nats and --json")
-            _show(options.run(_all(Target(data_dir, nats, gateway))), json)
+            target = Target(data_dir, nats, gateway)
+            if not nats and not gateway:
+                stackfile.running(data_dir)  # else each fault would say by itself that there is no stack
+            _show(options.run(_all(target)), json)
             return
         kind = FAULTS.get(name)
         if kind is None:
             raise WrongUseError(f"name: {name!r} is not one of {', '.join((LIST, *FAULTS))}")
         if off and (given or for_ is not None):
             raise WrongUseError("off: takes no other option; it switches off all of the fault")
+        if for_ is not None and for_ <= 0:
+            raise WrongUseError(f"for: {for_:g} s is no time")
         chosen = told(kind, given)
         target = Target(data_dir, nats, gateway)
         if off:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 from typing import ClassVar
 
 from lianji.faults.fault import Fault, Target
-from lianji.faults.processes import is_paused, send
+from lianji.faults.processes import is_paused, pause, resume
 
 COLLECTOR = "collector"
 
@@ -17,12 +16,12 @@ class DeadCollector(Fault):
     alert: ClassVar = "SpansLost"
 
     async def on(self, target: Target) -> None:
-        send(target.pid(COLLECTOR), signal.SIGSTOP)
+        await pause(target.pid(COLLECTOR))
 
     @classmethod
     async def off(cls, target: Target) -> None:
         if COLLECTOR in target.stack.processes:
-            send(target.pid(COLLECTOR), signal.SIGCONT)
+            await resume(target.pid(COLLECTOR))
 
     @classmethod
     async def state(cls, target: Target) -> str:

@@ -15,6 +15,7 @@ BROKER = "nats-server"
 PATIENCE_S = 60.0
 """For a drain, which takes 15 s at most, and a start on a busy machine."""
 KILL_AFTER_S = 20.0
+SIGNAL_S = 10.0
 
 
 def send(pid: int, number: signal.Signals) -> None:
@@ -32,6 +33,26 @@ def is_paused(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return fields[0] == "T"
+
+
+async def pause(pid: int) -> None:
+    """SIGSTOP; returns when it has stopped. Its sockets stay open, and nobody reads them. CliError when it is gone."""
+    send(pid, signal.SIGSTOP)
+    await _until_paused(pid, True)
+
+
+async def resume(pid: int) -> None:
+    """SIGCONT; returns when it goes on."""
+    send(pid, signal.SIGCONT)
+    await _until_paused(pid, False)
+
+
+async def _until_paused(pid: int, paused: bool) -> None:
+    give_up = asyncio.get_running_loop().time() + SIGNAL_S
+    while is_paused(pid) is not paused:
+        if asyncio.get_running_loop().time() > give_up:
+            raise CliError(f"process {pid} does not take signals")
+        await asyncio.sleep(0.01)
 
 
 async def restart(target: Target, name: str) -> None:
@@ -52,4 +73,5 @@ async def restart(target: Target, name: str) -> None:
 def _runs_anew(target: Target, name: str, former: int) -> bool:
     pid = target.pid(name)
     # The broker's new number is written when it takes connections; a service's when it has been started, so it is asked itself.
-    return pid != former and (name == BROKER or stackfile.started(target.data_dir, name) == pid)
+    run = stackfile.run_file(target.data_dir, name)
+    return pid != former and (name == BROKER or (run is not None and run.pid == pid))
