@@ -27,7 +27,9 @@ def scraped(stack: StackProcess) -> list[Told]:
         page = urllib.request.Request(url.removesuffix("/readyz") + "/metrics", headers=ACCEPT)  # noqa: S310 - an address of the stack's own
         with urllib.request.urlopen(page, timeout=60) as answer:  # noqa: S310
             assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
-            told.append(parse(name, answer.read().decode()))
+            page = answer.read().decode()
+        assert not [card for card in stack.world["cards"] if card["pan"] in page], name
+        told.append(parse(name, page))
     return told
 
 
