@@ -161,9 +161,9 @@ class Stack:
         }
 
     def _collector_environment(self) -> dict[str, str]:
-        """Services export to the stack's own collector, unless the user's environment names another."""
+        """Services send their spans to the stack's own collector, unless the user's environment names another. Metrics it would drop."""
         named = any(os.environ.get(f"OTEL_EXPORTER_OTLP_{signal}ENDPOINT") for signal in ("", "TRACES_", "METRICS_"))
-        return {} if named else {"OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_url}
+        return {} if named else {"OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_url, "OTEL_METRICS_EXPORTER": "none"}
 
     async def _until_ready(self, bus: Bus) -> None:
         """Every subject has somebody who answers, and the gateway takes connections."""

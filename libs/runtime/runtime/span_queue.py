@@ -27,6 +27,10 @@ class Ended(Protocol):
 S = TypeVar("S", bound=Ended)
 
 
+REASONS = ("pressure", "displaced", "full", "local")
+"""Why spans are dropped (SpanQueue.dropped)."""
+
+
 class SpanQueue(Generic[S]):
     """First in, first out, the preferred before the ordinary. Spans also end in worker threads: each call holds a lock."""
 
