@@ -9,6 +9,8 @@ UV := .uv/bin/uv
 export UV_PYTHON_DOWNLOADS := never
 # Who is asked about known vulnerabilities: pypi (the package index) or osv.
 AUDIT_SERVICE ?= pypi
+# Processes that share the tests, a file at a time. A stack is eight processes: more of them than cores only wait for one another.
+WORKERS ?= 2
 # A virtual environment that happens to be active is not ours.
 unexport VIRTUAL_ENV
 
@@ -30,8 +32,8 @@ $(STAMP): pyproject.toml uv.lock deploy/uv.txt $(wildcard libs/*/pyproject.toml 
 demo: setup ## one swipe and what follows, live, on a stack of its own
 	$(BIN)/lianji demo
 
-test: setup ## the whole suite: unit, property, golden, integration, end to end, architecture
-	$(BIN)/python -m pytest
+test: setup ## the whole suite: unit, property, golden, integration, end to end, architecture; WORKERS=1: one test at a time
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 check: setup ## formatting, lint, types, layers
 	$(BIN)/ruff format --check .

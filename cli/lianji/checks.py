@@ -45,6 +45,15 @@ def rrn(value: str) -> str:
     return value
 
 
+def rrn_or_trace_id(value: str) -> str:
+    """A reference number, or a trace id: 32 hex digits in lower case (W3C Trace Context, 3.2.2.3)."""
+    return value if is_trace_id(value) else rrn(value)
+
+
+def is_trace_id(value: str) -> bool:
+    return len(value) == 32 and not value.strip("0123456789abcdef")
+
+
 def nats(value: str) -> str:
     """Empty (the stack on the data directory), or the URL of a broker."""
     wrong = typer.BadParameter(f"{value!r} is not nats://HOST:PORT; write it like nats://127.0.0.1:4222")

@@ -114,11 +114,29 @@ def test_a_service_with_a_wrong_clock_refuses_what_it_takes_for_expired(impatien
 def test_a_broker_that_cannot_write_is_seen_and_is_well_after_a_restart(impatient: StackProcess) -> None:
     fault(impatient, "full-disk")
     assert what_is_on(impatient) == ["full-disk"]
-    for service in ("auth-a", "auth-b", "issuer-sim"):
-        wait_until(lambda: "the broker does not write" in not_ready(impatient, service), f"{service} is not ready")  # noqa: B023 - called at once
+    owners = ("auth-a", "auth-b", "issuer-sim")
+    wait_until(
+        lambda: all("the broker does not write" in not_ready(impatient, service) for service in owners), "none is ready"
+    )
     fault(impatient, "full-disk", "--off")
     wait_until(lambda: swipe(impatient)["approved"], "a swipe is approved again")
-    assert [not_ready(impatient, service) for service in ("auth-a", "auth-b", "issuer-sim")] == ["", "", ""]
+    wait_until(lambda: not any(not_ready(impatient, service) for service in owners), "all are ready again")
+
+
+def test_a_hanging_collector_costs_spans_and_nothing_else(impatient: StackProcess) -> None:
+    fault(impatient, "dead-collector")
+    assert what_is_on(impatient) == ["dead-collector"]
+    assert swipe(impatient)["approved"]
+    fault(impatient, "dead-collector", "--off")
+    after = swipe(impatient)
+    assert after["approved"]
+    wait_until(
+        lambda: (
+            {span["service"] for span in spans(command(impatient, "trace", after["rrn"])["spans"])}
+            >= {"terminal-gw", "auth", "issuer-sim"}
+        ),
+        "spans arrive again",
+    )
 
 
 def test_load_on_one_account_begins_and_ends(impatient: StackProcess) -> None:

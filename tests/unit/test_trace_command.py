@@ -9,6 +9,7 @@ import pytest
 from contracts.authorization import Totals
 from contracts.journal import BatchClosed, Outcome, Record, Reversing
 from contracts.states import State
+from lianji.app import run
 from lianji.commands.trace import due, is_whole
 from lianji.journal import Entry
 from lianji.tracing import hops, waterfall
@@ -83,6 +84,18 @@ def test_a_trace_is_whole_with_its_head_every_parent_and_every_hop() -> None:
     assert not is_whole(swipe.without(hops.SWITCH), set()), "the switch has not exported yet"
     assert not is_whole(swipe.without(hops.VERIFY_PIN), set())
     assert not is_whole([], set())
+
+
+def test_what_has_no_reference_number_is_shown_by_its_trace_id(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    swipe = Swipe(1)
+    (tmp_path / "traces").mkdir()
+    (tmp_path / "traces" / "00000001.jsonl").write_bytes(exported(swipe.rows))
+    assert run(("trace", swipe.trace_id, "--data-dir", str(tmp_path))) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"trace {swipe.trace_id}  ")
+    assert shown.count("\n") >= len(swipe.rows)
 
 
 # ------------------------------------------------------------------ the waterfall

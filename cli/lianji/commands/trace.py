@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Annotated
 
 import msgspec
 import typer
@@ -11,7 +12,7 @@ from rich.console import Console
 from contracts.journal import BatchClosed, Outcome, Reversing
 from contracts.response_codes import describe
 from contracts.states import State
-from lianji import options
+from lianji import checks, options
 from lianji.commands.journal import read
 from lianji.errors import CliError
 from lianji.journal import Entry
@@ -20,7 +21,7 @@ from lianji.tracing.files import GrowingTrace, TraceFiles
 from lianji.tracing.notes import Note
 from lianji.tracing.rows import SpanRow
 from lianji.tracing.tree import as_json, tree
-from runtime.trace_context import parse_traceparent
+from runtime.trace_context import TraceContext, parse_traceparent
 
 PATIENCE_S = 4.0
 """Services export several times a second, and the projections follow the journal a moment behind."""
@@ -29,18 +30,24 @@ PATIENCE_S = 4.0
 def register(app: typer.Typer) -> None:
     @app.command()
     def trace(
-        rrn: options.Rrn,
+        rrn: Annotated[
+            str,
+            typer.Argument(
+                help="Reference number (field 37); or a trace id, for what has none (`lianji traces`, trace_id in a log line).",
+                callback=checks.rrn_or_trace_id,
+            ),
+        ],
         data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
         nats: options.Nats = "",
         json: options.Json = False,
     ) -> None:
         """Show the trace of one transaction as a tree with a waterfall, from the gateway's frame to the settlement posting."""
         give_up = time.monotonic() + options.ANSWER_S
-        entries = options.run(read(options.broker(data_dir, nats), rrn))
-        context = parse_traceparent(next((e.record.trace for e in entries if e.record.trace), ""))
-        if context is None:
-            raise CliError(f"rrn: the journal holds no trace of {rrn}")
-        rows = _complete(GrowingTrace(TraceFiles(data_dir), context.trace_id), due(entries), give_up)
+        if checks.is_trace_id(rrn):
+            context, wanted = TraceContext(rrn, ""), set[str]()
+        else:
+            context, wanted = _of_transaction(options.run(read(options.broker(data_dir, nats), rrn)), rrn)
+        rows = _complete(GrowingTrace(TraceFiles(data_dir), context.trace_id), wanted, give_up)
         if not rows:
             raise CliError(_where_else(context.trace_id, data_dir / "traces", context.sampled))
         if json:
@@ -48,6 +55,14 @@ def register(app: typer.Typer) -> None:
             print(msgspec.json.encode({"trace_id": context.trace_id, "spans": nodes}).decode())
         else:
             _show(context.trace_id, rows)
+
+
+def _of_transaction(entries: list[Entry], rrn: str) -> tuple[TraceContext, set[str]]:
+    """The trace that the journal names, and the hops that will be in it."""
+    context = parse_traceparent(next((e.record.trace for e in entries if e.record.trace), ""))
+    if context is None:
+        raise CliError(f"rrn: the journal holds no trace of {rrn}")
+    return context, due(entries)
 
 
 def _where_else(trace_id: str, directory: object, sampled: bool) -> str:

@@ -128,10 +128,10 @@ class Handlers:
                 trace=span.context.traceparent,
             )
             await self._stand(decision.records, span)
-            if not await self._bank.line.carries(self._closing):
-                return None
             code = decision.reply.response_code
             span.set("lianji.response_code", code)
+            if not await self._bank.line.carries(self._closing):
+                return None
             counted.answered("reversal decided", code, span, transaction=asked.transaction)
             return codec.encode(decision.reply)
 
