@@ -8,6 +8,7 @@ import io
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,15 @@ def test_no_broker(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err == "lianji: no broker answers at nats://127.0.0.1:1: is the stack up?\n"
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """As in a shell: who is started in the background is deaf to SIGINT, and so are all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize("command", [("demo",), ("journal", "010000000001", "--nats", URL)], ids=["demo", "journal"])
 def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]) -> None:
     async def interrupted(*_: object) -> None:
