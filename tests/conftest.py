@@ -14,6 +14,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from runtime import coredumps
 from runtime.bus import Bus
 from runtime.jetstream import JetStreamLog
 from runtime.log import LogStore
@@ -68,6 +69,12 @@ def _logging() -> Iterator[None]:
     """A command that a test runs in this process sets up logging for people; the next test may want to see what is logged."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _core_dumps_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that a test runs in this process would forbid them to it for good, and to every process that a later test starts."""
+    monkeypatch.setattr(coredumps, "forbid", lambda: None)
 
 
 @pytest.fixture(scope="session")
