@@ -72,9 +72,12 @@ async def test_an_acknowledgement_is_for_all_before_it(line: Line) -> None:
     await line.write(4)
     messages = await line.consumer.fetch(100, 60.0)
     line.consumer.acknowledge(messages[1:2])
-    js = line.bus.client.jetstream()
-    while (await js.consumer_info(line.stream, durable("follower", line.stream))).ack_floor.stream_seq != 2:
-        await asyncio.sleep(0.01)
+    floor = 0
+    async with asyncio.timeout(10):
+        while floor == 0:
+            info = await line.bus.client.jetstream().consumer_info(line.stream, durable("follower", line.stream))
+            floor = info.ack_floor.stream_seq if info.ack_floor else 0
+    assert floor == 2
 
 
 async def test_a_consumer_that_is_not_there_is_an_error(line: Line) -> None:
