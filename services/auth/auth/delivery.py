@@ -87,9 +87,7 @@ class Delivery:
                     code=answer.response_code,
                 )
                 return False
-            record = Reversed(
-                id=id_, institution=self._institution, at_ms=self._now_ms(), trace=span.context.traceparent
-            )
+            record = Reversed(id=id_, institution=self._institution, at_ms=self._now_ms(), trace=span.traceparent)
             await self._term.append([record])
         log.debug("reversal delivered", transaction=id_, institution=self._institution, rrn=transaction.rrn)
         return True

@@ -172,7 +172,7 @@ class ShardOffice:
     async def _authorize(self, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
         term = self._office_term
         decision = authorize.decide(
-            self._register, term.state, self._number, message, at_ms=self._now_ms(), trace=span.context.traceparent
+            self._register, term.state, self._number, message, at_ms=self._now_ms(), trace=span.traceparent
         )
         match decision:
             case authorize.Refuse(reply):
@@ -235,7 +235,7 @@ class ShardOffice:
             transaction = term.state.transactions.get(decision.id)
             if transaction is None:
                 raise
-            record = authorize.no_word(transaction, at_ms=self._now_ms(), trace=span.context.traceparent)
+            record = authorize.no_word(transaction, at_ms=self._now_ms(), trace=span.traceparent)
             if record is not None:
                 await self._append(span, "reversing", [record])
                 self._notify()
@@ -275,7 +275,7 @@ class ShardOffice:
             entry_mode=message.entry_mode,
             card=message.card,
         )
-        trace = span.context.traceparent
+        trace = span.traceparent
         with self._tracer.span(self._sending[decision.institution]["authorize"], parent=span) as child:
             asked = self._measures.asked(decision.institution, child)
             try:
@@ -330,7 +330,7 @@ class ShardOffice:
                 self._number,
                 message,
                 at_ms=self._now_ms(),
-                trace=span.context.traceparent,
+                trace=span.traceparent,
             )
             id_ = transaction_id(message.terminal, message.batch, message.stan)
             reply, facts = decision.reply, {"transaction": id_, "reason": message.reason, "rrn": decision.reply.rrn}
@@ -344,7 +344,7 @@ class ShardOffice:
             self._measures.transactions.begin(SIGN_ON) as counted,
             self._tracer.span(self._processing["sign-on"], parent=request.trace) as span,
         ):
-            state, trace = self._office_term.state, span.context.traceparent
+            state, trace = self._office_term.state, span.traceparent
             decision = terminals.sign_on(
                 self._register, state, self._number, message, at_ms=self._now_ms(), trace=trace
             )
@@ -359,7 +359,7 @@ class ShardOffice:
             self._measures.transactions.begin(SIGN_OFF) as counted,
             self._tracer.span(self._processing["sign-off"], parent=request.trace) as span,
         ):
-            decision = terminals.sign_off(self._register, message, at_ms=self._now_ms(), trace=span.context.traceparent)
+            decision = terminals.sign_off(self._register, message, at_ms=self._now_ms(), trace=span.traceparent)
             code, terminal = decision.reply.response_code, message.terminal
             self._say(span, SIGN_OFF, decision.reply.rrn, code)
             return await self._decided(span, counted, decision, "sign-off", code, terminal=terminal)
@@ -372,7 +372,7 @@ class ShardOffice:
             self._tracer.span(self._processing["settle"], parent=request.trace) as span,
         ):
             while True:
-                state, trace = self._office_term.state, span.context.traceparent
+                state, trace = self._office_term.state, span.traceparent
                 decision = settle.decide(
                     self._register, state, self._number, message, at_ms=self._now_ms(), trace=trace
                 )

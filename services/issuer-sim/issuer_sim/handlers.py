@@ -125,7 +125,7 @@ class Handlers:
                 asked.transaction,
                 reason=asked.reason,
                 at_ms=self._now_ms(),
-                trace=span.context.traceparent,
+                trace=span.traceparent,
             )
             await self._stand(decision.records, span)
             code = decision.reply.response_code
@@ -145,7 +145,7 @@ class Handlers:
             currency=asked.currency,
             pin_required=card.debit if card else False,
             at_ms=at_ms,
-            trace=span.context.traceparent,
+            trace=span.traceparent,
         )
         state = self._ledger.state
         repeated = asked.transaction in state.transactions

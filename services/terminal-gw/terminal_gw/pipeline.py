@@ -39,15 +39,6 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("0820", "002"): management.sign_off,
     ("0820", "301"): management.echo,
 }
-KINDS: dict[Handler, str] = {
-    sales.authorize: "",  # the request says
-    sales.reverse: "reversal",
-    settlement.settle: "settlement",
-    management.sign_on: "sign-on",
-    management.sign_off: "sign-off",
-    management.echo: "echo",
-}
-"""What spans call the exchange (`lianji.kind`)."""
 PROFILE_MTIS = frozenset({"0100", "0200", "0220", "0320", "0400", "0500", "0800", "0820"})
 """Requests that the protocol knows. One of these that is not served is answered 40, any other 30."""
 
@@ -140,8 +131,8 @@ class Pipeline:
         handler = HANDLERS.get((message.mti, sixty.network_code)) or HANDLERS.get((message.mti, ANY))
         if handler is None:
             return Refusal(rc.FUNCTION_NOT_SUPPORTED, "60.3", "this kind of message is not served")
-        if kind := KINDS[handler]:
-            span.set("lianji.kind", kind)
+        if handler is not sales.authorize:  # which says it once it has read the request
+            span.set("lianji.kind", kind_of(message))
         try:
             return await handler(self._desk, Exchange(message, terminal, keys, sixty, span))
         except NoAnswer:  # of the sessions' bucket; what the switch leaves unanswered has become a value before
