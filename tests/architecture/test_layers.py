@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LINT_IMPORTS = Path(sys.executable).parent / "lint-imports"
 PARENTS = ("libs", "services", "simulators")
 # At the root, beside the workspace: they drive a stack as a user would. `audit` and `fuzz` stand alone.
-TOOLS = ("bench", "leaks", "traces")
+TOOLS = ("bench", "leaks", "reliability", "traces")
 
 
 def packages(*parents: str) -> dict[str, Path]:
