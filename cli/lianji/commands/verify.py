@@ -14,9 +14,8 @@ from rich.table import Table
 import world
 from lianji import checks, options
 from lianji.reading import broker_of
-from lianji.verify.gather import gather
-from lianji.verify.invariants import INVARIANTS
-from lianji.verify.report import Finding
+from lianji.verify import Finding, check, gather
+from lianji.verify.sources import of_stack
 from runtime.bus import Bus
 
 LONGEST_PATIENCE_S = 86_400
@@ -72,8 +71,9 @@ async def _check(bus: Bus, data_dir: Path, patience_s: float) -> Checked:
         if console.is_terminal:
             console.print(text, style="dim")
 
-    evidence = await gather(bus, world.built_in(), data_dir, patience_s=patience_s, progress=progress)
-    return Checked({name: check(evidence) for name, check in INVARIANTS.items()}, evidence.waiting(), evidence.empty)
+    sources = of_stack(bus, world.built_in(), data_dir)
+    evidence = await gather(sources, patience_s=patience_s, progress=progress)
+    return Checked(check(evidence), evidence.waiting(), evidence.empty)
 
 
 def show(checked: Checked, took_s: float) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 from sqlalchemy import Engine, text
-
-from runtime.sql import open_engine
 
 KINDS = ("capture", "reversal", "settlement", "compensation")
 """What an entry can be, in the order of Booked.counts."""
@@ -72,8 +69,8 @@ _BOOKED = text(
 class Books:
     """Queries; the tables are described in services/settlement/README.md."""
 
-    def __init__(self, path: Path) -> None:
-        self._engine: Engine = open_engine(f"sqlite:///{path}", read_only=True)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     def checkpoints(self) -> dict[str, int]:
         """Shard → sequence of the last group in here."""
@@ -104,6 +101,3 @@ class Books:
                     row = found[sys.intern(id_)] = Booked()
                 row.add(kind, int(amount))
         return found
-
-    def close(self) -> None:
-        self._engine.dispose()

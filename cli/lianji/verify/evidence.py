@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -14,7 +14,6 @@ from lianji.scan.report import Report
 from lianji.verify.books import Booked, Books
 from lianji.verify.journals import Journals
 from lianji.verify.ledgers import Ledgers
-from terminal_sim.memory import read_memory
 from terminal_sim.record import TerminalRecord, Transaction
 
 
@@ -49,8 +48,8 @@ class Evidence(NamedTuple):
     seen: list[Seen]
     damage: list[tuple[str, str]]
     """Logs that cannot be trusted, and why."""
-    scanned: Report
-    """What the search for card data has found, anywhere."""
+    scanned: Report | None
+    """What the search for card data has found, anywhere; None: nobody has looked."""
 
     @property
     def empty(self) -> bool:
@@ -61,13 +60,9 @@ class Evidence(NamedTuple):
         return [s.id for s in self.seen if s.waits]
 
 
-def read_terminals(data_dir: Path) -> list[Seen]:
-    """Every transaction of every terminal that has a memory under `data_dir`."""
-    seen = []
-    for path in sorted((data_dir / "terminals").glob("*.jsonl")):
-        record = read_memory(path)
-        seen += [_seen(record, t) for t in record.transactions.values()]
-    return seen
+def seen_at(terminals: Iterable[TerminalRecord]) -> list[Seen]:
+    """Every transaction of these terminals."""
+    return [_seen(record, t) for record in terminals for t in record.transactions.values()]
 
 
 def _seen(record: TerminalRecord, transaction: Transaction) -> Seen:

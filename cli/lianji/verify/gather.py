@@ -5,27 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from contracts import subjects
 from contracts.journal import record_decoder as journal_records
 from contracts.ledger import record_decoder as ledger_records
 from lianji.errors import CliError
-from lianji.scan.everywhere import search
 from lianji.verify.books import Books
-from lianji.verify.evidence import Evidence, Seen, read_terminals
+from lianji.verify.evidence import Evidence, Seen, seen_at
 from lianji.verify.journals import Journals
 from lianji.verify.ledgers import Ledgers
-from runtime.bus import Bus
-from runtime.jetstream import JetStreamLog
+from lianji.verify.sources import Progress, Sources
 from runtime.log import LogDamaged, LogStore, Position, digest, read_groups
-from terminal_sim.memory import MemoryFileError
-from world import World
-
-Progress = Callable[[str], None]
 
 
 class LogReader:
@@ -57,19 +49,17 @@ class LogReader:
 class _Sides:
     """Everything that is read, from all sides."""
 
-    def __init__(self, bus: Bus, world: World, data_dir: Path) -> None:
-        self.journals, self.ledgers, self.books = Journals(), Ledgers(), Books(_database(data_dir))
-        self.shards = {str(shard): self._journal(bus, shard) for shard in range(world.shards)}
-        self.banks = [self._bank(bus, institution.id) for institution in world.institutions]
-        self._data_dir = data_dir
+    def __init__(self, sources: Sources) -> None:
+        self.journals, self.ledgers, self.books = Journals(), Ledgers(), Books(sources.settlement)
+        self.shards = {shard: self._journal(store) for shard, store in sources.journals.items()}
+        self.banks = [self._bank(institution, store) for institution, store in sources.ledgers.items()]
+        self._sources = sources
         self._checkpoints: dict[str, int] = {}
 
-    def _journal(self, bus: Bus, shard: int) -> LogReader:
-        store = JetStreamLog(bus, subjects.journal_stream(shard), subjects.journal(shard))
+    def _journal(self, store: LogStore) -> LogReader:
         return LogReader(store, lambda raw: self.journals.read(journal_records.decode(raw)))
 
-    def _bank(self, bus: Bus, institution: str) -> LogReader:
-        store = JetStreamLog(bus, subjects.ledger_stream(institution), subjects.ledger(institution))
+    def _bank(self, institution: str, store: LogStore) -> LogReader:
         return LogReader(store, lambda raw: self.ledgers.read(institution, ledger_records.decode(raw)))
 
     async def read_journals(self) -> int:
@@ -83,10 +73,7 @@ class _Sides:
         """Reads the banks on, and all terminals again; raises CliError when a terminal's memory cannot be read."""
         for reader in self.banks:
             await reader.read_on()
-        try:
-            return read_terminals(self._data_dir)
-        except MemoryFileError as error:
-            raise CliError(str(error)) from None
+        return seen_at(self._sources.terminals())
 
     def behind(self) -> int:
         """Groups that settlement has yet to read; raises CliError when its database cannot be read."""
@@ -107,13 +94,17 @@ class _Sides:
         return found
 
 
-async def gather(bus: Bus, world: World, data_dir: Path, *, patience_s: float, progress: Progress) -> Evidence:
+def _nobody_listens(_: str) -> None:
+    return
+
+
+async def gather(sources: Sources, *, patience_s: float = 0.0, progress: Progress = _nobody_listens) -> Evidence:
     """The evidence, after waiting up to `patience_s` for open transactions to end and settlement to follow; raises CliError.
 
     Nothing stops the world meanwhile. So the journals are read before and after everything else: when nothing has moved in
     between, all sides speak of the same moment.
     """
-    sides = _Sides(bus, world, data_dir)
+    sides = _Sides(sources)
     give_up = time.monotonic() + patience_s
     while True:
         await sides.read_journals()
@@ -137,12 +128,5 @@ async def gather(bus: Bus, world: World, data_dir: Path, *, patience_s: float, p
         )
     read = f"{sides.journals.records} journal records, {sides.ledgers.records} ledger records"
     progress(f"{read}, {len(seen)} transactions at terminals")
-    scanned = await search(bus, world, data_dir, progress)
+    scanned = await sources.search(progress) if sources.search is not None else None
     return Evidence(sides.journals, sides.ledgers, sides.books, booked, seen, sides.damage(), scanned)
-
-
-def _database(data_dir: Path) -> Path:
-    path = data_dir / "settlement.db"
-    if not path.exists():
-        raise CliError(f"{path} is not there: --data-dir must be a stack's data directory")
-    return path
