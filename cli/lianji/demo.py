@@ -79,5 +79,5 @@ def steps(pins: dict[str, str], merchant: str) -> tuple[Step, ...]:
             must_say=("receive frame", "process auth.v1.", "send issuer.v1.", "post to ledger"),
         ),
         Step("The merchant's day", lambda _: ["summary", merchant], must_say=("payable",)),
-        Step("The invariants", lambda _: ["verify"], must_say=("I1", "I3", "I5", "I7", "I9", "I10", "I12")),
+        Step("The invariants", lambda _: ["verify"], must_say=tuple(f"I{n}" for n in range(1, 15))),
     )

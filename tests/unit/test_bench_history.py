@@ -22,6 +22,7 @@ from contracts.states import State
 from issuer_sim.cards import openings
 from issuer_sim.domain.accounts import State as Accounts
 from issuer_sim.domain.machine import LedgerMachine
+from lianji.verify.facts import Facts
 from lianji.verify.journals import Journals
 from lianji.verify.ledgers import Ledgers
 from runtime.log import Position, read_groups
@@ -94,7 +95,8 @@ async def test_a_first_day_is_open_as_a_whole() -> None:
 
 async def test_banks_and_switch_agree() -> None:
     logs = await written(a_history())
-    journals, ledgers = Journals(), Ledgers()
+    facts = Facts()
+    journals, ledgers = Journals(facts), Ledgers(facts, WORLD.cards)
     for shard in range(WORLD.shards):
         async for group in read_groups(
             logs[subjects.journal(shard)], Position(), len(logs[subjects.journal(shard)].groups)
@@ -106,14 +108,14 @@ async def test_banks_and_switch_agree() -> None:
         async for group in read_groups(log, Position(), len(log.groups)):
             for raw in group.group.records:
                 ledgers.read(institution.id, ledger_decoder.decode(raw))
-    assert not journals.violations
-    assert not ledgers.violations
-    assert not list(journals.unfinished())
-    assert len(journals.paths) == SALES
-    for id_, path in journals.paths.items():
-        assert ledgers.net(id_, path.institution) == (path.amount_minor if path.stands else 0)
-    refused = [path for path in journals.paths.values() if not path.stands]
-    assert len(refused) == SALES // REFUSED_EVERY
+    assert not journals.illegal.broken
+    assert not ledgers.illegal.broken
+    assert not ledgers.overdrawn.broken
+    assert not journals.unfinished()
+    assert facts.count("SELECT COUNT(*) FROM transactions") == SALES
+    as_approved = "SELECT COUNT(*) FROM transactions t JOIN charges c ON c.id = t.id AND c.net_minor = t.amount_minor * t.approved"
+    assert facts.count(as_approved) == SALES
+    assert facts.count("SELECT COUNT(*) FROM transactions WHERE NOT approved") == SALES // REFUSED_EVERY
 
 
 async def test_accounts_are_charged() -> None:

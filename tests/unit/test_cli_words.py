@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -22,14 +23,10 @@ from lianji.commands.up import ready_text
 from lianji.commands.verify import Checked, show
 from lianji.errors import CliError
 from lianji.journal import Entry
-from lianji.scan.report import Report
 from lianji.stack import Stack
-from lianji.verify.books import Books
-from lianji.verify.evidence import Evidence
-from lianji.verify.journals import Journals
-from lianji.verify.ledgers import Ledgers
-from lianji.verify.report import Finding
+from lianji.verify import Finding, gather
 from terminal_sim.till import SwipeResult
+from tests.support_verify import sources_of
 
 RRN, ID = format_rrn(1, 2), "10000001:000001:000002"
 TOTALS = Totals(debit_count=4, debit_minor=30414)
@@ -44,6 +41,7 @@ BATCH = {
     "at_ms": 1,
 }
 CLOSED = BatchClosed(**BATCH, next_batch="000002", totals=TOTALS)
+CLOSED_EMPTY = BatchClosed(**BATCH, next_batch="000002", totals=Totals())
 DECLINED = Outcome(id=ID, state=State.DECLINED, response_code="55", at_ms=2)
 APPROVED = Outcome(id=ID, state=State.APPROVED, response_code="00", at_ms=2)
 REVERSING = Reversing(id=ID, reason="98", origin="terminal", at_ms=3)
@@ -109,14 +107,13 @@ def test_verdict(capsys: pytest.CaptureFixture[str], broken: int, empty: bool, v
     assert capsys.readouterr().out.splitlines()[-1] == f"{verdict}, 0.1 s"
 
 
-def test_a_new_owner_is_nothing_to_check_and_a_closed_batch_is_something(tmp_path: Path) -> None:
-    journals = Journals()
-    evidence = Evidence(journals, Ledgers(), Books(tmp_path / "settlement.db"), {}, [], [], Report())
-    journals.read(EpochStarted(epoch=1, owner="auth-a", at_ms=1))
-    assert evidence.empty
-    assert not evidence._replace(damage=[("journal.v1.0", "a gap")]).empty
-    journals.read(CLOSED)
-    assert not evidence.empty
+async def test_a_new_owner_is_nothing_to_check_and_a_closed_batch_is_something(tmp_path: Path) -> None:
+    epoch = EpochStarted(epoch=1, owner="auth-a", at_ms=1)
+    with closing(await gather(sources_of(tmp_path / "a", [epoch]))) as evidence:
+        assert evidence.empty
+        assert not evidence._replace(damage=[("journal.v1.0", "a gap")]).empty
+    with closing(await gather(sources_of(tmp_path / "b", [epoch, CLOSED_EMPTY]))) as evidence:
+        assert not evidence.empty
 
 
 def test_a_swipe_without_a_usable_answer(capsys: pytest.CaptureFixture[str]) -> None:

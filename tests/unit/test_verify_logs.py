@@ -7,8 +7,9 @@ import pytest
 
 from contracts.codec import encode_stored
 from contracts.journal import EpochStarted, Record, SignedOff, record_decoder
-from lianji.verify.gather import LogReader
+from lianji.verify.facts import Facts
 from lianji.verify.journals import Journals
+from lianji.verify.reader import LogReader
 from runtime.log import Group, digest
 from runtime.memory_log import MemoryLog
 
@@ -40,7 +41,7 @@ def taken() -> list[Record]:
 
 @pytest.fixture
 def reader(store: MemoryLog, taken: list[Record]) -> LogReader:
-    return LogReader(store, lambda raw: taken.append(record_decoder.decode(raw)))
+    return LogReader(store, lambda _sequence, _position, raw: taken.append(record_decoder.decode(raw)))
 
 
 async def test_a_whole_log_is_read_once_and_on_from_there(
@@ -89,7 +90,7 @@ async def test_a_record_that_is_none(reader: LogReader, store: MemoryLog) -> Non
 
 def test_an_owner_s_epoch_moves_nothing() -> None:
     """A health check appends one: it must not keep the check of the books from coming to rest."""
-    journals = Journals()
+    journals = Journals(Facts())
     journals.read(record_decoder.decode(EPOCH))
     assert (journals.records, journals.moves) == (1, 0)
     journals.read(record_decoder.decode(SIGNED_OFF))

@@ -11,6 +11,7 @@ from contracts.pan import Pan
 from contracts.states import State
 from key_store import KeyVersion
 from lianji.cards.journals import Progress, every_record
+from lianji.verify.facts import Facts
 from lianji.verify.journals import Journals
 from runtime.log import LogStore
 from security_module import DataProtection
@@ -62,7 +63,7 @@ class _Search:
         self._wanted = wanted
         self._intents: dict[str, Intent] = {}
         self._places: set[str] = set()
-        self._paths = Journals()
+        self._paths = Journals(Facts())
         self._unsearched: dict[int, int] = {}
 
     def take(self, record: Record) -> None:
@@ -90,7 +91,8 @@ class _Search:
         )
 
     def _row(self, intent: Intent) -> CardTransaction:
-        path = self._paths.paths[intent.id]
+        path = self._paths.path(intent.id)
+        assert path is not None  # noqa: S101 - its intent has been read
         return CardTransaction(
             rrn=intent.rrn,
             at_ms=intent.at_ms,
@@ -98,7 +100,7 @@ class _Search:
             merchant=intent.merchant,
             amount_minor=intent.amount_minor,
             currency=intent.currency,
-            state=path.state,
+            state=State(path.state),
             response_code=path.response_code,
             card=str(intent.card),
             key_version=intent.card.key_version,

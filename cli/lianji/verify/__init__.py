@@ -1,18 +1,20 @@
 """`lianji verify`: what terminals saw, what the journals say, what banks booked and what settlement posted must agree.
 
-sources             where each side writes down what it has done: a stack, or logs and databases in memory
-journals, ledgers   the logs, read once and checked on the way (chain, gaps, legal paths)
-books               settlement's database
-lianji.scan         the search for card data
-evidence            all of it together            invariants   one check each, in one table
-report              what was found                gather       waits for quiet and reads
+sources             where each side writes down what it has done: a stack (`stack`), or logs and databases in memory
+facts               what is compared, as rows of a temporary database
+reader              reads logs on; journals (with paths) and ledgers take the records
+books, slips        settlement's and receipts' databases      terminals     what terminals remember
+acknowledged        who has been told of an append            rebuilt       the projections made again from zero
+sides               all of them while they are read           gather        waits for quiet, and takes the evidence
+evidence            all of it together                        invariants    one entry each in one table
+report              what was found
 
-From another package: `evidence = await gather(Sources(…))`, then `check(evidence)`.
+From another package: `with closing(await gather(Sources(…))) as evidence: check(evidence)`.
 """
 
 from lianji.verify.gather import gather
-from lianji.verify.invariants import INVARIANTS, check
+from lianji.verify.invariants import INVARIANTS, Invariant, check
 from lianji.verify.report import Finding, Violation
 from lianji.verify.sources import Sources
 
-__all__ = ["INVARIANTS", "Finding", "Sources", "Violation", "check", "gather"]
+__all__ = ["INVARIANTS", "Finding", "Invariant", "Sources", "Violation", "check", "gather"]

@@ -2,68 +2,61 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
-import msgspec
 from sqlalchemy import Engine, text
 
+from lianji.verify.facts import Facts
+
 KINDS = ("capture", "reversal", "settlement", "compensation")
-"""What an entry can be, in the order of Booked.counts."""
+"""What an entry can be. A transaction has at most one of each."""
+DUE = {
+    "capture": "t.approved",
+    "reversal": "(t.undone AND NOT t.settled)",
+    "settlement": "t.settled",
+    "compensation": "(t.undone AND t.settled)",
+}
+"""SQL: how many entries of each kind a path must have."""
 
+AS_DUE = " AND ".join(
+    (
+        *(f"COALESCE(k.{kind}, 0) = {due}" for kind, due in DUE.items()),
+        "COALESCE(k.others, 0) = 0",
+        f"COALESCE(k.moved_minor, 0) = ({' + '.join(DUE.values())}) * t.amount_minor",
+        "COALESCE(k.largest_minor, 0) IN (0, t.amount_minor)",
+    )
+)
+"""SQL: the entries of `booked k` are those that the path `transactions t` must have, each of its amount, and no others."""
 
-class Booked(msgspec.Struct, gc=False):
-    """A transaction's entries: how many of each kind, and what they moved."""
-
-    capture: int = 0
-    reversal: int = 0
-    settlement: int = 0
-    compensation: int = 0
-    others: int = 0
-    """Entries of a kind that nobody knows."""
-    moved_minor: int = 0
-    """What all of them moved, added up: as many times the transaction's amount as there are entries."""
-    largest_minor: int = 0
-
-    @property
-    def counts(self) -> tuple[int, int, int, int]:
-        return self.capture, self.reversal, self.settlement, self.compensation
-
-    def add(self, kind: str, amount_minor: int) -> None:
-        name = kind if kind in KINDS else "others"
-        setattr(self, name, getattr(self, name) + 1)
-        self.moved_minor += amount_minor
-        self.largest_minor = max(self.largest_minor, amount_minor)
-
-    def is_due(self, due: tuple[int, int, int, int], amount_minor: int) -> bool:
-        """These entries and no others, each of this amount."""
-        return (
-            self.counts == due
-            and not self.others
-            and self.moved_minor == sum(due) * amount_minor
-            and self.largest_minor in (0, amount_minor)
-        )
-
-    def text(self) -> str:
-        return " ".join(f"{kind}×{count}" for kind, count in zip(KINDS, self.counts, strict=True))
-
+_ADD = (
+    f"INSERT INTO booked VALUES (?, {', '.join('?' * len(KINDS))}, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in (*KINDS, "others", "moved_minor"))
+    + ", largest_minor = MAX(largest_minor, excluded.largest_minor)"
+)
 
 _ENTRY = "e.transaction_id || ' ' || e.entry_kind"
 _NOT_TWO = text(
-    f"SELECT {_ENTRY}, COUNT(p.account) FROM entries e LEFT JOIN postings p ON p.entry = e.id "  # noqa: S608 - a constant
+    f"SELECT {_ENTRY}, COUNT(p.account) FROM entries e LEFT JOIN postings p ON p.entry = e.id "
     "GROUP BY e.id, e.transaction_id, e.entry_kind HAVING COUNT(p.account) <> 2"
 )
 _ENTRIES_UNBALANCED = text(
-    f"SELECT {_ENTRY}, p.currency, SUM(p.amount_minor) FROM entries e JOIN postings p ON p.entry = e.id "  # noqa: S608 - a constant
+    f"SELECT {_ENTRY}, p.currency, SUM(p.amount_minor) FROM entries e JOIN postings p ON p.entry = e.id "
     "GROUP BY e.id, e.transaction_id, e.entry_kind, p.currency HAVING SUM(p.amount_minor) <> 0"
 )
 _WHOLE_UNBALANCED = text(
     "SELECT currency, SUM(amount_minor) FROM postings GROUP BY currency HAVING SUM(amount_minor) <> 0"
 )
-_BOOKED = text(
+_ENTRIES = text(
     "SELECT e.transaction_id, e.entry_kind, SUM(CASE WHEN p.amount_minor > 0 THEN p.amount_minor ELSE 0 END) "
     "FROM entries e LEFT JOIN postings p ON p.entry = e.id GROUP BY e.id, e.transaction_id, e.entry_kind"
 )
+_BATCH_COLUMNS = ("terminal", "batch", "closed", "debit_minor", "debit_count", "credit_minor", "credit_count")
+_BATCHES = text(f"SELECT {', '.join(_BATCH_COLUMNS)} FROM batches")
+
+_ADD_BATCH = f"INSERT INTO settlement_batches VALUES ({', '.join('?' * len(_BATCH_COLUMNS))})"
+
+AT_ONCE = 5_000
+"""Rows that are taken from the database in one go."""
 
 
 class Books:
@@ -91,13 +84,17 @@ class Books:
             for currency, total in connection.execute(_WHOLE_UNBALANCED):
                 yield "the whole ledger", f"sums to {int(total)} of currency {currency}"
 
-    def booked(self) -> dict[str, Booked]:
-        """Transaction → its entries."""
-        found: dict[str, Booked] = {}
+    def read(self, facts: Facts) -> Iterator[int]:
+        """Fills the tables `booked`, a row for each transaction, and `settlement_batches`; counts as it goes. Raises SQLAlchemyError."""
+        facts.table("booked", "id", *KINDS, "others", "moved_minor", "largest_minor", key="id")
+        facts.table("settlement_batches", *_BATCH_COLUMNS, key="terminal, batch")
         with self._engine.begin() as connection:
-            for id_, kind, amount in connection.execution_options(yield_per=10_000).execute(_BOOKED):
-                row = found.get(id_)
-                if row is None:
-                    row = found[sys.intern(id_)] = Booked()
-                row.add(kind, int(amount))
-        return found
+            entries = connection.execution_options(yield_per=AT_ONCE).execute(_ENTRIES)
+            yield from facts.writing(_ADD, (_entry(str(id_), kind, int(moved)) for id_, kind, moved in entries))
+            batches = connection.execution_options(yield_per=AT_ONCE).execute(_BATCHES)
+            yield from facts.writing(_ADD_BATCH, map(tuple, batches))
+
+
+def _entry(id_: str, kind: str, moved_minor: int) -> tuple[str | int, ...]:
+    """A row of `booked` as one entry makes it."""
+    return id_, *(int(kind == known) for known in KINDS), int(kind not in KINDS), moved_minor, moved_minor

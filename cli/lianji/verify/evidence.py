@@ -1,79 +1,78 @@
-"""All that is compared, together."""
+"""All that is compared, together, and the story of one transaction for whoever has to look into it."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
 from typing import NamedTuple
 
-import msgspec
-
-from contracts.identity import transaction_id
-from contracts.response_codes import APPROVED
 from lianji.scan.report import Report
-from lianji.verify.books import Booked, Books
+from lianji.verify.books import KINDS, Books
+from lianji.verify.facts import Facts
 from lianji.verify.journals import Journals
 from lianji.verify.ledgers import Ledgers
-from terminal_sim.record import TerminalRecord, Transaction
+from lianji.verify.report import Noted
 
 
-class Seen(msgspec.Struct, frozen=True, gc=False):
-    """One transaction as its terminal saw it, as short as it can be kept."""
+class Rebuilt(NamedTuple):
+    """What came of making the projections again."""
 
-    id: str
-    amount_minor: int
-    response_code: str
-    """Empty: no answer that could be trusted."""
-    rrn: str
-    reversed: bool
-    """The host has confirmed that it has no effect."""
-    waits: bool
-    """Its reversal is kept at the terminal and has not been sent yet: not to be judged."""
-    answers: int
-    different_answers: int
-    """1 when all of them are the same bytes."""
-
-    @property
-    def approved(self) -> bool:
-        return self.response_code == APPROVED and not self.reversed
+    rows: int
+    differences: Noted
+    missing: tuple[str, ...]
+    """Projections that could not be made again here."""
 
 
 class Evidence(NamedTuple):
-    """What the invariants look at."""
+    """What the invariants look at. To be closed."""
 
+    facts: Facts
     journals: Journals
     ledgers: Ledgers
     books: Books
-    booked: dict[str, Booked]
-    seen: list[Seen]
+    has_slips: bool
     damage: list[tuple[str, str]]
     """Logs that cannot be trusted, and why."""
+    balances: Noted
+    """Accounts that are not what their bank's snapshot says."""
+    accounts_compared: int
+    rebuilt: Rebuilt
     scanned: Report | None
     """What the search for card data has found, anywhere; None: nobody has looked."""
 
     @property
     def empty(self) -> bool:
         """Nobody has recorded anything: no journal more than who owns it, no terminal a sale."""
-        return not (self.journals.moves or self.seen or self.damage)
+        return not (self.journals.moves or self.facts.count("SELECT COUNT(*) FROM seen") or self.damage)
 
     def waiting(self) -> list[str]:
-        return [s.id for s in self.seen if s.waits]
+        """The first transactions whose terminal keeps a reversal that it has not sent yet."""
+        return [str(row["id"]) for row in self.facts.query("SELECT id FROM seen WHERE waits ORDER BY id LIMIT 100")]
+
+    def close(self) -> None:
+        self.facts.close()
 
 
-def seen_at(terminals: Iterable[TerminalRecord]) -> list[Seen]:
-    """Every transaction of these terminals."""
-    return [_seen(record, t) for record in terminals for t in record.transactions.values()]
-
-
-def _seen(record: TerminalRecord, transaction: Transaction) -> Seen:
-    pending = record.pending
-    return Seen(
-        id=sys.intern(transaction_id(record.tid, transaction.batch, transaction.stan)),
-        amount_minor=transaction.amount_minor,
-        response_code=sys.intern(transaction.response_code),
-        rrn=transaction.rrn,
-        reversed=transaction.reversed,
-        waits=pending is not None and (pending.batch, pending.stan) == (transaction.batch, transaction.stan),
-        answers=len(transaction.answer_digests),
-        different_answers=len(set(transaction.answer_digests)),
+def story(evidence: Evidence, id_: str) -> dict[str, str]:
+    """What each side says of a transaction, in a word or two: journal, issuer, settlement, slip, terminal, trace."""
+    path, facts = evidence.journals.path(id_), evidence.facts
+    told = {"journal": path.steps if path else "nothing"}
+    if path is not None:
+        told |= {"amount": str(path.amount_minor), "rrn": path.rrn, "response": path.response_code}
+    told["issuer"] = ", ".join(
+        f"{c['institution']} {c['net_minor']}: {c['postings']} postings, {c['reversals']} reversals"
+        for c in facts.query("SELECT * FROM charges WHERE id = ?", id_)
     )
+    told["settlement"] = ", ".join(
+        " ".join(f"{kind}×{row[kind]}" for kind in (*KINDS, "others") if row[kind]) + f" moved {row['moved_minor']}"
+        for row in facts.query("SELECT * FROM booked WHERE id = ?", id_)
+    )
+    if evidence.has_slips:
+        told["slip"] = ", ".join(
+            f"RRN {row['rrn']}{' reversed' if row['reversed'] else ''}"
+            for row in facts.query("SELECT * FROM slips WHERE id = ?", id_)
+        )
+    told["terminal"] = ", ".join(
+        f"{row['response_code'] or 'no answer'}{' reversed' if row['reversed'] else ''} {row['amount_minor']} RRN {row['rrn'] or 'none'}"
+        for row in facts.query("SELECT * FROM seen WHERE id = ?", id_)
+    )
+    told["trace"] = path.trace if path else ""
+    return {side: said for side, said in told.items() if said}

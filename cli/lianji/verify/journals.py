@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections import defaultdict
-from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -12,6 +10,7 @@ from contracts.journal import (
     BatchClosed,
     EpochStarted,
     Intent,
+    LateAnswer,
     Outcome,
     Record,
     Reversed,
@@ -19,150 +18,182 @@ from contracts.journal import (
     Tombstone,
 )
 from contracts.states import IllegalMoveError, State, advance
-from lianji.verify.report import Violation
+from lianji.verify import paths
+from lianji.verify.facts import Facts
+from lianji.verify.paths import Path, begin, trace_id
+from lianji.verify.report import Noted
 
 
-class Path(msgspec.Struct, gc=False):
-    """A transaction's way, as short as it can be kept."""
+class Place(NamedTuple):
+    """Where a record stands."""
 
-    state: State
+    shard: str = "0"
+    sequence: int = 0
+    position: int = 0
+
+
+class Batch(msgspec.Struct, gc=False):
+    """A closed batch with the totals that host and terminal agreed on; the key comes first."""
+
+    terminal: str
+    batch: str
+    shard: str
     rrn: str
-    amount_minor: int
-    institution: str
-    place: str
-    """terminal:batch"""
-    steps: str
-    response_code: str = ""
-    waiting: tuple[str, ...] = ()
-    """Institutions that have yet to acknowledge a reversal."""
-
-    @property
-    def stands(self) -> bool:
-        """Approved and not reversed."""
-        return self.state in (State.APPROVED, State.SETTLED)
-
-    @property
-    def due(self) -> tuple[int, int, int, int]:
-        """What settlement must have booked for this path: captures, reversals, settlements, compensations."""
-        if State.APPROVED.value not in self.steps:
-            return 0, 0, 0, 0
-        settled, undone = State.SETTLED.value in self.steps, State.REVERSING.value in self.steps
-        return 1, int(undone and not settled), int(settled), int(undone and settled)
+    trace: str
+    debit_minor: int
+    debit_count: int
+    credit_minor: int
+    credit_count: int
 
 
 class Journals:
-    """All shards' journals. `violations` are paths that the table does not allow."""
+    """All shards' journals: the tables `transactions`, `batches` and `acknowledged`."""
 
-    def __init__(self) -> None:
-        self.paths: dict[str, Path] = {}
-        self.closed: set[str] = set()
-        """terminal:batch of every closed batch."""
-        self.violations: list[Violation] = []
-        self.acknowledged: dict[str, list[str]] = defaultdict(list)
-        """Institution → transactions whose reversal it has acknowledged, by the journal."""
+    def __init__(self, facts: Facts) -> None:
+        self.illegal = Noted()
+        """Moves that the table of states does not allow."""
+        self.overdue = Noted()
+        """Intents whose batch was closed over them."""
         self.records = 0
         self.moves = 0
         """Records that say something about the world; a new owner's epoch does not."""
-        self._batches: dict[str, list[str]] = {}
+        self.newest_ms: dict[str, int] = {}
+        """Shard → the latest time that its journal holds."""
+        self._facts = facts
+        self._paths = facts.rows(paths.TABLE, Path)
+        facts.index("of_a_batch", paths.TABLE, "terminal, batch")
+        facts.index("unfinished", paths.TABLE, "id", where=paths.UNFINISHED)
+        self._batches = facts.rows("batches", Batch, keys=2)
+        facts.table("acknowledged", "id", "institution")
 
-    def unfinished(self) -> Iterator[tuple[str, Path]]:
-        """What an owner still has to do: intents without outcome, reversals that a bank has not acknowledged."""
-        return ((i, p) for i, p in self.paths.items() if p.state in (State.INTENT, State.REVERSING) or p.waiting)
+    def path(self, id_: str) -> Path | None:
+        return self._paths.get(id_)
 
-    def read(self, record: Record) -> None:
+    def unfinished(self) -> int:
+        """What an owner still has to do."""
+        return self._facts.count(f"SELECT COUNT(*) FROM {paths.TABLE} WHERE {paths.UNFINISHED}")
+
+    def read(self, record: Record, place: Place = Place()) -> None:  # noqa: B008 - immutable
         """Takes the next record."""
         self.records += 1
         self.moves += not isinstance(record, EpochStarted)
+        self.newest_ms[place.shard] = max(record.at_ms, self.newest_ms.get(place.shard, 0))
         match record:
             case Intent():
-                if record.id in self.paths:
-                    self._violate(record.id, "a second intent")
+                if self._paths.get(record.id) is not None:
+                    self._illegal(record.id, "a second intent")
                 else:
-                    self._begin(record, record.institution, State.INTENT, ())
+                    self._paths.add(begin(record, place.shard, place.sequence))
             case Tombstone():
-                self._tombstone(record)
+                self._tombstone(record, place)
             case Outcome():
-                if path := self._move(record.id, record.state):
-                    path.response_code = sys.intern(record.response_code)
+                self._outcome(record, place)
             case Reversing():
-                if path := self._move(record.id, State.REVERSING):
-                    path.waiting = (path.institution,)
-                    path.response_code = sys.intern(record.response_code) or path.response_code
-                    if record.after_close != (path.place in self.closed):
-                        self._violate(record.id, f"a reversal that says after_close={record.after_close}")
+                self._reversing(record, place)
             case Reversed():
                 self._reversed(record)
+            case LateAnswer():
+                if path := self._paths.get(record.id):
+                    path.late_sequence = place.sequence
             case BatchClosed():
-                self._close(f"{record.terminal}:{record.batch}")
+                self._close(record, place.shard)
 
-    def _begin(self, record: Intent | Tombstone, institution: str, state: State, waiting: tuple[str, ...]) -> None:
-        # Texts that many transactions have in common are kept once.
-        place = sys.intern(f"{record.terminal}:{record.batch}")
-        self.paths[sys.intern(record.id)] = Path(
-            state=state,
-            rrn=record.rrn,
-            amount_minor=record.amount_minor,
-            institution=sys.intern(institution),
-            place=place,
-            steps=state.value,
-            waiting=waiting,
-        )
-        self._batches.setdefault(place, []).append(sys.intern(record.id))
+    def _outcome(self, record: Outcome, place: Place) -> None:
+        if path := self._move(record.id, record.state):
+            path.response_code, path.authorization_code = record.response_code, record.authorization_code
+            path.approved = record.state is State.APPROVED
+            path.decided_ms, path.decided_sequence, path.decided_position = record.at_ms, place.sequence, place.position
 
-    def _tombstone(self, record: Tombstone) -> None:
-        known = self.paths.get(record.id)
+    def _reversing(self, record: Reversing, place: Place) -> None:
+        if path := self._move(record.id, State.REVERSING):
+            path.waiting = path.institution
+            path.response_code = record.response_code or path.response_code
+            _undo(path, record.at_ms, place)
+            if record.after_close is not self._is_closed(path):
+                self._illegal(record.id, f"a reversal that says after_close={record.after_close}")
+
+    def _tombstone(self, record: Tombstone, place: Place) -> None:
+        known = self._paths.get(record.id)
         if known is None:
-            self._begin(record, "", State.REVERSING, record.institutions)
+            self._paths.add(begin(record, place.shard, place.sequence))
             return
         # The owner forgets a batch when the next one is closed: a reversal that comes later still is a tombstone for something
         # that stands further up. What was settled is compensated; what had no effect keeps having none.
-        if known.place not in self.closed:
-            self._violate(record.id, "a tombstone for a transaction of an open batch")
+        if not self._is_closed(known):
+            self._illegal(record.id, "a tombstone for a transaction of an open batch")
             return
-        if known.state is State.SETTLED:
+        if known.state == State.SETTLED.value:
             self._move(record.id, State.REVERSING)
-        known.waiting = record.institutions
+            _undo(known, record.at_ms, place)
+        known.waiting = ",".join(record.institutions)
 
     def _reversed(self, record: Reversed) -> None:
-        path = self.paths.get(record.id)
+        path = self._paths.get(record.id)
         if path is None:
-            self._violate(record.id, "a reversal was acknowledged that nobody had asked for")
+            self._illegal(record.id, "a reversal was acknowledged that nobody had asked for")
             return
-        if record.institution not in path.waiting:
-            self._violate(record.id, f"{record.institution} acknowledged a reversal that it had not been asked for")
+        waiting = path.waiting.split(",")
+        if record.institution not in waiting:
+            self._illegal(record.id, f"{record.institution} acknowledged a reversal that it had not been asked for")
             return
-        self.acknowledged[record.institution].append(record.id)
-        path.waiting = tuple(i for i in path.waiting if i != record.institution)
-        if not path.waiting and path.state is State.REVERSING:
+        self._facts.write("INSERT INTO acknowledged VALUES (?, ?)", [(record.id, record.institution)])
+        path.waiting = ",".join(i for i in waiting if i != record.institution)
+        if not path.waiting and path.state == State.REVERSING.value:
             self._move(record.id, State.REVERSED)
 
-    def _close(self, place: str) -> None:
-        if place in self.closed:
-            self._violate(place, "the batch was closed twice")
-        self.closed.add(place)
-        for id_ in self._batches.pop(place, ()):
-            path = self.paths[id_]
-            if path.state is State.INTENT:
-                self._violate(id_, "its batch was closed while it had no outcome")
-            if path.state is State.APPROVED:
-                self._move(id_, State.SETTLED)
+    def _is_closed(self, path: Path) -> bool:
+        return self._batches.get(path.terminal, path.batch) is not None
+
+    def _close(self, record: BatchClosed, shard: str) -> None:
+        key, totals = (record.terminal, record.batch), record.totals
+        if self._batches.get(*key) is not None:
+            self._illegal(":".join(key), "the batch was closed twice")
+            return
+        self._batches.add(
+            Batch(
+                terminal=record.terminal,
+                batch=record.batch,
+                shard=shard,
+                rrn=record.rrn,
+                trace=trace_id(record.trace),
+                debit_minor=totals.debit_minor,
+                debit_count=totals.debit_count,
+                credit_minor=totals.credit_minor,
+                credit_count=totals.credit_count,
+            )
+        )
+        members = self._facts.query("SELECT id FROM transactions WHERE terminal = ? AND batch = ?", *key)
+        for id_ in [str(row["id"]) for row in members]:
+            self._close_over(id_)
+
+    def _close_over(self, id_: str) -> None:
+        path = self._paths.get(id_)
+        if path is not None and path.state == State.INTENT.value:
+            self.overdue.violate(id_, "its batch was closed while it had no outcome", journal=path.steps, rrn=path.rrn)
+        if path is not None and path.state == State.APPROVED.value:
+            self._move(id_, State.SETTLED)
+            path.settled = True
 
     def _move(self, id_: str, to: State) -> Path | None:
         """The path after a legal move; None after an illegal one, which is noted."""
-        path = self.paths.get(id_)
+        path = self._paths.get(id_)
         try:
-            state = advance(path.state if path else None, to)
+            state = advance(State(path.state) if path else None, to)
         except IllegalMoveError:
-            self._violate(id_, f"no move to {to.value}")
+            self._illegal(id_, f"no move to {to.value}")
             return None
         if path is None:  # the table lets nothing but an intent or a tombstone begin a path
-            self._violate(id_, f"{to.value} without an intent")
+            self._illegal(id_, f"{to.value} without an intent")
             return None
-        path.state = state
-        path.steps = sys.intern(f"{path.steps} → {to.value}")
+        path.state = state.value
+        path.steps = f"{path.steps} → {to.value}"
         return path
 
-    def _violate(self, id_: str, what: str) -> None:
-        path = self.paths.get(id_)
-        evidence = {"journal": path.steps, "rrn": path.rrn} if path else {}
-        self.violations.append(Violation(subject=id_, what=what, evidence=evidence))
+    def _illegal(self, id_: str, what: str) -> None:
+        path = self._paths.get(id_)
+        self.illegal.violate(id_, what, journal=path.steps if path else "", rrn=path.rrn if path else "")
+
+
+def _undo(path: Path, at_ms: int, place: Place) -> None:
+    path.undone = path.approved
+    path.undone_ms, path.undone_sequence = at_ms, place.sequence

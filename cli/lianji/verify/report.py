@@ -17,17 +17,11 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     evidence: dict[str, str] = {}
 
 
-class Finding(msgspec.Struct, kw_only=True):
-    """The result of one invariant."""
+class Noted(msgspec.Struct, kw_only=True):
+    """Broken cases: all are counted, the first are shown."""
 
-    name: str
-    checked: int = 0
     broken: int = 0
     violations: list[Violation] = []
-
-    @property
-    def held(self) -> bool:
-        return self.broken == 0
 
     def violate(self, subject: str, what: str, **evidence: object) -> None:
         self.broken += 1
@@ -36,3 +30,21 @@ class Finding(msgspec.Struct, kw_only=True):
                 subject=subject, what=what, evidence={k: str(v) for k, v in evidence.items() if v not in ("", None)}
             )
             self.violations.append(row)
+
+    def take(self, noted: Noted) -> None:
+        """Takes what was noted while the sides were read."""
+        self.broken += noted.broken
+        self.violations += noted.violations[: SHOWN - len(self.violations)]
+
+
+class Finding(Noted, kw_only=True):
+    """The result of one invariant."""
+
+    name: str
+    checked: int = 0
+    unchecked: list[str] = []
+    """What could not be looked at here, and why."""
+
+    @property
+    def held(self) -> bool:
+        return self.broken == 0

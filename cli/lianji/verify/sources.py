@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Engine
 
-from contracts import subjects
 from lianji.errors import CliError
-from lianji.scan.everywhere import search
 from lianji.scan.report import Report
-from runtime.bus import Bus
-from runtime.jetstream import JetStreamLog
+from lianji.verify.acknowledged import Acknowledgement, Mark
+from lianji.verify.rebuilt import MakeRebuilder
 from runtime.log import LogStore
-from runtime.sql import open_engine
 from terminal_sim.memory import MemoryFileError, read_memory
 from terminal_sim.record import TerminalRecord
 from world import World
@@ -27,13 +24,16 @@ Search = Callable[[Progress], Awaitable[Report]]
 """Looks for card data everywhere."""
 
 
-def _nobody() -> Iterable[TerminalRecord]:
+async def _no_marks() -> Iterable[Mark]:
     return ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """One world, and where each side of it writes down what it has done. Read only; whoever made the engines closes them."""
+    """One world, and where each side of it writes down what it has done. Read only; whoever made the engines closes them.
+
+    What is left out is not looked at, and the findings say so (`unchecked`).
+    """
 
     world: World
     journals: Mapping[str, LogStore]
@@ -42,28 +42,18 @@ class Sources:
     """Institution → its ledger."""
     settlement: Engine
     """The tables of services/settlement/README.md."""
-    terminals: Callable[[], Iterable[TerminalRecord]] = _nobody
+    receipts: Engine | None = None
+    """The tables of services/receipts."""
+    terminals: Callable[[], Iterable[TerminalRecord]] = tuple
     """What each terminal remembers, read anew at every call; raises CliError."""
     search: Search | None = None
-    """None: nobody looks for card data, and I12 says so."""
-
-
-def of_stack(bus: Bus, world: World, data_dir: Path) -> Sources:
-    """The sources of a stack whose broker is on `bus`; raises CliError."""
-    return Sources(
-        world=world,
-        journals={
-            str(shard): JetStreamLog(bus, subjects.journal_stream(shard), subjects.journal(shard))
-            for shard in range(world.shards)
-        },
-        ledgers={
-            bank.id: JetStreamLog(bus, subjects.ledger_stream(bank.id), subjects.ledger(bank.id))
-            for bank in world.institutions
-        },
-        settlement=_database(data_dir / "settlement.db"),
-        terminals=lambda: memories(data_dir / "terminals"),
-        search=lambda progress: search(bus, world, data_dir, progress),
-    )
+    """For I12."""
+    rebuild: Mapping[str, MakeRebuilder] = field(default_factory=dict)
+    """For I11: `settlement` and `receipts` made again from zero."""
+    marks: Callable[[], Awaitable[Iterable[Mark]]] = _no_marks
+    """For I2 and I13: what the snapshots say."""
+    acknowledgements: Callable[[], Iterable[Acknowledgement]] = tuple
+    """For I13: what else tells of appends that were acknowledged; raises CliError."""
 
 
 def memories(directory: Path) -> Iterator[TerminalRecord]:
@@ -73,9 +63,3 @@ def memories(directory: Path) -> Iterator[TerminalRecord]:
             yield read_memory(path)
         except MemoryFileError as error:
             raise CliError(str(error)) from None
-
-
-def _database(path: Path) -> Engine:
-    if not path.exists():
-        raise CliError(f"{path} is not there: --data-dir must be a stack's data directory")
-    return open_engine(f"sqlite:///{path}", read_only=True)

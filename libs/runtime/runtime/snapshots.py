@@ -23,6 +23,13 @@ class Snapshot(NamedTuple):
     state: bytes
 
 
+class Kept(NamedTuple):
+    """A snapshot that is kept, without its state."""
+
+    position: Position
+    bytes_at_most: int
+
+
 class Snapshots(Protocol):
     """Where the snapshots of one log are kept."""
 
@@ -118,6 +125,20 @@ class BucketSnapshots:
             return None if stored is None else _place_head.decode(stored)
         except msgspec.MsgspecError:
             return None  # a place to be overwritten
+
+    async def kept(self) -> list[Kept]:
+        """Those there are, newest first, from their first pieces alone; one that is half written is left out. Raises NoAnswer."""
+        found = []
+        for sequence, place in await self._heads():
+            head = await self._head(place)
+            first = await self._bucket.get(f"{self._log}.{place}.0") or b""
+            try:
+                stands = _head.decode(first.partition(b"\n")[0])
+            except msgspec.MsgspecError:
+                continue
+            if head is not None and stands.sequence == sequence:
+                found.append(Kept(Position(sequence, stands.digest), head.pieces * PIECE_BYTES))
+        return found
 
     async def save(self, snapshot: Snapshot) -> None:
         """A snapshot that cannot be written costs a longer replay, nothing else."""

@@ -1,0 +1,89 @@
+"""Who has been told of an append: each is evidence that a group stands at a sequence, from outside of the log itself.
+
+acks        an optional file of acknowledgements, one JSON object a line, written by whoever drives a fault: {"log", "sequence", "digest"}
+snapshots   a snapshot names the group that it was made of, by sequence and digest, once that was acknowledged
+spans       the span of an append that was acknowledged names the group that its record stands in
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from contracts import subjects
+from lianji.errors import CliError
+from lianji.tracing.files import TraceFiles
+from lianji.verify.facts import Facts
+from runtime.log import Position
+
+
+class Acknowledgement(msgspec.Struct, frozen=True):
+    """An append that somebody was told is durable."""
+
+    log: str
+    """The log's subject."""
+    sequence: int
+    digest: str = ""
+    """SHA-256 of the group's payload, hex; empty: not known."""
+    witness: str = "acks"
+    record: str = ""
+    """Of a span: intent | outcome | decline | reversing."""
+    trace: str = ""
+    """Of a span: its trace id."""
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """What a snapshot says: where its log stood, and of a bank its accounts' balances, minor units (None: too large to be read here)."""
+
+    log: str
+    position: Position
+    balances: dict[str, int] | None = None
+
+
+_line = msgspec.json.Decoder(Acknowledgement)
+_RECORDS = frozenset({"intent", "outcome", "decline", "reversing"})
+_APPEND = f"append {subjects.JOURNAL_TEMPLATE}"
+
+
+def read(facts: Facts, acknowledgements: Iterable[Acknowledgement]) -> Iterator[int]:
+    """Fills the table `acks`; counts as it goes."""
+    facts.table("acks", *Acknowledgement.__struct_fields__)
+    rows = map(msgspec.structs.astuple, acknowledgements)
+    yield from facts.writing("INSERT INTO acks VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def of_marks(marks: Iterable[Mark]) -> Iterator[Acknowledgement]:
+    for mark in marks:
+        yield Acknowledgement(mark.log, mark.position.sequence, mark.position.digest, "snapshot")
+
+
+def of_file(path: Path) -> Iterator[Acknowledgement]:
+    """Raises CliError for a line that is none; a last line without its end was being written."""
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.endswith(b"\n"):
+                    yield _ack(path, number, line)
+    except OSError as error:
+        raise CliError(f"acks: {path} cannot be read: {error.strerror}") from None
+
+
+def _ack(path: Path, number: int, line: bytes) -> Acknowledgement:
+    try:
+        return _line.decode(line)
+    except msgspec.MsgspecError as error:
+        raise CliError(f"acks: {path} line {number}: {error}") from None
+
+
+def of_spans(data_dir: Path) -> Iterator[Acknowledgement]:
+    """The switch's appends in the traces of a data directory, as far as they have been kept."""
+    files = TraceFiles(data_dir)
+    for segment in files.segments():
+        for row in files.rows(segment.path, (b"lianji.group.sequence",)):
+            attributes = row.attributes
+            record, sequence = attributes.get("lianji.record", ""), attributes.get("lianji.group.sequence", "")
+            if row.name == _APPEND and record in _RECORDS and sequence and not row.error:
+                log = subjects.journal(int(attributes["lianji.shard"]))
+                yield Acknowledgement(log, int(sequence), witness="span", record=record, trace=row.trace_id)

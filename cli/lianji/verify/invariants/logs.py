@@ -1,0 +1,70 @@
+"""I7, I13: the logs themselves."""
+
+from __future__ import annotations
+
+from lianji.verify.evidence import Evidence, story
+from lianji.verify.report import Finding
+
+_NO_RRN = "000000000000"
+"""Field 37 of an answer about which nothing is journalled."""
+
+_BY_RECORD = {
+    "intent": "t.begun_sequence = a.sequence",
+    "outcome": "a.sequence IN (t.decided_sequence, t.late_sequence)",
+    "decline": "t.decided_sequence = a.sequence",
+    "reversing": "t.undone_sequence = a.sequence",
+}
+"""SQL: what the path of a span's record must say, by the span's word for it."""
+
+
+def paths_are_legal(evidence: Evidence, finding: Finding) -> None:
+    finding.checked = evidence.journals.records + evidence.ledgers.records
+    for log, reason in evidence.damage:
+        finding.violate(log, reason)
+    finding.take(evidence.journals.illegal)
+    finding.take(evidence.ledgers.illegal)
+
+
+def acknowledged_appends_stand(evidence: Evidence, finding: Finding) -> None:
+    """Answers leave when their append is acknowledged, so whoever was answered is a witness: terminals by the reference number, snapshots and
+    acknowledgements that were written down by sequence and digest, spans by sequence and trace."""
+    facts = evidence.facts
+    finding.checked = facts.count("SELECT COUNT(*) FROM acks")
+    finding.checked += facts.count("SELECT COUNT(*) FROM seen WHERE rrn NOT IN ('', ?)", _NO_RRN)
+    finding.checked += facts.count("SELECT COUNT(*) FROM terminal_batches")
+    for row in facts.query(
+        "SELECT a.log, a.sequence, a.witness, a.digest, g.digest AS stands FROM acks a "
+        "LEFT JOIN groups g ON g.log = a.log AND g.sequence = a.sequence "
+        "WHERE g.sequence IS NULL OR a.digest NOT IN ('', g.digest)"
+    ):
+        what = "holds another group" if row["stands"] else "is not there"
+        subject = f"{row['log']} sequence {row['sequence']}"
+        finding.violate(
+            subject, f"was acknowledged and {what}", witness=row["witness"], told=row["digest"], stands=row["stands"]
+        )
+    for row in facts.query(
+        "SELECT s.id, s.rrn FROM seen s LEFT JOIN transactions t ON t.id = s.id WHERE s.rrn NOT IN ('', ?) AND t.id IS NULL",
+        _NO_RRN,
+    ):
+        finding.violate(row["id"], "its terminal was answered, and no journal holds it", **story(evidence, row["id"]))
+    for row in facts.query(
+        "SELECT m.terminal, m.batch, m.rrn FROM terminal_batches m LEFT JOIN batches b ON b.terminal = m.terminal AND b.batch = m.batch "
+        "WHERE b.rrn IS NULL OR b.rrn <> m.rrn"
+    ):
+        what = "its terminal was told that the batch is closed, and no journal holds that"
+        finding.violate(f"{row['terminal']}:{row['batch']}", what, rrn=row["rrn"])
+    _spans(evidence, finding)
+
+
+def _spans(evidence: Evidence, finding: Finding) -> None:
+    evidence.facts.index("of_a_trace", "transactions", "trace", where="trace <> ''")
+    for record, stands in _BY_RECORD.items():
+        # A span whose trace no path began with is a reversal's own, or of a message that made no transaction.
+        for row in evidence.facts.query(
+            "SELECT DISTINCT a.log, a.sequence, a.trace FROM acks a WHERE a.record = ? "
+            "AND EXISTS (SELECT 1 FROM transactions t WHERE t.trace = a.trace AND t.trace <> '') "
+            f"AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.trace = a.trace AND t.trace <> '' AND {stands})",
+            record,
+        ):
+            subject = f"{row['log']} sequence {row['sequence']}"
+            finding.violate(subject, f"an acknowledged {record} is not there", trace=row["trace"], witness="span")

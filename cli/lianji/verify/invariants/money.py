@@ -1,0 +1,76 @@
+"""I1, I3, I4, I5: what moved, on which word."""
+
+from __future__ import annotations
+
+from contracts.response_codes import DUPLICATE
+from lianji.verify.books import AS_DUE
+from lianji.verify.evidence import Evidence, story
+from lianji.verify.paths import STANDS
+from lianji.verify.report import Finding
+from lianji.verify.terminals import SAW_APPROVAL
+
+_WITH_BOOKED = "FROM transactions t LEFT JOIN booked k ON k.id = t.id"
+_WITH_CHARGE = f"{_WITH_BOOKED} LEFT JOIN charges c ON c.id = t.id AND c.institution = t.institution"
+
+
+def postings_balance(evidence: Evidence, finding: Finding) -> None:
+    finding.checked = evidence.books.count_entries()
+    for subject, what in evidence.books.unbalanced():
+        finding.violate(subject, what)
+
+
+def approvals_count_once(evidence: Evidence, finding: Finding) -> None:
+    """The terminal's word first, then every approval in the journal, whether a terminal of ours saw it or not."""
+    facts = evidence.facts
+    finding.checked = facts.count(f"SELECT COUNT(*) FROM seen s WHERE {SAW_APPROVAL} AND NOT s.waits")
+    finding.checked += facts.count(f"SELECT COUNT(*) FROM transactions t WHERE {STANDS}")
+    for row in facts.query(
+        f"SELECT s.id FROM seen s LEFT JOIN transactions t ON t.id = s.id WHERE {SAW_APPROVAL} AND NOT s.waits "
+        f"AND (t.id IS NULL OR NOT {STANDS} OR t.amount_minor <> s.amount_minor)"
+    ):
+        what = "the terminal saw an approval that the journal does not hold"
+        finding.violate(row["id"], what, **story(evidence, row["id"]))
+    for row in facts.query(
+        f"SELECT t.id {_WITH_CHARGE} WHERE {STANDS} AND (COALESCE(c.net_minor, 0) <> t.amount_minor OR NOT ({AS_DUE}))"
+    ):
+        what = "stands approved, and is not charged and booked exactly once"
+        finding.violate(row["id"], what, **story(evidence, row["id"]))
+
+
+def reversals_undo_once(evidence: Evidence, finding: Finding) -> None:
+    """At the bank: posted once, given back once, by the same amount. In settlement: the entries that its way asks for and no others."""
+    facts = evidence.facts
+    finding.checked = facts.count("SELECT COUNT(*) FROM transactions WHERE undone")
+    for row in facts.query(f"SELECT t.id {_WITH_BOOKED} WHERE t.undone AND NOT ({AS_DUE})"):
+        what = "was reversed, and settlement has not undone it exactly once"
+        finding.violate(row["id"], what, **story(evidence, row["id"]))
+    for row in facts.query(
+        f"SELECT t.id {_WITH_CHARGE} WHERE t.undone AND t.state = 'reversed' AND NOT "
+        "(COALESCE(c.postings, 0) = 1 AND c.posted_minor = t.amount_minor AND c.reversals = 1 AND c.net_minor = 0)"
+    ):
+        what = "was reversed, and the bank has not given it back exactly once"
+        finding.violate(row["id"], what, **story(evidence, row["id"]))
+
+
+def nothing_without_approval(evidence: Evidence, finding: Finding) -> None:
+    """The terminal's word against the journal; then every bank and settlement against the journal."""
+    facts = evidence.facts
+    # 94 speaks of another transaction that has this one's number.
+    denied = f"NOT ({SAW_APPROVAL}) AND NOT s.waits AND s.response_code <> '{DUPLICATE}'"
+    finding.checked = facts.count(f"SELECT COUNT(*) FROM seen s WHERE {denied}")
+    finding.checked += facts.count("SELECT COUNT(*) FROM charges")
+    finding.checked += facts.count("SELECT COUNT(*) FROM transactions WHERE NOT approved")
+    for row in facts.query(f"SELECT s.id FROM seen s JOIN transactions t ON t.id = s.id WHERE {denied} AND {STANDS}"):
+        what = "the terminal saw no approval that stands, and the journal holds one"
+        finding.violate(row["id"], what, **story(evidence, row["id"]))
+    for row in facts.query(
+        "SELECT c.id FROM charges c LEFT JOIN transactions t ON t.id = c.id AND t.institution = c.institution "
+        f"WHERE c.net_minor <> 0 AND (t.id IS NULL OR NOT {STANDS})"
+    ):
+        what = "the cardholder is charged for what does not stand approved"
+        finding.violate(row["id"], what, **story(evidence, row["id"]))
+    for row in facts.query(
+        "SELECT k.id FROM booked k LEFT JOIN transactions t ON t.id = k.id WHERE COALESCE(t.approved, 0) = 0"
+    ):
+        what = "settlement has booked what was never approved"
+        finding.violate(row["id"], what, **story(evidence, row["id"]))
