@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 
 from contracts.codec import decoder, encode
 from contracts.identity import format_rrn, transaction_id
-from contracts.journal import Intent, Outcome, Record, Reversing
+from contracts.journal import Intent, Outcome, Record, Reversing, Tombstone
 from contracts.kinds import Kind
 from contracts.pan import MaskedCard
 from contracts.questions import ProjectionStatus, Refused, Slip, SlipQuestion
@@ -64,6 +64,23 @@ def outcome(number: int, state: State = State.APPROVED, *, trace: str = "") -> O
 
 def reversing(number: int) -> Reversing:
     return Reversing(at_ms=1_769_832_002_000, id=id_of(number), reason="98", origin="terminal")
+
+
+def tombstone(number: int) -> Tombstone:
+    return Tombstone(
+        at_ms=1_769_832_099_000,
+        id=id_of(number),
+        rrn=format_rrn(0, number + 100),
+        kind=Kind.SALE,
+        terminal=TERMINAL,
+        merchant=MERCHANT,
+        batch="000001",
+        stan=f"{number:06d}",
+        amount_minor=1234,
+        currency="156",
+        reason="98",
+        institutions=("nanhai",),
+    )
 
 
 def groups(*records: tuple[Record, ...], first: int = 1) -> list[ProjectedGroup]:
@@ -132,6 +149,19 @@ def test_redelivery_and_restart_change_nothing(desk: Desk, tmp_path: Path) -> No
     rebuilt.slips.apply("0", JOURNAL)
     assert dump(rebuilt.engine) == live
     rebuilt.close()
+
+
+def test_a_reversal_that_comes_again_changes_nothing_however_the_journal_is_cut(desk: Desk, tmp_path: Path) -> None:
+    """The switch has archived the sale: it takes the repetition for a reversal of something unknown, later than the first."""
+    journal = groups((intent(1),), (outcome(1),), (reversing(1),), (tombstone(1),))
+    for end in range(1, len(journal) + 1):
+        desk.slips.apply("0", journal[:end])
+    at_once = Desk(tmp_path / "at-once.db")
+    at_once.slips.apply("0", journal)
+    assert dump(at_once.engine) == dump(desk.engine)
+    at_once.close()
+    (slip,) = dump(desk.engine)["slips"]
+    assert slip[-1] == reversing(1).at_ms
 
 
 def test_a_poison_group_leaves_nothing_of_its_list(desk: Desk) -> None:

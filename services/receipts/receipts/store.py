@@ -26,8 +26,11 @@ _read_checkpoint = select(checkpoints.c.sequence).where(_mine).with_for_update()
 _move_checkpoint = update(checkpoints).where(_mine).values(sequence=bindparam("sequence"))
 _end = delete(open_intents).where(open_intents.c.transaction_id == bindparam("key"))
 _reverse = (
-    update(slips).where(slips.c.transaction_id == bindparam("key")).values(reversed_at_ms=bindparam("reversed_at_ms"))
+    update(slips)
+    .where(slips.c.transaction_id == bindparam("key"), slips.c.reversed_at_ms.is_(None))
+    .values(reversed_at_ms=bindparam("reversed_at_ms"))
 )
+"""The first reversal counts: one that comes again when the switch has archived the transaction is a tombstone of the same."""
 
 
 class StoredSlip(msgspec.Struct, frozen=True, kw_only=True):

@@ -121,7 +121,7 @@ class File:
             return  # nobody was told of an approval: there is no slip
         if record.id not in self.slips and record.id not in self._filed:
             raise FilingError(f"transaction {record.id}: it is reversed, but it has neither an open intent nor a slip")
-        self.reversed[record.id] = record.at_ms
+        self.reversed.setdefault(record.id, record.at_ms)
 
 
 def needed(records: Iterable[Record]) -> set[str]:
