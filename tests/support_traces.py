@@ -62,7 +62,7 @@ class Swipe:
         self._span("terminal-gw", "send answer", frame)
         self._switch = switch
         if code == "00":
-            self._span("receipts", "render slips", switch)
+            self._span("receipts", "file slip", switch)
             self._span("settlement", "post to ledger", switch, {"lianji.entry_kind": "capture"})
 
     rows: list[SpanRow]

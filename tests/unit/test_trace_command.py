@@ -122,7 +122,7 @@ def test_bars_stand_where_the_time_went_and_show_the_wait() -> None:
         span("terminal-gw", "receive frame", "1", start_us=0, end_us=10_000),
         span("auth", "append journal.v1.{shard}", "2", "1", start_us=0, end_us=8_000, attributes=wait),
         span("auth", "other", "3", "1", start_us=5_000, end_us=10_000, error="96"),
-        span("receipts", "render slips", "4", "1", start_us=30_000, end_us=31_000),
+        span("receipts", "file slip", "4", "1", start_us=30_000, end_us=31_000),
     ]
     frame, append, other, slips = (line[BARS:] for line in shown(rows))
     bar = frame.count("█")

@@ -35,7 +35,7 @@ _HOPS = {
     ("issuer-sim", "verify PIN", ""): VERIFY_PIN,
     ("issuer-sim", "decide", ""): DECIDE,
     ("issuer-sim", f"append {subjects.LEDGER_TEMPLATE}", ""): POSTING,
-    ("receipts", "render slips", ""): SLIPS,
+    ("receipts", "file slip", ""): SLIPS,
     ("settlement", "post to ledger", "capture"): CAPTURE,
     ("settlement", "batch closed", "settlement"): CLOSED,
 }

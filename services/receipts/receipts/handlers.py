@@ -9,17 +9,10 @@ from contracts.codec import encode
 from contracts.questions import ProjectionStatus, Refused, Slip, SlipQuestion
 from contracts.reading import UnreadableError, reader
 from receipts.domain.slip import Copy, render
-from receipts.store import SlipReader, StoredSlip
+from receipts.store import SlipReader
 from runtime.bus import Request
 
 _question = reader(SlipQuestion)
-
-
-def _text(stored: StoredSlip, copy: Copy, *, reprint: bool) -> str:
-    """The copy as it was printed first, or printed again with what has to be said now."""
-    if reprint or stored.is_reversed:
-        return render(stored.facts, copy, reprint=reprint, is_reversed=stored.is_reversed)
-    return stored.merchant_copy if copy is Copy.MERCHANT else stored.cardholder_copy
 
 
 class Handlers:
@@ -42,7 +35,7 @@ class Handlers:
         stored = self._reader.slip(question.rrn)
         if stored is None:
             return Refused(reason="rrn: no approved transaction has this reference number")
-        text = _text(stored, Copy(question.copy), reprint=question.reprint)
+        text = render(stored.facts, Copy(question.copy), reprint=question.reprint, is_reversed=stored.is_reversed)
         return Slip(rrn=question.rrn, copy=question.copy, text=text)
 
     async def status(self, _: Request) -> bytes:

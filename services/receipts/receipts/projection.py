@@ -1,4 +1,4 @@
-"""The journal's edge of the slips: groups in, one SQL transaction, then the spans of what was rendered."""
+"""The journal's edge of the slips: groups in, one SQL transaction, then the spans of what was filed."""
 
 from __future__ import annotations
 
@@ -65,6 +65,6 @@ class SlipProjection:
         parent = parse_traceparent(slip.trace)
         if parent is None or not parent.sampled:
             return
-        span = self._tracer.span(spans.RENDER_SLIPS, parent=parent, attributes={"lianji.rrn": slip.facts.rrn})
+        span = self._tracer.span(spans.FILE_SLIP, parent=parent, attributes={"lianji.rrn": slip.facts.rrn})
         span.start_ns = started_ns  # the work that it tells of began with the list of groups
         span.end()

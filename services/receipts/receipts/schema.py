@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Engine, MetaData, Table, Text, UniqueConstraint, inspect, text
 
 metadata = MetaData()
 
@@ -29,8 +29,17 @@ slips = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("facts", Text, nullable=False),
-    Column("merchant_copy", Text, nullable=False),
-    Column("cardholder_copy", Text, nullable=False),
     Column("reversed_at_ms", BigInteger, nullable=True),
     UniqueConstraint("shard", "sequence", "position"),
 )
+
+_COPIES = ("merchant_copy", "cardholder_copy")
+
+
+def drop_copies(engine: Engine) -> None:
+    """Takes the text of both copies out of tables that were made when it was kept beside the facts that it is laid out from."""
+    known = {column["name"] for column in inspect(engine).get_columns(slips.name)}
+    with engine.begin() as connection:
+        for name in _COPIES:
+            if name in known:
+                connection.execute(text(f"ALTER TABLE {slips.name} DROP COLUMN {name}"))

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from runtime.tracing import CONSUMER, Shape
 
-RENDER_SLIPS = Shape("render slips", CONSUMER)
+FILE_SLIP = Shape("file slip", CONSUMER)
 """In the trace of the approval: from the groups that came to the tables that hold the slips."""

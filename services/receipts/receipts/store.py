@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from contracts.journal import Record
 from receipts.domain.filing import File, FilingError, Names, Slip, needed
 from receipts.domain.slip import SlipFacts
-from receipts.schema import checkpoints, metadata, open_intents, slips
+from receipts.schema import checkpoints, drop_copies, metadata, open_intents, slips
 
 CHUNK = 500
 """Values per IN list; SQLite takes 32,766, and beyond some hundreds nothing is gained."""
@@ -37,8 +37,6 @@ class StoredSlip(msgspec.Struct, frozen=True, kw_only=True):
     """A slip as it is kept."""
 
     facts: SlipFacts
-    merchant_copy: str
-    cardholder_copy: str
     is_reversed: bool
 
 
@@ -48,6 +46,7 @@ class SlipStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         metadata.create_all(engine)
+        drop_copies(engine)
 
     def checkpoint(self, partition: str) -> int:
         """Sequence of the last group that the tables hold, 0 before the first."""
@@ -109,8 +108,6 @@ class Writing:
             "sequence": slip.sequence,
             "position": slip.position,
             "facts": _encode(slip.facts).decode(),
-            "merchant_copy": slip.merchant_copy,
-            "cardholder_copy": slip.cardholder_copy,
             "reversed_at_ms": file.reversed.get(slip.transaction),
         }
 
@@ -130,12 +127,7 @@ class SlipReader:
             row = connection.execute(select(slips).where(slips.c.rrn == rrn)).one_or_none()
         if row is None:
             return None
-        return StoredSlip(
-            facts=_facts.decode(row.facts),
-            merchant_copy=row.merchant_copy,
-            cardholder_copy=row.cardholder_copy,
-            is_reversed=row.reversed_at_ms is not None,
-        )
+        return StoredSlip(facts=_facts.decode(row.facts), is_reversed=row.reversed_at_ms is not None)
 
 
 def _checkpoint(connection: Connection, partition: str) -> int:

@@ -9,7 +9,7 @@ import msgspec
 
 from contracts.journal import Intent, Outcome, Record, Reversing, Tombstone
 from contracts.states import State
-from receipts.domain.slip import SlipFacts, render_both
+from receipts.domain.slip import SlipFacts
 
 
 class FilingError(Exception):
@@ -27,7 +27,7 @@ class Names(NamedTuple):
 
 
 class Slip(msgspec.Struct, frozen=True, kw_only=True):
-    """A slip as it was printed first, and the facts to print it again."""
+    """A slip: the facts that both its copies are laid out from."""
 
     transaction: str
     sequence: int
@@ -35,8 +35,6 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     """The record in that group, from 0."""
     facts: SlipFacts
-    merchant_copy: str
-    cardholder_copy: str
     trace: str
     """W3C traceparent of the approval; not kept."""
 
@@ -105,14 +103,11 @@ class File:
 
     def _file(self, sequence: int, position: int, record: Outcome, intent: SlipFacts) -> None:
         facts = msgspec.structs.replace(intent, at_ms=record.at_ms, authorization_code=record.authorization_code)
-        merchant_copy, cardholder_copy = render_both(facts)
         self.slips[record.id] = Slip(
             transaction=record.id,
             sequence=sequence,
             position=position,
             facts=facts,
-            merchant_copy=merchant_copy,
-            cardholder_copy=cardholder_copy,
             trace=record.trace,
         )
 

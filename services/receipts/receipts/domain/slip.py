@@ -70,20 +70,10 @@ class SlipFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 def render(facts: SlipFacts, copy: Copy, *, reprint: bool = False, is_reversed: bool = False) -> str:
     """One copy as text, lines joined with newlines. Only the merchant's has the lines for the signature."""
-    return _copy(_body(facts), copy, reprint=reprint, is_reversed=is_reversed)
-
-
-def render_both(facts: SlipFacts) -> tuple[str, str]:
-    """The merchant's and the cardholder's copy as they are first printed."""
-    body = _body(facts)
-    return _copy(body, Copy.MERCHANT), _copy(body, Copy.CARDHOLDER)
-
-
-def _copy(body: str, copy: Copy, *, reprint: bool = False, is_reversed: bool = False) -> str:
     head = _HEADS[copy]
     lines = [
         *((_TITLE, _REPRINTED, head) if reprint else (_TITLE, head)),
-        body,
+        _body(facts),
         *(("本交易已冲正(REVERSED)",) if is_reversed else ()),
         *(_SIGNATURE if copy is Copy.MERCHANT else ()),
     ]
