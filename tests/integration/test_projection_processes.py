@@ -39,6 +39,7 @@ from runtime.bus import Bus, BusError
 from runtime.jetstream import JetStreamLog
 from runtime.log import GroupLog, Position
 from runtime.provision import provision
+from runtime.settings import FOLLOWS
 from world import built_in
 
 pytestmark = [pytest.mark.broker, pytest.mark.processes]
@@ -108,6 +109,9 @@ class Stack:
         command = [sys.executable, "-m", service]
         self._processes[service] = subprocess.Popen(command, env=self._environment, stderr=self._log)
 
+    def nice(self, service: str) -> int:
+        return os.getpriority(os.PRIO_PROCESS, self._processes[service].pid)
+
     def kill(self, service: str) -> None:
         process = self._processes.pop(service)
         process.kill()
@@ -174,6 +178,8 @@ async def test_from_the_journal_to_slip_and_ledger_through_kills_and_poison(stac
     last = await stack.write(*sale(1), *sale(2))
     for subject in (subjects.RECEIPTS_STATUS, subjects.SETTLEMENT_STATUS):
         await stack.until(subject, lambda s: s.checkpoints.get(shard) == last)
+    stepped_back = min(os.getpriority(os.PRIO_PROCESS, 0) + FOLLOWS, 19)
+    assert [stack.nice(service) for service in ("receipts", "settlement")] == [stepped_back, stepped_back]
 
     # Dead while the journal goes on; what is there is taken up behind the checkpoint.
     for service in ("receipts", "settlement"):

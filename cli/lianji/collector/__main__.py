@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -26,6 +27,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"collector: {error}\n")
         return 2
+    os.nice(settings.nice)
     logs.configure("collector", settings.instance or "collector", settings.log_level)
     escaped.install()
     try:

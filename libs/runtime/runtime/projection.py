@@ -23,11 +23,13 @@ from runtime.pull import Delivered, PullConsumer
 
 log = logs.get("projection")
 
-FETCH = 256
+FETCH = 512
 FETCH_WAIT_S = 2.0
-LINGER_S = 0.2
+LINGER_S, LONG_LINGER_S = 0.2, 1.0
 """Pause after a fetch that was not full: groups gather, so that one SQL transaction and its sync to disk carry many of them.
 The same disk syncs the broker's appends, on which terminals wait; nobody waits for a projection."""
+BUSY = 16
+"""Groups in one fetch that make the pause the long one: what each round costs, whatever it brings, is then paid once a second."""
 
 
 class ProjectionError(Exception):
@@ -47,6 +49,17 @@ class Projection(Protocol):
 
     def apply(self, partition: str, groups: Sequence[ProjectedGroup]) -> None:
         """One SQL transaction: the groups' rows and the checkpoint. Raises ProjectionError for a poison group."""
+
+
+def pause_s(groups: int) -> float:
+    """How long to let groups gather after a fetch that brought so many.
+
+    >>> pause_s(2), pause_s(100), pause_s(FETCH)
+    (0.2, 1.0, 0.0)
+    """
+    if groups >= FETCH:
+        return 0.0
+    return LONG_LINGER_S if groups >= BUSY else LINGER_S
 
 
 class Follower:
@@ -141,8 +154,7 @@ class Follower:
                     continue
                 await self._project(messages)
                 consumer.acknowledge(messages[-1:])  # AckPolicy.ALL: and all before it
-                if len(messages) < FETCH:
-                    await asyncio.sleep(LINGER_S)
+                await asyncio.sleep(pause_s(len(messages)))
         finally:
             await consumer.close()
 

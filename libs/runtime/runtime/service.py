@@ -282,6 +282,7 @@ def run(
         settings = load(settings_kind)
         _set_clock(settings)
         names = identities(settings) if identities is not None else (name,)
+        os.nice(settings.nice)
     except SettingsError as error:
         sys.stderr.write(f"{name}: {error}\n")
         raise SystemExit(2) from None

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 
 T = TypeVar("T", bound="BaseSettings")
+
+Nice = Annotated[int, msgspec.Meta(ge=0, le=19)]
+"""By how much a process steps back where there are too few cores (nice(2))."""
+FOLLOWS: Nice = 5
+"""Of a process that follows what the path has left behind: a terminal waits for the path, and nobody for this one."""
 
 
 class SettingsError(Exception):
@@ -32,6 +37,7 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     run_dir: str = ""
     """Where to write `<instance>.json` with the process id and the ports taken; empty: nowhere."""
     log_level: str = "info"
+    nice: Nice = 0
     clock_wrong_by_s: float = 0.0
     """For drills in the test world: how far this process's wall clock is ahead, in seconds; below 0: behind."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runtime.settings import BaseSettings
+from runtime.settings import FOLLOWS, BaseSettings, Nice
 
 
 class Settings(BaseSettings, frozen=True, kw_only=True):
+    nice: Nice = FOLLOWS
     receipts_db: str = ""
     """SQLAlchemy URL of the slips; empty: SQLite at `<data_dir>/receipts.db`."""
 
