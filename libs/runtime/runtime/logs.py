@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TextIO, cast
+from typing import Any, BinaryIO, TextIO, cast
 
 import msgspec
 import structlog
@@ -100,6 +102,43 @@ def _render(_: Any, __: str, event: Event) -> bytes:
     return _encode(event)
 
 
+class _Lines:
+    """Where lines go: each at once, but for those that `say` brings. What they say in one turn of the event loop leaves in one write at
+    its end, or ahead of the next line."""
+
+    def __init__(self, file: BinaryIO, finish: Callable[..., Event], *, wanted: bool) -> None:
+        self._file = file
+        self.finish = finish
+        """The processor that makes a line whole."""
+        self.wanted = wanted
+        """Whether the level lets through what `say` brings."""
+        self._held: list[bytes] = []
+        self._lock = threading.Lock()
+
+    def hold(self, line: bytes) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.msg(line)
+            return
+        with self._lock:
+            self._held.append(line)
+        if len(self._held) == 1:
+            loop.call_soon(self._leave)
+
+    def msg(self, line: bytes) -> None:
+        self._leave(line)
+
+    debug = info = warning = error = critical = msg
+
+    def _leave(self, *last: bytes) -> None:
+        with self._lock:
+            held, self._held = self._held, []
+            if written := b"".join([line + b"\n" for line in (*held, *last)]):
+                self._file.write(written)
+                self._file.flush()
+
+
 class _Clock:
     """Timestamps of RFC 3339 in UTC, to the microsecond. The second is written once, however many lines it sees."""
 
@@ -135,13 +174,25 @@ def configure(service: str, instance: str, level: str = "info") -> None:
         event["instance"] = instance
         return event
 
+    lines = _Lines(sys.stderr.buffer, finish, wanted=number <= logging.INFO)
     processors: list[Callable[..., Any]] = [finish, _render]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
+
+
+def say(log: Logger, event: str, facts: Event) -> None:
+    """`log.info(event, **facts)` for what is said of every transaction, at less than half the price: structlog's own way copies `facts`
+    five times. In the event loop it leaves with the others of its turn."""
+    bound: Any = log.bind()
+    lines = bound._logger
+    if type(lines) is not _Lines or bound._processors[0] is not lines.finish:  # somebody listens in (structlog.testing)
+        log.info(event, **facts)
+    elif lines.wanted:
+        lines.hold(_encode(lines.finish(log, "info", {**bound._context, **facts, "event": event})))
 
 
 def configure_for_people(stream: TextIO) -> None:

@@ -13,7 +13,7 @@ from types import TracebackType
 from contracts.authorization import BALANCED, NOT_BALANCED, SETTLE_ERROR
 from contracts.kinds import Kind
 from contracts.response_codes import RESPONSE_CODES
-from runtime import catalogue
+from runtime import catalogue, logs
 from runtime.logs import Logger
 from runtime.metrics import NONE, Metrics
 from runtime.tracing import Span
@@ -51,7 +51,9 @@ class Transaction:
 
     def answered(self, event: str, code: str, span: Span | None, **facts: object) -> None:
         """The answer is made: its duration is counted, and its line written, with `facts` beside what every line says."""
-        self._of.log.info(event, **self._end(code, span), **facts)
+        said = self._end(code, span)
+        said.update(facts)
+        logs.say(self._of.log, event, said)
 
     def refused(self, event: str, code: str, span: Span | None, **facts: object) -> None:
         """The same as a warning: an answer that nothing was asked for, because the question was not as it should be."""
