@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 
 def transaction_id(terminal: str, batch: str, stan: str) -> str:
@@ -16,6 +17,7 @@ def transaction_id(terminal: str, batch: str, stan: str) -> str:
     return f"{terminal}:{batch}:{stan}"
 
 
+@lru_cache(maxsize=4096)
 def shard_of(merchant: str, shards: int) -> int:
     """The shard, 0-based, of everything that belongs to a merchant (field 42). Stable over processes and releases.
 

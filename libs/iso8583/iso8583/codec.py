@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from iso8583.compiled import DECODERS, ENCODERS, Decoder, Encoder, Value
 from iso8583.errors import FormatError
 from iso8583.message import TPDU_ID, Header, Message, check_mti
@@ -49,14 +51,19 @@ def encode(message: Message) -> bytes:
         raise FormatError("tpdu", "is not 5 bytes")
     if message.tpdu[0] != TPDU_ID:
         raise FormatError("tpdu", "does not begin with 60")
-    digits = "".join(message.header)
-    if len(digits) != 2 * HEADER_SIZE or not (digits.isascii() and digits.isdigit()):
-        raise FormatError("header", "is not 12 digits")
-    check_mti(message.mti)
     bitmap, encoders = plan
-    parts = [message.tpdu, bytes.fromhex(digits + message.mti), bitmap]
+    parts = [message.tpdu, _header_and_mti(message.header, message.mti), bitmap]
     parts += [encoder(fields[number]) for number, encoder in encoders]
     return b"".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _header_and_mti(header: Header, mti: str) -> bytes:
+    digits = "".join(header)
+    if len(digits) != 2 * HEADER_SIZE or not (digits.isascii() and digits.isdigit()):
+        raise FormatError("header", "is not 12 digits")
+    check_mti(mti)
+    return bytes.fromhex(digits + mti)
 
 
 def mac_block(body: bytes) -> bytes:
@@ -71,13 +78,18 @@ def _envelope(body: bytes) -> Message:
         raise FormatError("body", "is too short for TPDU, header, message type and bitmap")
     if body[0] != TPDU_ID:
         raise FormatError("tpdu", "does not begin with 60")
-    digits = body[TPDU_SIZE:MTI_AT].hex()
-    if not digits.isdigit():
-        raise FormatError("header", "holds a nibble that is no decimal digit")
-    header = Header(digits[:2], digits[2:4], digits[4], digits[5], digits[6:])
-    mti = body[MTI_AT : MTI_AT + 2].hex()
-    check_mti(mti)
+    header, mti = _read_header_and_mti(bytes(body[TPDU_SIZE : MTI_AT + 2]))
     return Message(mti, {}, bytes(body[:TPDU_SIZE]), header)
+
+
+@lru_cache(maxsize=1024)
+def _read_header_and_mti(raw: bytes) -> tuple[Header, str]:
+    digits = raw.hex()
+    header, mti = digits[: 2 * HEADER_SIZE], digits[2 * HEADER_SIZE :]
+    if not header.isdigit():
+        raise FormatError("header", "holds a nibble that is no decimal digit")
+    check_mti(mti)
+    return Header(header[:2], header[2:4], header[4], header[5], header[6:]), mti
 
 
 def _read_fields(body: bytes, fields: dict[int, Value]) -> None:

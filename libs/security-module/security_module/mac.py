@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import struct
 from enum import StrEnum
-from functools import reduce
-from operator import xor
 
 from security_module.aes import AesKey
 from security_module.chaining import cmac
@@ -26,11 +23,17 @@ def _pad(data: bytes) -> bytes:
     return data.ljust(max(8, -(-len(data) // 8) * 8), b"\0")
 
 
+_MASKS = tuple((1 << 64 * blocks) - 1 for blocks in range(65))
+
+
 def _fold(data: bytes) -> bytes:
-    """All blocks of 8 XORed together, zeros behind the last; as numbers of 64 bits, unpacked at once."""
-    padded = _pad(data)
-    folded: int = reduce(xor, struct.unpack(f">{len(padded) // 8}Q", padded))
-    return folded.to_bytes(8, "big")
+    """All blocks of 8 XORed together, zeros behind the last: one number, its upper half laid over the lower until a block is left."""
+    number, blocks = int.from_bytes(data, "big") << 8 * (-len(data) % 8), -(-len(data) // 8)
+    while blocks > 1:
+        lower = blocks - blocks // 2
+        mask = _MASKS[lower] if lower < len(_MASKS) else (1 << 64 * lower) - 1
+        number, blocks = number >> 64 * lower ^ number & mask, lower
+    return number.to_bytes(8, "big")
 
 
 def cup_ecb(key: DesKey, data: bytes) -> bytes:

@@ -178,9 +178,15 @@ class World:
     def institution_for(self, pan: Pan) -> Institution | None:
         """The owner of the card's BIN; None is answered 15."""
         digits = pan.clear()
-        return next((i for n in self._bin_lengths if (i := self._bins.get(digits[:n]))), None)
+        for length in self._bin_lengths:
+            if (found := self._bins.get(digits[:length])) is not None:
+                return found
+        return None
 
     def stop_reason(self, pan: Pan) -> str | None:
         """The response code of the stop list's entry for this card, if there is one."""
         digits = pan.clear()
-        return next((r for n in self._stop_lengths if (r := self._stops.get(digits[:n]))), None)
+        for length in self._stop_lengths:
+            if (found := self._stops.get(digits[:length])) is not None:
+                return found
+        return None

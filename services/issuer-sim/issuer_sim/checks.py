@@ -41,12 +41,12 @@ class CardChecks:
             return False
         cvv = world.track2_cvv(track)
         try:
-            return any(
-                self._module.verify_cvv(key, data.pan, track.expiry, track.service_code, cvv)
-                for key in self._keys.card_verification
-            )
+            for key in self._keys.card_verification:
+                if self._module.verify_cvv(key, data.pan, track.expiry, track.service_code, cvv):
+                    return True
         except CardDataError:  # an expiry or service code that is no digits has no CVV
             return False
+        return False
 
     async def learn_key(self, data: CardData) -> None:
         """To be done before `pin`: reads the zone key's ring again when the PIN block is under a version that is not known here.
@@ -81,9 +81,9 @@ class CardChecks:
 def expired(data: CardData, card: CardOnFile, at_ms: int) -> bool:
     """Whether the card is past its month, or field 14 or the track shows another expiry than the bank gave."""
     track_expiry = data.track2.expiry if data.track2 is not None else ""
-    today = yymm(at_ms)
-    return any(
-        is_expired(on_file=card.expiry, presented=shown, today_yymm=today) for shown in (data.expiry, track_expiry)
+    today, on_file = yymm(at_ms), card.expiry
+    return is_expired(on_file=on_file, presented=data.expiry, today_yymm=today) or is_expired(
+        on_file=on_file, presented=track_expiry, today_yymm=today
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from contracts.response_codes import SYSTEM_MALFUNCTION
 from iso8583 import Field60, Message
@@ -33,8 +34,7 @@ class Desk:
     now_ms: Callable[[], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Ingress:
+class Ingress(NamedTuple):
     """Where a message came in: `tcp` or `nats`, from whom, in which trace."""
 
     name: str
@@ -42,8 +42,7 @@ class Ingress:
     trace: TraceContext | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """A message that has passed the checks, with what they found out."""
 
     message: Message

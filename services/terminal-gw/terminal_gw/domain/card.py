@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from contracts.pan import Pan, Track2
 
@@ -12,8 +13,7 @@ _TRACK2 = re.compile(r"\d{12,19}D\d{7}\d*", re.ASCII)
 MANUAL, SWIPE = "01", "02"
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(NamedTuple):
     """A card as read."""
 
     pan: Pan
