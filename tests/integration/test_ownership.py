@@ -59,7 +59,7 @@ class Lease:
         self._lock = lock
         self.lost = False
         self.silent = False
-        self.asked = asyncio.Event()
+        self.asked, self.not_renewed = asyncio.Event(), asyncio.Event()
 
     async def take(self) -> bool:
         self.asked.set()
@@ -71,6 +71,9 @@ class Lease:
         return True
 
     async def renew(self) -> bool:
+        if self.silent:
+            self.not_renewed.set()
+            raise NoAnswer("lease: TimeoutError")
         return not self.lost and self._lock.holder is self
 
     async def release(self) -> None:
@@ -191,6 +194,26 @@ async def test_a_lost_lease_ends_the_term_before_anybody_is_told(store: LogStore
         await term.flushed()
     await owner.drain()
     await task
+
+
+async def test_a_broker_that_does_not_say_whose_the_lease_is_ends_no_term(store: LogStore) -> None:
+    """Nobody else can take it either; what is in hand when the broker is started again must not be thrown away."""
+    lock = Lock()
+    owner, office, lease = make(store, lock, "owner")
+    task = asyncio.create_task(owner.run())
+    await asyncio.wait_for(office.opened.wait(), PATIENCE_S)
+    term = office.term
+    lease.silent = True
+    for _ in range(2):
+        lease.not_renewed.clear()
+        await asyncio.wait_for(lease.not_renewed.wait(), PATIENCE_S)
+    lease.silent = False
+    assert term is not None
+    assert not term.over
+    await term.append([1])
+    await owner.drain()
+    await task
+    assert await values(store) == ["owner", 1]
 
 
 async def test_to_stand_by_is_to_be_ready_and_to_get_no_lease_from_anybody_is_not(store: LogStore) -> None:

@@ -68,6 +68,8 @@ class Bus:
         self.identity = identity.name
         self.servings: list[Serving] = []
         self.connected = asyncio.Event()
+        self.reconnections = 0
+        """How often the connection has been restored."""
         self._waiting: dict[str, _Waiting] = {}
         self._numbers = itertools.count()
         self._inbox = f"{inbox(identity.name)}.{os.urandom(8).hex()}."
@@ -123,6 +125,7 @@ class Bus:
 
         async def reconnected() -> None:
             self._refused.clear()
+            self.reconnections += 1
             self.connected.set()
             log.info("broker connection restored", broker=url)
 

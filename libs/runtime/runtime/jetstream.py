@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -27,6 +28,8 @@ STANDS_STILL_S = 6.0
 """A lease that lives has been renewed by then, and one that does not has run out: three times its time to live."""
 
 WRONG_LAST_SEQUENCE = 10071
+HEAD_START_S = 1.0
+"""When the broker answers again, whoever held a lease gets this long to renew it before another takes it: twice the time between renewals."""
 READERS = 64
 """Places of a bucket that are read from at once."""
 
@@ -50,6 +53,8 @@ class JetStreamLog:
         self._bus = bus
         self._stream = stream
         self._subject = subject
+        self._checked = bus.reconnections
+        """How often the connection had been restored when the stream was last seen whole."""
 
     @property
     def name(self) -> str:
@@ -65,6 +70,12 @@ class JetStreamLog:
         return state.last_seq
 
     async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+        if self._bus.reconnections != self._checked:
+            # The broker may have been started again, and one that finds a damaged file drops what follows without a word.
+            restored = self._bus.reconnections
+            if (last := await self.last_sequence()) < expected:
+                raise LogDamaged(f"{self._stream}: it ends at {last}, and {expected} had been acknowledged")
+            self._checked = restored
         header = header_block(
             {
                 "Nats-Expected-Stream": self._stream,
@@ -112,22 +123,32 @@ class Lease:
     def __init__(self, bucket: KeyValue, key: str, owner: str) -> None:
         self._bucket = bucket
         self._key = key
-        self._owner = owner.encode()
+        self._owner = f"{owner} {os.urandom(8).hex()}".encode()
+        """Of this process alone: its successor may bear the same name."""
         self._revision = 0
         self._seen, self._seen_at = 0, 0.0
         """The revision in another's hand, and since when (monotonic)."""
+        self._unheard, self._heard_s = False, -HEAD_START_S
+        """Whether the last question was left without an answer, and since when they are answered again (monotonic)."""
 
     async def take(self) -> bool:
         """True when it is ours now, False when another has it; raises NoAnswer when nobody can say, or nobody renews it and it stays."""
-        try:
+        with self._asked():
             held = await self._held()
-            if held is not None:
-                return held
-        except nats.js.errors.KeyWrongLastSequenceError:
-            return False  # another was faster
-        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError) as error:
-            raise NoAnswer(f"lease {self._key}: {type(error).__name__}") from None
+        if held is not None:
+            return held
         raise NoAnswer(f"lease {self._key}: nobody renews it, and it does not run out: the broker does not write")
+
+    @contextlib.contextmanager
+    def _asked(self) -> Iterator[None]:
+        """Raises NoAnswer when nobody can say, and remembers when it was so last."""
+        try:
+            yield
+        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError) as error:
+            self._unheard = True
+            raise NoAnswer(f"lease {self._key}: {type(error).__name__}") from None
+        if self._unheard:
+            self._unheard, self._heard_s = False, time.monotonic()
 
     async def _held(self) -> bool | None:
         """Whether we hold it now; None when it stands still in another's hand."""
@@ -141,16 +162,34 @@ class Lease:
                 self._seen, self._seen_at = revision, now
             # A broker whose disk is full answers reads, and takes nothing away either: not even what has run out.
             return None if now - self._seen_at > STANDS_STILL_S else False
-        self._revision = await self._bucket.update(self._key, self._owner, last=free)
+        if self._unheard or time.monotonic() - self._heard_s < HEAD_START_S:
+            return False  # it ran out while the broker was away: its holder could not renew it
+        return await self._put(free)
+
+    async def _put(self, revision: int) -> bool:
+        """Whether our name stands there now, behind `revision`."""
+        try:
+            self._revision = await self._bucket.update(self._key, self._owner, last=revision)
+        except nats.js.errors.KeyWrongLastSequenceError:
+            return False  # another was faster
         return True
 
     async def renew(self) -> bool:
-        """False when another holds it or nobody can say."""
-        try:
-            self._revision = await self._bucket.update(self._key, self._owner, last=self._revision)
-        except (nats.js.errors.APIError, nats.errors.Error, TimeoutError):
-            return False
-        return True
+        """False when another holds it; raises NoAnswer when nobody can say, and then nobody else can have it either.
+
+        One that ran out while the broker was away, and that nobody has taken since, is ours again.
+        """
+        with self._asked():
+            if await self._put(self._revision):
+                return True
+            try:
+                entry = await self._bucket.get(self._key)
+            except nats.js.errors.KeyNotFoundError as error:
+                return await self._put(error.entry.revision or 0 if error.entry is not None else 0)
+            if entry.value != self._owner:
+                return False
+            self._revision = entry.revision or 0  # a renewal that had landed, though nobody could say so
+            return True
 
     async def release(self) -> None:
         """Lets the next one in at once. When it cannot be said, the lease runs out by itself."""

@@ -119,7 +119,8 @@ class LeaseLike(Protocol):
     async def take(self) -> bool:
         """False when another has it; raises NoAnswer when nobody can say."""
 
-    async def renew(self) -> bool: ...
+    async def renew(self) -> bool:
+        """False when another has it; raises NoAnswer when nobody can say."""
 
     async def release(self) -> None: ...
 
@@ -271,11 +272,17 @@ class Owner(Generic[S]):
             return
 
     async def _renew(self) -> None:
-        """Returns when the lease is lost."""
+        """Returns when another has the lease.
+
+        While nobody can say, nobody can take it either: a broker that is started again ends no term. The log's own sequence stays the fence.
+        """
         while True:
             await asyncio.sleep(RENEW_S)
-            if not await self._lease.renew():
-                return
+            try:
+                if not await self._lease.renew():
+                    return
+            except NoAnswer as error:
+                log.warning("lease not renewed, nobody can say whose it is", log=self.name, reason=str(error))
 
     async def _damaged(self, error: LogDamaged) -> None:
         self.damage = str(error)

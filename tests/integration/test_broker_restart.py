@@ -1,0 +1,106 @@
+"""A broker that is started again: leases stay with those who had them, and nothing is appended before the stream has been seen whole."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from lianji.broker import LocalBroker
+from runtime import jetstream
+from runtime.bus import Bus, NoAnswer
+from runtime.jetstream import JetStreamLog, Lease, open_lease
+from runtime.log import LogDamaged
+from runtime.provision import Declaration, LogDeclaration, provision
+
+PATIENCE_S = 30
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[LocalBroker]:
+    broker = LocalBroker(tmp_path)
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+async def bus(broker: LocalBroker) -> AsyncIterator[Bus]:
+    bus = await Bus.connect(broker.url, f"test-{os.getpid()}", wait_s=10)
+    await provision(bus, Declaration((LogDeclaration("T", "t.t"),), "LEASES", (), max_bytes=1 << 26))
+    yield bus
+    await bus.close()
+
+
+async def until_restored(bus: Bus, before: int) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while bus.reconnections == before:
+            await asyncio.sleep(0.01)
+
+
+async def run_out(bus: Bus, key: str) -> None:
+    """Returns when nobody holds the lease."""
+    looking = await open_lease(bus, "LEASES", key, "looking")
+    async with asyncio.timeout(PATIENCE_S):
+        while not await looking.take():
+            await asyncio.sleep(0.05)
+    await looking.release()
+
+
+async def test_a_lease_that_ran_out_while_the_broker_was_away_is_its_holder_s_again(
+    broker: LocalBroker, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        jetstream, "HEAD_START_S", 3600.0
+    )  # far longer than the test: who takes it is no matter of who is faster
+    holder = await open_lease(bus, "LEASES", "shard.0", "same-name")
+    standby = await open_lease(bus, "LEASES", "shard.0", "same-name")
+    assert await holder.take()
+    assert not await standby.take()
+    broker.stop()
+    for lease in (holder, standby):
+        with pytest.raises(NoAnswer):
+            await (lease.renew() if lease is holder else lease.take())
+    restored = bus.reconnections
+    broker.start()
+    await until_restored(bus, restored)
+    await run_out(bus, "shard.0")
+    assert not await standby.take(), "its former holder comes first"
+    assert await holder.renew()
+    assert not await standby.take()
+    await holder.release()
+    monkeypatch.setattr(jetstream, "HEAD_START_S", 0.0)
+    assert await standby.take()
+    assert not await holder.renew(), "it is another's now"
+
+
+async def test_a_renewal_that_landed_unseen_is_known_again(bus: Bus) -> None:
+    holder = await open_lease(bus, "LEASES", "shard.1", "holder")
+    assert await holder.take()
+    seen = holder._revision
+    assert await holder.renew()
+    holder._revision = seen  # the acknowledgement was lost
+    assert await holder.renew()
+    assert not await Lease(holder._bucket, "shard.1", "holder").take()
+
+
+async def test_nothing_is_appended_to_a_stream_that_came_back_short(broker: LocalBroker, bus: Bus) -> None:
+    log = JetStreamLog(bus, "T", "t.t")
+    for number in range(3):
+        assert await log.append(b"group %d" % number, expected=number, message_id=str(number)) == number + 1
+    restored = bus.reconnections
+    broker.stop()
+    (block,) = (broker.directory / "jetstream").glob("**/T/msgs/*.blk")
+    content = bytearray(block.read_bytes())
+    content[content.index(b"group 1")] ^= 1
+    block.write_bytes(content)
+    for index in block.parent.parent.glob("**/index.db"):
+        index.unlink()  # as after a power cut: the server reads its blocks anew
+    broker.start()
+    await until_restored(bus, restored)
+    with pytest.raises(LogDamaged, match="it ends at 1, and 3 had been acknowledged"):
+        await log.append(b"group 3", expected=3, message_id="3")
+    assert (await log.read(4)) is None
