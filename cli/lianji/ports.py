@@ -16,10 +16,12 @@ class PortTakenError(Exception):
 
 
 class HeldPort:
-    """A port of the loopback address, held until `release`. Those who listen on it must allow the reuse of addresses, as asyncio does.
+    """A port of the loopback address, held until `release`.
 
-    Bound and not listened on: for strangers it is taken, for a listener that shares it is free. Other stacks share as well, so
-    among them it is told apart by a name in Linux's abstract socket namespace (unix(7)), which goes with the process.
+    Bound and not listened on: for strangers it is taken. Who is to listen there is handed the socket itself (`descriptor`), or binds
+    the port too and allows the reuse of addresses, as asyncio does. Once somebody has listened on the handed socket it listens as long as it
+    is held: what dials in between two processes waits for the second. Other stacks share as well, so among them it is told apart by a
+    name in Linux's abstract socket namespace (unix(7)), which goes with the process.
     """
 
     def __init__(self, number: int = 0) -> None:
@@ -38,6 +40,11 @@ class HeldPort:
         except OSError:
             self.release()
             raise PortTakenError("is taken") from None
+
+    @property
+    def descriptor(self) -> int:
+        """The bound socket, to be handed to a process that listens on it."""
+        return self._bound.fileno()
 
     def release(self) -> None:
         self._bound.close()

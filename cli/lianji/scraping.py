@@ -63,6 +63,18 @@ def _page(url: str) -> tuple[str, float] | None:
         return None
 
 
+def readiness(url: str) -> tuple[bool, str]:
+    """Whether the process that answers at this address (/readyz) is ready, and what it says of itself; not ready and nothing when none does."""
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:  # noqa: S310 - an address of a run file
+            return True, str(answer.read(), "utf-8")
+    except urllib.error.HTTPError as error:
+        with error:
+            return False, str(error.read(), "utf-8")
+    except (OSError, ValueError):  # nobody listens there (any more), or it has written no address yet
+        return False, ""
+
+
 def parse(process: str, page: str, at_s: float = 0.0) -> Told:
     """The page of a process; raises ValueError when it is no OpenMetrics text."""
     samples = tuple(_samples(page))

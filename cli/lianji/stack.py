@@ -23,8 +23,9 @@ from lianji.keys.directory import environment, master_keys
 from lianji.keys.fill import fill_standing, fill_terminals
 from lianji.permissions import identity_of, key_of, users_of
 from lianji.ports import LOOPBACK, HeldPort
+from lianji.scraping import readiness
 from lianji.stackfile import ProcessInfo, StackFile
-from lianji.supervisor import Child
+from lianji.supervisor import Child, NotReplacedError
 from lianji.tls_door import TlsDoor
 from runtime.bus import Bus
 from runtime.identity import TEST_WORLD
@@ -40,7 +41,10 @@ SERVICES = (
     ("settlement", "settlement"),
     ("terminal-gw", "terminal_gw"),
 )
-COLLECTOR = "collector"
+COLLECTOR, BROKER = "collector", "nats-server"
+BESIDE = frozenset({"auth-a", "auth-b", "issuer-sim", "terminal-gw"})
+"""Whose successor may stand beside its predecessor: contenders for a log, which has one owner, and gateways, which share a socket. The others
+have a file or a port of their own; nobody waits for them on the path."""
 READY_S = 120.0
 
 
@@ -70,6 +74,7 @@ class Stack:
         self.children: dict[str, Child] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._lock: IO[bytes] | None = None
+        self._broker_turn = asyncio.Lock()
         self._stopping = False
         self._starting: asyncio.Task[None] | None = None
 
@@ -125,6 +130,7 @@ class Stack:
                 partial(self._environment, name),
                 self.data_dir / "logs" / f"{name}.log",
                 lambda _: self.write_stack_file(),
+                descriptors=self._sockets() if name == "terminal-gw" else (),
             )
             self.children[name] = child
             stackfile.run_path(self.data_dir, name).unlink(missing_ok=True)
@@ -153,12 +159,17 @@ class Stack:
             "LIANJI_COLLECTOR_PORT": str(self._otlp_port.number),
             "LIANJI_LISTEN_HOST": self.gateway_host,
             "LIANJI_LISTEN_PORT": str(self.gateway_port),
+            "LIANJI_LISTEN_FD": str(self._port.descriptor),
             "PYTHONUNBUFFERED": "1",
             **self._collector_environment(),
             **(self._tls_environment if name == "terminal-gw" else {}),
             **environment(self.keys, name),
             **overlay.read(self.data_dir, name),
         }
+
+    def _sockets(self) -> tuple[int, ...]:
+        """The gateway's, which all that come after one another share."""
+        return (self._port.descriptor, *((self._tls.descriptor,) if self._tls else ()))
 
     def _collector_environment(self) -> dict[str, str]:
         """Services send their spans to the stack's own collector, unless the user's environment names another. Metrics it would drop."""
@@ -185,20 +196,50 @@ class Stack:
 
     async def _supervise_broker(self) -> None:
         while not self._stopping:
-            if self.broker.alive():
+            async with self._broker_turn:
+                await self._keep_broker()
+            await asyncio.sleep(0.05)
+
+    async def _keep_broker(self) -> None:
+        if self.broker.alive():
+            return
+        sys.stderr.write(f"lianji: nats-server ended, starting it again; its log: {self.broker.log_file}\n")
+        try:
+            await asyncio.to_thread(self.broker.start)
+            self.write_stack_file()
+        except BrokerError as error:
+            sys.stderr.write(f"lianji: {error}\n")
+            await asyncio.sleep(0.5)
+
+    async def restart(self, name: str) -> None:
+        """Puts another process in the place of the one of this name; returns when it does its work. Raises NotReplacedError, BrokerError."""
+        if name != BROKER:
+            await self.children[name].replace(partial(self._does_its_work, name), beside=name in BESIDE)
+            return
+        async with self._broker_turn:
+            await asyncio.to_thread(self.broker.stop)
+            await asyncio.to_thread(self.broker.start)
+        self.write_stack_file()
+        give_up = time.monotonic() + READY_S
+        for child in self.children.values():
+            while not await self._does_its_work(child.name, child.pid):
+                if time.monotonic() > give_up:
+                    raise NotReplacedError(f"{child.name}: is not ready with the new broker; its log: {child.log_file}")
                 await asyncio.sleep(0.05)
-                continue
-            sys.stderr.write(f"lianji: nats-server ended, starting it again; its log: {self.broker.log_file}\n")
-            try:
-                await asyncio.to_thread(self.broker.start)
-                self.write_stack_file()
-            except BrokerError as error:
-                sys.stderr.write(f"lianji: {error}\n")
-                await asyncio.sleep(0.5)
+
+    async def _does_its_work(self, name: str, pid: int) -> bool:
+        """Whether the process with this number has started and calls itself ready."""
+        if name == COLLECTOR:
+            return await _takes_connections(self._otlp_port.number)
+        run = stackfile.run_file(self.data_dir, name)
+        if run is None or run.pid != pid:
+            return False
+        ready, _ = await asyncio.to_thread(readiness, stackfile.health_url(self.data_dir, name))
+        return ready
 
     def info(self) -> StackFile:
         """The stack as it is now."""
-        processes = {"nats-server": ProcessInfo(pid=self.broker.process.pid if self.broker.process else 0)}
+        processes = {BROKER: ProcessInfo(pid=self.broker.process.pid if self.broker.process else 0)}
         for name, child in self.children.items():
             processes[name] = ProcessInfo(pid=child.pid, health_url=stackfile.health_url(self.data_dir, name))
         return StackFile(

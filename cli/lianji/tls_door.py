@@ -37,10 +37,16 @@ class TlsDoor:
             raise CliError(f"tls: {error.filename or gateway}: {error.strerror}") from None
         return {
             "LIANJI_TLS_PORT": str(self.port),
+            "LIANJI_TLS_FD": str(self._port.descriptor),
             _GIVEN: str(gateway),
             "LIANJI_TLS_KEY": "",
             "LIANJI_TLS_CLIENT_CA": str(self.ca),
         }
+
+    @property
+    def descriptor(self) -> int:
+        """The door's bound socket."""
+        return self._port.descriptor
 
     def close(self) -> None:
         self._port.release()

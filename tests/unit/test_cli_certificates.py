@@ -155,9 +155,10 @@ def test_a_door_describes_itself_to_the_gateway(tmp_path: Path, monkeypatch: pyt
     """Everything of it, so that nothing of the caller's environment is mixed in."""
     monkeypatch.setenv("LIANJI_TLS_KEY", "somebody's")
     door = TlsDoor(tmp_path, HeldPort())
-    settings = door.open()
+    settings, descriptor = door.open(), str(door.descriptor)
     door.close()
     assert settings == {
+        "LIANJI_TLS_FD": descriptor,
         "LIANJI_TLS_PORT": str(door.port),
         "LIANJI_TLS_CERTIFICATE": str(tmp_path / "tls" / "gateway.pem"),
         "LIANJI_TLS_KEY": "",

@@ -288,6 +288,35 @@ async def test_the_drain_answers_what_is_in_flight_and_closes(open_bench: Opener
     await draining
 
 
+async def test_the_drain_serves_an_idle_connection_once_more(open_bench: Opener) -> None:
+    """What a terminal sends when the drain has begun, before it can know, is answered; then its connection is closed."""
+    bench = await open_bench()
+    stream = await bench.dial()
+    assert await alive(bench)
+    draining = asyncio.create_task(bench.listener.drain(quiet_s=60))
+    while await bench.listener.ready() != "not listening":
+        await asyncio.sleep(0)
+    stream[1].write(frame(b"late"))
+    assert await read(stream) == b"re:late"
+    assert await closed(stream) == b""
+    await draining
+
+
+async def test_who_dials_between_two_gateways_is_served_by_the_second(open_bench: Opener) -> None:
+    """They share the socket, so nobody is turned away when the first has gone, and what it has not accepted is not lost."""
+    with socket.socket() as shared:
+        shared.bind(("127.0.0.1", 0))
+        port = shared.getsockname()[1]
+        first, second = await open_bench(), await open_bench()
+        assert await first.listener.start("", 0, handed=shared.fileno()) == port
+        await first.listener.drain()
+        stream = await asyncio.open_connection("127.0.0.1", port)
+        stream[1].write(frame(b"between"))
+        await second.listener.start("", 0, handed=shared.fileno())
+        assert await read(stream) == b"re:between"
+        stream[1].close()
+
+
 async def test_the_drain_does_not_wait_for_ever(open_bench: Opener) -> None:
     bench = await open_bench()
     busy = await bench.dial()

@@ -3,6 +3,7 @@
 MODULES = (
     "up",
     "down",
+    "restart",
     "world",
     "certificate",
     "swipe",

@@ -15,6 +15,7 @@ from contracts.access import AUDITOR
 from lianji import checks, options, stackfile, tls_door
 from lianji.errors import CliError, InterruptedByUserError
 from lianji.ports import HeldPort, PortTakenError
+from lianji.rolling import Roller
 from lianji.stack import Stack
 from runtime.rights import inbox
 from security_module import NOTICE
@@ -80,6 +81,8 @@ async def _up(stack: Stack, json: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     sys.stderr.write(f"lianji: starting on {stack.data_dir} ({NOTICE})\n")
+    roller = Roller(stack)
+    loop.add_signal_handler(signal.SIGUSR1, roller.ordered)
     starting = asyncio.create_task(stack.start())
     asked = asyncio.create_task(stopping.wait())
     ready = False
@@ -95,6 +98,7 @@ async def _up(stack: Stack, json: bool) -> None:
         asked.cancel()
         starting.cancel()
         await asyncio.gather(starting, asked, return_exceptions=True)
+        await roller.stop()
         await stack.stop()
     if not ready:
         raise InterruptedByUserError("interrupted before it was ready")

@@ -69,12 +69,14 @@ async def wire(service: Service[Settings]) -> None:
     )
     ingress = NatsIngress(pipeline)
     serving = await service.bus.serve(subjects.TERMINAL_REQUESTS, ingress.handle, queue=subjects.TERMINAL_QUEUE)
-    service.ports["listen"] = await listener.start(settings.listen_host, settings.listen_port)
+    service.ports["listen"] = await listener.start(
+        settings.listen_host, settings.listen_port, handed=settings.listen_fd
+    )
     service.health.check("listener", listener.ready)
     accepting: asyncio.Task[None] | None = None
     if tls is not None:
         door = SecureDoor(listener, tls)
-        service.ports["tls"] = await door.open(settings.listen_host, settings.tls_port)
+        service.ports["tls"] = await door.open(settings.listen_host, settings.tls_port, handed=settings.tls_fd)
         accepting = service.spawn(door.run(), name="TLS door")
 
     async def drain() -> None:

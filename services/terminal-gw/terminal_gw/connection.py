@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._admitted = self._closing = self._lost = self._timing_frame = False
+        self._admitted = self._closing = self._lost = self._timing_frame = self._leaving = False
         self._address = self._peer = ""
 
     # asyncio.Protocol
@@ -87,6 +87,16 @@ class Connection(asyncio.Protocol):
             self._leave()  # otherwise when the request in flight is done: its outcome matters to the journal, not to this socket
 
     # What the listener asks for
+
+    def leave(self, quiet_s: float) -> None:
+        """Serves on until the next answer has gone out, or until nothing has come for `quiet_s` seconds; then it closes.
+
+        Closed right behind an answer, the line is not in the middle of a request: a terminal that has just been answered does not send.
+        """
+        self._leaving = True
+        if self._task is None:
+            self._stop_timer()
+            self._timer = self._loop.call_later(quiet_s, self.finish)
 
     def finish(self) -> None:
         """Takes nothing more; closes once what is in flight has been answered."""
@@ -150,7 +160,7 @@ class Connection(asyncio.Protocol):
             return
         if answer is not None and self._transport is not None:
             self._transport.write(answer)
-        if self._closing or answer is None:
+        if self._closing or self._leaving or answer is None:
             self.finish()
         else:
             self._start_timer()
@@ -162,6 +172,8 @@ class Connection(asyncio.Protocol):
         partial = self._frames.partial
         if self._task is not None or (partial and self._timing_frame and self._timer is not None):
             return
+        if self._leaving and not partial:
+            return  # its time is set
         self._stop_timer()
         seconds = self._limits.frame_timeout_s if partial else self._limits.idle_timeout_s
         self._timing_frame = partial

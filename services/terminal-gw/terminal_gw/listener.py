@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections import Counter
 from dataclasses import dataclass
 
@@ -12,8 +14,11 @@ from terminal_gw.connection import Connection, Receiver
 log = logs.get("listener")
 
 BACKLOG = 1024
+NOT_HANDED = -1
 DRAIN_S = 12.0
 """How long requests in flight may take once the process is asked to stop."""
+QUIET_S = 1.0
+"""A connection on which nothing has come for so long after that is closed; the others when they have been answered once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +44,14 @@ class Listener:
         self._all_gone = asyncio.Event()
         self._draining = False
 
-    async def start(self, host: str, port: int) -> int:
-        """Listens; returns the port taken."""
+    async def start(self, host: str, port: int, *, handed: int = NOT_HANDED) -> int:
+        """Listens, on the socket `handed` over where there is one; returns the port taken."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self, self.limits), host, port, backlog=BACKLOG)
+        if handed == NOT_HANDED:
+            self._server = await loop.create_server(lambda: Connection(self, self.limits), host, port, backlog=BACKLOG)
+        else:
+            shared = socket.socket(fileno=os.dup(handed))
+            self._server = await loop.create_server(lambda: Connection(self, self.limits), sock=shared, backlog=BACKLOG)
         taken: int = self._server.sockets[0].getsockname()[1]
         return taken
 
@@ -58,9 +67,7 @@ class Listener:
         return "" if len(self._connections) < self.limits.in_all else f"all {self.limits.in_all} connections are taken"
 
     def admit(self, connection: Connection, address: str) -> bool:
-        """False, with a line in the log, when there is no room."""
-        if self._draining:
-            return False
+        """False, with a line in the log, when there is no room. What has been accepted when the drain begins is served like the rest."""
         if len(self._connections) >= self.limits.in_all:
             log.warning("connection refused: as many as may be are open", limit=self.limits.in_all, peer=address)
             return False
@@ -69,6 +76,9 @@ class Listener:
             return False
         self._connections.add(connection)
         self._by_address[address] += 1
+        if self._draining:
+            self._all_gone.clear()
+            connection.leave(QUIET_S)
         return True
 
     def gone(self, connection: Connection, address: str) -> None:
@@ -80,8 +90,8 @@ class Listener:
         if not self._connections:
             self._all_gone.set()
 
-    async def drain(self, within_s: float = DRAIN_S) -> None:
-        """Stops accepting, lets what is in flight be answered, closes."""
+    async def drain(self, within_s: float = DRAIN_S, *, quiet_s: float = QUIET_S) -> None:
+        """Stops accepting and serves on, each connection until it has been answered once more or nothing comes on it (Connection.leave)."""
         self._draining = True
         if self._server is not None:
             self._server.close()
@@ -89,7 +99,7 @@ class Listener:
             return
         self._all_gone.clear()
         for connection in tuple(self._connections):
-            connection.finish()
+            connection.leave(quiet_s)
         try:
             await asyncio.wait_for(self._all_gone.wait(), within_s)
         except TimeoutError:

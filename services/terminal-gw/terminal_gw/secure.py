@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 import ssl
 from typing import cast
@@ -15,7 +16,7 @@ from typing import cast
 from runtime import logs
 from terminal_gw.connection import Connection
 from terminal_gw.identity import NotTheHolder, holder_of, spoken_by
-from terminal_gw.listener import BACKLOG, Listener
+from terminal_gw.listener import BACKLOG, NOT_HANDED, Listener
 from terminal_gw.requests import Ingress
 from terminal_gw.tls import plain
 
@@ -34,16 +35,23 @@ class SecureDoor:
         self._context = context
         self._socket: socket.socket | None = None
 
-    async def open(self, host: str, port: int) -> int:
-        """Listens; returns the port taken. Connections are taken in by `run`."""
+    async def open(self, host: str, port: int, *, handed: int = NOT_HANDED) -> int:
+        """Listens, on the socket `handed` over where there is one; returns the port taken. Connections are taken in by `run`."""
+        if handed == NOT_HANDED:
+            self._socket = await self._bound(host, port)
+        else:
+            self._socket = socket.socket(fileno=os.dup(handed))
+            self._socket.listen(BACKLOG)
+        self._socket.setblocking(False)
+        taken: int = self._socket.getsockname()[1]
+        return taken
+
+    async def _bound(self, host: str, port: int) -> socket.socket:
         found = await asyncio.get_running_loop().getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         family, _, _, _, address = found[0]
-        self._socket = socket.create_server(address[:2], family=family, backlog=BACKLOG)
-        self._socket.setblocking(False)
-        taken: int = self._socket.getsockname()[1]
-        return taken
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
 
     async def run(self) -> None:
         """Accepts until cancelled."""
@@ -134,6 +142,10 @@ class SecureConnection(Connection):
         return False
 
     # What the listener asks for
+
+    def leave(self, quiet_s: float) -> None:
+        if not self._cancelled_handshake():
+            super().leave(quiet_s)
 
     def finish(self) -> None:
         if not self._cancelled_handshake():

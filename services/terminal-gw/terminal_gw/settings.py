@@ -9,6 +9,11 @@ class Settings(BaseSettings, frozen=True, kw_only=True):
     listen_host: str = "0.0.0.0"  # noqa: S104 - terminals dial in from outside
     listen_port: int = 8583
     """0 takes a free port, written to the run file as `listen`."""
+    listen_fd: int = -1
+    """Descriptor of a bound socket that whoever started the process has handed over, and shares with its predecessor and successor: what
+    has dialled in and is not accepted yet is lost by neither. -1: none, the gateway binds `listen_port` itself."""
+    tls_fd: int = -1
+    """The same for the TLS door."""
     answer_timeout_s: float = 15.0
     """How long a request may wait for the switch; the switch itself gives the issuer 10 s."""
     tls_port: int = 0

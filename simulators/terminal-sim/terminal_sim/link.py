@@ -7,6 +7,7 @@ LinkError           nothing was sent
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from pathlib import Path
 from typing import cast
@@ -16,6 +17,8 @@ from iso8583 import FormatError, FrameReader, frame
 DEFAULT_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
+_HUNG_UP = getattr(select, "POLLRDHUP", select.POLLHUP) | select.POLLHUP | select.POLLERR
+"""Of poll(2): the peer has closed its sending direction (Linux), or the connection is gone."""
 
 
 def tls_context(
@@ -69,6 +72,17 @@ class _Line(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.fail("the line broke" if exc is None else f"the line broke: {exc}")
 
+    def stands(self) -> bool:
+        """Whether the host has not hung up, also when the loop has not come to it yet: a sale must not go into a line that is gone."""
+        if self.transport is None:
+            return False
+        looking = select.poll()
+        looking.register(self.transport.get_extra_info("socket").fileno(), _HUNG_UP)
+        if looking.poll(0):
+            self.fail("the host has hung up")
+            return False
+        return True
+
     def fail(self, reason: str) -> None:
         """Ends the line; whoever waits is told."""
         transport, self.transport = self.transport, None
@@ -94,7 +108,7 @@ class Link:
 
     async def connect(self) -> bool:
         """Makes sure there is a line; whether it is a new one. LinkError when the host cannot be reached."""
-        if self._line is not None and self._line.transport is not None:
+        if self._line is not None and self._line.stands():
             return False
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
