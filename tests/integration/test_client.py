@@ -8,6 +8,7 @@ from pathlib import Path
 import nats.errors
 import pytest
 import structlog
+import uvloop
 
 from lianji.broker import LocalBroker
 from runtime.bus import Bus, NoAnswer, Request
@@ -99,6 +100,25 @@ async def test_a_subscription_outlives_the_broker(tmp_path: Path) -> None:
     finally:
         await connection.close()
         second.stop()
+
+
+def test_hanging_up_on_a_broker_that_is_gone_is_no_failure(tmp_path: Path) -> None:
+    """On the loop that services run on, whose sockets refuse what is written to them once they are gone."""
+
+    async def survive() -> None:
+        broker = LocalBroker(tmp_path)
+        broker.start()
+        connection = await Bus.connect(broker.url, "last-one", wait_s=10)
+        serving = await connection.serve("client.last", handler)
+        broker.stop()
+        await asyncio.wait_for(gone(connection), 10)
+        await serving.stop()
+        await asyncio.wait_for(connection.close(), 10)
+
+    async def handler(request: Request) -> bytes:
+        return request.body
+
+    uvloop.run(survive())
 
 
 async def gone(connection: Bus) -> None:

@@ -285,10 +285,14 @@ class Bus:
         self._closing = True
         if self._discovery is not None and self.client.is_connected:
             await self._discovery.stop()
-        if self.client.is_connected:
-            await self.client.drain()
-        else:
-            await self.client.close()
+        try:
+            if self.client.is_connected:
+                await self.client.drain()
+            else:
+                await self.client.close()
+        except (nats.errors.Error, OSError, RuntimeError) as error:
+            # RuntimeError is the loop's word for a socket that is gone already: the library writes what it still has to it.
+            log.warning("hung up without a farewell: the broker is gone", error=type(error).__name__)
 
 
 def _why_not_admitted(url: str, identity: Identity) -> str:
