@@ -16,7 +16,9 @@ import msgspec
 from runtime.bus import Bus
 from runtime.bus_errors import NoAnswer
 
-READ_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 2.0
+READ_TRIES = 2
+"""A question that only reads is asked again when nobody answers: one that is lost would cost a new owner all of its replay."""
 AHEAD = 64
 """Messages asked for before the first of them has come."""
 
@@ -181,10 +183,17 @@ async def _get(bus: Bus, stream: str, question: bytes) -> StoredMessage | None:
 
 
 async def _ask(bus: Bus, operation: str, question: bytes) -> bytes:
-    message = await bus.exchange(f"$JS.API.{operation}", question, b"", READ_TIMEOUT_S)
-    if not message.data:  # "no responders"
-        raise NoAnswer(f"{operation}: JetStream does not answer")
-    return message.data
+    for left in reversed(range(READ_TRIES)):
+        try:
+            message = await bus.exchange(f"$JS.API.{operation}", question, b"", READ_TIMEOUT_S)
+        except NoAnswer:
+            if not left:
+                raise
+            continue
+        if message.data:
+            return message.data
+        break
+    raise NoAnswer(f"{operation}: JetStream does not answer")  # "no responders"
 
 
 def _raise_for(error: ApiError | None, what: str) -> None:
