@@ -15,7 +15,7 @@ WORKERS ?= 2
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check audit bench bench-quick bench-journal bench-tools bench-slow bench-schemes fuzz leaks traces up down lock smoke permissions
+.PHONY: help setup demo test check audit bench bench-quick bench-journal bench-tools bench-slow bench-schemes fuzz leaks traces chaos up down lock smoke permissions
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,14 @@ leaks: setup ## 10,000 transactions with errors provoked in every service, then 
 
 traces: setup ## 10,000 swipes under load, every trace counted; the same through a kill -9 of each service; writes build/traces.json
 	$(BIN)/python -m traces
+
+# How long, with which order of faults (any when empty), which rows of the table; PAGE=--page remakes the section of docs/reliability.md.
+MINUTES ?= 3
+SEED ?=
+ONLY ?= *
+PAGE ?=
+chaos: setup ## MINUTES=3 of faults under load, each healed and timed, the books judged; writes build/chaos.json
+	$(BIN)/python -m reliability.chaos --minutes $(MINUTES) --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(PAGE)
 
 up: setup ## the stack in the foreground on .lianji; Ctrl-C stops it
 	$(BIN)/lianji up

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -106,9 +107,18 @@ class Sampler(threading.Thread):
 class Stack:
     """An embedded stack over a temporary data directory. A context manager; `measure` is one load run on it."""
 
-    def __init__(self, data_dir: Path, *, tls: bool = False, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        tls: bool = False,
+        environment: Mapping[str, str] | None = None,
+        said: Path | None = None,
+    ) -> None:
+        """`said` is a file for what `lianji up` says; its own standard error when left out."""
         self._data_dir = data_dir
         self._tls = tls
+        self._said = said
         self._environment = {**os.environ, **(environment or {})}
         self.port = self.tls_port = 0
         """The gateway's, once it is up."""
@@ -119,7 +129,8 @@ class Stack:
 
     def __enter__(self) -> Stack:
         command = lianji("up", "--json", "--data-dir", str(self._data_dir), *(["--tls"] if self._tls else []))
-        self._up = subprocess.Popen(command, stdout=subprocess.PIPE, env=self._environment)
+        with self._said.open("ab") if self._said else nullcontext() as errors:
+            self._up = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=self._environment)
         try:
             ready = self._ready(_pipe(self._up.stdout))
             self.port, self.tls_port = ready.gateway.port, ready.tls.port if ready.tls else 0
@@ -127,11 +138,15 @@ class Stack:
             # `up` is a process of the path too; counted once, whether or not it names itself.
             self._pids = named if self._up.pid in named.values() else {"supervisor": self._up.pid} | named
         except BaseException:
-            self.__exit__()
+            self.stop()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Has it drain; returns when it is gone. It may be stopped twice."""
         if self._up is None:
             return
         self._up.terminate()
