@@ -78,6 +78,11 @@ class Bus:
         self._admitted = False
         self._refused = asyncio.Event()
 
+    @property
+    def broker(self) -> str:
+        """The id of the server at the other end, which it makes anew at each start (NATS, INFO's server_id); empty before the first."""
+        return str(self.client._server_info.get("server_id", ""))
+
     @classmethod
     async def connect(cls, url: str, name: str, *, identity: Identity | None = None, wait_s: float = 60.0) -> Bus:
         """Connects, waiting up to `wait_s` for a broker that is still starting; raises NotDelivered after that, NotAdmitted at once.

@@ -1,6 +1,6 @@
 """Who writes a log: a lease says who may try, the log's own sequence says who does.
 
-Standby → (lease taken) → newest snapshot + replay of the tail → epoch record appended → owner, serving → (fenced, lease lost or
+Standby → (lease taken) → log found whole, newest snapshot + replay of the tail → epoch record appended → owner, serving → (fenced, lease lost or
 drained) → memory dropped → standby. The epoch record is the fence: from then on a former owner's append finds another sequence.
 """
 
@@ -15,6 +15,8 @@ import msgspec
 
 from runtime import catalogue, clock, logs
 from runtime.bus_errors import NoAnswer
+from runtime.heads import Heads, NoHeads
+from runtime.intact import check_end, check_front
 from runtime.log import (
     Appended,
     AppendUnknown,
@@ -40,6 +42,12 @@ RENEW_S = 0.5
 """A quarter of the lease's time to live."""
 SNAPSHOT_EVERY = 20_000
 """Groups between two snapshots of a running owner."""
+HEAD_EVERY_S = 0.5
+"""How far the log's head, noted outside of its stream, may be behind what has been acknowledged."""
+RESTORE = (
+    "nothing is approved on this log until it is whole: stop the stack (`lianji down`), keep the data directory as it is, and run "
+    "`lianji restore BACKUP`; docs/runbook/damaged-log.md goes through it"
+)
 
 
 class Machine(Protocol[S]):
@@ -125,9 +133,13 @@ class LeaseLike(Protocol):
     async def release(self) -> None: ...
 
 
-async def replay(store: LogStore, machine: Machine[S], snapshots: Snapshots) -> tuple[S, Position, int]:
-    """State, position and last epoch of a log, read to its end; raises LogDamaged, AppendUnknown."""
+async def replay(
+    store: LogStore, machine: Machine[S], snapshots: Snapshots, heads: Heads | None = None
+) -> tuple[S, Position, int]:
+    """State, position and last epoch of a log, read to its end and found whole; raises LogDamaged, AppendUnknown."""
+    heads = heads or NoHeads()
     last = await store.last_sequence()
+    await check_end(store, heads, last)
     state, position = machine.new_state(), Position()
     for snapshot in await snapshots.newest():
         if snapshot.position.sequence > last:
@@ -146,6 +158,7 @@ async def replay(store: LogStore, machine: Machine[S], snapshots: Snapshots) -> 
         if digest(stands) != position.digest:
             raise LogDamaged(f"{store.name}: sequence {position.sequence} is not what a snapshot was made of")
         epoch = decode_group(stands).epoch
+        await check_front(store, heads, position)
     async for group in read_groups(store, position, last):
         for raw in group.group.records:
             machine.apply(state, machine.decode(bytes(raw)))
@@ -154,6 +167,7 @@ async def replay(store: LogStore, machine: Machine[S], snapshots: Snapshots) -> 
         position = Position(group.sequence, digest(group.payload))
         if group.sequence % 256 == 0:
             await asyncio.sleep(0)  # a long replay must not starve the lease's renewal
+    await heads.mark_read(position.sequence)
     return state, position, epoch
 
 
@@ -168,6 +182,7 @@ class Owner(Generic[S]):
         office: Office[S],
         lease: LeaseLike,
         snapshots: Snapshots,
+        heads: Heads | None = None,
         owner: str,
         snapshot_every: int = SNAPSHOT_EVERY,
         on_damage: Callable[[LogDamaged], Awaitable[None]] | None = None,
@@ -178,6 +193,7 @@ class Owner(Generic[S]):
         self._office = office
         self._lease = lease
         self._snapshots = snapshots
+        self._heads = heads or NoHeads()
         self._owner = owner
         self._every = snapshot_every
         self._on_damage = on_damage
@@ -285,19 +301,14 @@ class Owner(Generic[S]):
                 log.warning("lease not renewed, nobody can say whose it is", log=self.name, reason=str(error))
 
     async def _damaged(self, error: LogDamaged) -> None:
-        self.damage = str(error)
-        log.error(
-            "log damaged: not serving it",
-            log=self.name,
-            reason=str(error),
-            what_to_do="stop the stack, keep a copy of the data directory, and compare it with the last backup",
-        )
+        self.damage = f"{error}; {RESTORE}"
+        log.error("log damaged: not serving it", log=self.name, reason=str(error), what_to_do=RESTORE)
         if self._on_damage is not None:
             await self._on_damage(error)
 
     async def _serve(self, renewing: asyncio.Task[None]) -> None:
         started = time.monotonic()
-        state, position, epoch = await replay(self._store, self._machine, self._snapshots)
+        state, position, epoch = await replay(self._store, self._machine, self._snapshots, self._heads)
         group_log = GroupLog(self._store, epoch + 1, position, now_ns=time.time_ns, measures=self._measures)
         ended = asyncio.Event()
         reasons: list[LogError] = []
@@ -323,15 +334,27 @@ class Owner(Generic[S]):
             sequence=group_log.position.sequence,
             replay_ms=round((time.monotonic() - started) * 1000),
         )
+        await self._heads.save(group_log.position)
+        noting = asyncio.create_task(self._note_heads(group_log))
         self.term = term
         try:
             await self._office.open(term)
             self.trouble = ""
             await self._until_over(ended, renewing)
         finally:
+            noting.cancel()
             await self._step_down(term, reasons, renewing)
         if reasons and isinstance(reasons[0], LogDamaged):
             raise reasons[0]
+
+    async def _note_heads(self, log_: GroupLog) -> None:
+        """Notes where the log stands as long as it moves: never ahead of what has been acknowledged, and no append waits for it."""
+        noted = log_.position
+        while True:
+            await asyncio.sleep(HEAD_EVERY_S)
+            if log_.position != noted:
+                noted = log_.position
+                await self._heads.save(noted)
 
     async def _until_over(self, ended: asyncio.Event, renewing: asyncio.Task[None]) -> None:
         over = [asyncio.create_task(ended.wait()), asyncio.create_task(self._draining.wait())]
@@ -356,6 +379,7 @@ class Owner(Generic[S]):
             log.warning("stepped down", log=self.name, owner=self._owner, epoch=term.epoch, reason=str(error))
             return
         await self._snapshots.save(Snapshot(term.log.position, self._machine.dump(term.state)))
+        await self._heads.save(term.log.position)
         term.log.end(Fenced(f"{self.name}: drained"))
         log.info("drained", log=self.name, owner=self._owner, epoch=term.epoch, sequence=term.log.position.sequence)
 

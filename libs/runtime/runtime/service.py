@@ -18,6 +18,7 @@ import uvloop
 from runtime import catalogue, clock, coredumps, escaped, logs, metrics_export, openmetrics
 from runtime.bus import Bus, BusError, NotDelivered, Request
 from runtime.exporting import Exporter
+from runtime.heads import BucketHeads
 from runtime.health import Health
 from runtime.identity import TEST_WORLD, SeedOf, identities_for
 from runtime.jetstream import Bucket, JetStreamLog, open_bucket, open_lease
@@ -101,12 +102,14 @@ class Service(Generic[C]):
     ) -> Owner[S]:
         """Contends for a log from now on, over `bus` where the process has several; drained and health-checked with the process."""
         bus = bus or self.bus
+        notes = await open_bucket(bus, snapshots)
         owner = Owner(
             store=JetStreamLog(bus, stream, subject),
             machine=machine,
             office=office,
             lease=await open_lease(bus, leases, key, self.instance),
-            snapshots=BucketSnapshots(await open_bucket(bus, snapshots), subject),
+            snapshots=BucketSnapshots(notes, subject),
+            heads=BucketHeads(notes, subject, broker=lambda: bus.broker),
             owner=self.instance,
             metrics=self.metrics,
         )

@@ -1,0 +1,106 @@
+"""How far a log reaches for certain, kept outside of its stream.
+
+The hash chain shows what is wrong inside a log, and not that its end is gone: a broker that meets a damaged record drops what stands
+behind it without a word, and what is left is a whole chain. So the owner notes, a moment after the acknowledgement, up to where its log
+stood. A log that ends before its head has lost what somebody was told. How far behind the head may be: docs/adr/0025.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from runtime import logs
+from runtime.bus_errors import BusError
+from runtime.log import Position
+from runtime.snapshots import Bucket
+
+log = logs.get("heads")
+
+
+class Heads(Protocol):
+    """The notes on one log."""
+
+    async def save(self, position: Position) -> None:
+        """Notes that the log stands at `position`, acknowledged."""
+
+    async def newest(self) -> Position:
+        """The last position noted, Position() when there is none; raises NoAnswer when nobody can say."""
+
+    async def mark_read(self, sequence: int) -> None:
+        """Notes that all up to `sequence` has been read and was whole, as the broker that runs now keeps it."""
+
+    async def read_up_to(self) -> int:
+        """What `mark_read` noted since the broker has been started, 0 when nothing; raises NoAnswer when nobody can say."""
+
+
+class NoHeads:
+    """For logs that nobody has to trust after a restart."""
+
+    async def save(self, position: Position) -> None:
+        return
+
+    async def newest(self) -> Position:
+        return Position()
+
+    async def mark_read(self, sequence: int) -> None:
+        return
+
+    async def read_up_to(self) -> int:
+        return 0
+
+
+class _Head(msgspec.Struct, kw_only=True):
+    sequence: int
+    digest: str
+
+
+class _Read(msgspec.Struct, kw_only=True):
+    broker: str
+    sequence: int
+
+
+_head = msgspec.json.Decoder(_Head)
+_read = msgspec.json.Decoder(_Read)
+
+
+class BucketHeads:
+    """In the bucket of the owner's snapshots: `<log>.head` and `<log>.read`."""
+
+    def __init__(self, bucket: Bucket, log_name: str, *, broker: Callable[[], str]) -> None:
+        """`broker` names the broker that keeps the log now: another name after each of its starts."""
+        self._bucket = bucket
+        self._log = log_name
+        self._broker = broker
+
+    async def save(self, position: Position) -> None:
+        await self._put("head", _Head(sequence=position.sequence, digest=position.digest))
+
+    async def newest(self) -> Position:
+        stored = await self._bucket.get(f"{self._log}.head")
+        try:
+            head = None if stored is None else _head.decode(stored)
+        except msgspec.MsgspecError:
+            log.error("the log's head cannot be read: its end is not checked this time", log=self._log)
+            return Position()
+        return Position() if head is None else Position(head.sequence, head.digest)
+
+    async def mark_read(self, sequence: int) -> None:
+        await self._put("read", _Read(broker=self._broker(), sequence=sequence))
+
+    async def read_up_to(self) -> int:
+        stored = await self._bucket.get(f"{self._log}.read")
+        try:
+            mark = None if stored is None else _read.decode(stored)
+        except msgspec.MsgspecError:
+            return 0  # then all of it is read again
+        return mark.sequence if mark is not None and mark.broker == self._broker() else 0
+
+    async def _put(self, key: str, value: msgspec.Struct) -> None:
+        """A note that cannot be written leaves the former one, which is true as well."""
+        try:
+            await self._bucket.put(f"{self._log}.{key}", msgspec.json.encode(value))
+        except BusError as error:
+            log.warning("the log's head is not noted", log=self._log, note=key, error=str(error))

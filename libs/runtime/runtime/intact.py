@@ -1,0 +1,48 @@
+"""Whether all of a log is still there, asked before anything is said on the strength of it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from runtime.bus_errors import BusError
+from runtime.heads import Heads
+from runtime.log import AppendUnknown, LogDamaged, LogStore, Position, digest, read_groups
+
+
+async def check_end(store: LogStore, heads: Heads, last: int) -> None:
+    """The log, which ends at `last`, reaches as far as it has been acknowledged; raises LogDamaged, AppendUnknown."""
+    try:
+        head = await heads.newest()
+    except BusError as error:
+        raise AppendUnknown(f"{store.name}: its head cannot be read: {error}") from None
+    if not head.sequence:
+        return
+    if head.sequence > last:
+        raise LogDamaged(f"{store.name}: it ends at {last}, and {head.sequence} had been acknowledged")
+    stands = await store.read(head.sequence)
+    if stands is None:
+        raise LogDamaged(f"{store.name}: sequence {head.sequence} is missing, which had been acknowledged")
+    if digest(stands) != head.digest:
+        raise LogDamaged(f"{store.name}: sequence {head.sequence} is not what had been acknowledged")
+
+
+async def check_front(store: LogStore, heads: Heads, position: Position) -> None:
+    """What stands up to `position`, which is the snapshot's, so that no replay looks at it; raises LogDamaged, AppendUnknown.
+
+    Once after each start of the broker: a store that is damaged while it stands still is found when it is read, and a broker that has
+    read a record well goes on giving it. An owner that dies is replaced without it.
+    """
+    try:
+        if await heads.read_up_to() >= position.sequence:
+            return
+    except BusError as error:
+        raise AppendUnknown(f"{store.name}: up to where it has been read cannot be told: {error}") from None
+    reached = ""
+    async for group in read_groups(store, Position(), position.sequence):
+        reached = digest(group.payload)
+        if group.sequence % 256 == 0:
+            await asyncio.sleep(0)  # the lease's renewal has its turn
+    if reached != position.digest:
+        raise LogDamaged(
+            f"{store.name}: what stands before sequence {position.sequence} is not what a snapshot was made of"
+        )

@@ -1,0 +1,160 @@
+"""What is gone from a log, or wrong in it, is found before its owner says a word, wherever it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+import pytest
+
+from runtime.bus import Bus
+from runtime.bus_errors import NoAnswer
+from runtime.heads import BucketHeads
+from runtime.jetstream import open_bucket
+from runtime.log import AppendUnknown, GroupLog, LogDamaged, Position, digest
+from runtime.memory_log import MemoryLog
+from runtime.ownership import replay
+from runtime.provision import Declaration, provision
+from runtime.snapshots import BucketSnapshots, NoSnapshots, Snapshot
+from tests.integration.test_ownership import PATIENCE_S, CounterMachine, Lock, make
+
+MACHINE = CounterMachine()
+
+
+class MemoryBucket:
+    """runtime.snapshots.Bucket in memory."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+
+    async def get(self, key: str) -> bytes | None:
+        return self.values.get(key)
+
+    async def put(self, key: str, value: bytes) -> None:
+        self.values[key] = value
+
+
+class Silent(MemoryBucket):
+    async def get(self, key: str) -> bytes | None:
+        raise NoAnswer("bucket: TimeoutError")
+
+
+async def filled(groups: int = 9) -> tuple[MemoryLog, Position]:
+    store = MemoryLog()
+    log = GroupLog(store, 1, Position(), now_ns=lambda: 0)
+    for number in range(groups):
+        await log.append([MACHINE.encode(number)])
+    return store, log.position
+
+
+async def noted(heads: BucketHeads, sequence: int) -> None:
+    while (await heads.newest()).sequence < sequence:
+        await asyncio.sleep(0.01)
+
+
+def at(store: MemoryLog, sequence: int) -> Position:
+    return Position(sequence, digest(store.groups[sequence - 1]))
+
+
+async def test_a_log_that_ends_before_its_head_is_damaged() -> None:
+    store, end = await filled()
+    heads = BucketHeads(MemoryBucket(), store.name, broker=lambda: "one")
+    await heads.save(end)
+    assert (await replay(store, MACHINE, NoSnapshots(), heads))[1] == end
+    del store.groups[-1]  # what is left is a whole chain
+    with pytest.raises(LogDamaged, match="it ends at 8, and 9 had been acknowledged"):
+        await replay(store, MACHINE, NoSnapshots(), heads)
+
+
+async def test_a_log_whose_newest_group_is_another_is_damaged() -> None:
+    store, end = await filled()
+    heads = BucketHeads(MemoryBucket(), store.name, broker=lambda: "one")
+    await heads.save(end)
+    store.groups[-1] = store.groups[-1].replace(b"[8]", b"[7]")  # nothing follows that would name its digest
+    with pytest.raises(LogDamaged, match="sequence 9 is not what had been acknowledged"):
+        await replay(store, MACHINE, NoSnapshots(), heads)
+
+
+async def test_a_head_that_nobody_can_read_lets_nobody_into_office() -> None:
+    store, _ = await filled()
+    with pytest.raises(AppendUnknown):
+        await replay(store, MACHINE, NoSnapshots(), BucketHeads(Silent(), store.name, broker=lambda: "one"))
+
+
+async def test_a_head_that_was_not_written_costs_nothing_but_the_check_of_the_end() -> None:
+    store, end = await filled()
+    bucket = MemoryBucket()
+    await bucket.put(f"{store.name}.head", b"?")
+    assert (await replay(store, MACHINE, NoSnapshots(), BucketHeads(bucket, store.name, broker=str)))[1] == end
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda groups: groups.__setitem__(1, groups[1].replace(b"[1]", b"[7]")), "broken at sequence 3"),
+        (lambda groups: groups.__setitem__(5, groups[5].replace(b"[5]", b"[7]")), "a snapshot"),
+    ],
+    ids=["in front of the snapshot", "the snapshot's own group"],
+)
+async def test_what_no_replay_reads_is_read_once_after_each_start_of_the_broker(
+    damage: Callable[[list[bytes]], None], says: str
+) -> None:
+    store, _ = await filled()
+    bucket, broker = MemoryBucket(), ["one"]
+    snapshots = BucketSnapshots(bucket, store.name)
+    heads = BucketHeads(bucket, store.name, broker=lambda: broker[0])
+    await replay(store, MACHINE, snapshots, heads)
+    state, position, _ = await replay(store, MACHINE, NoSnapshots(), heads)
+    await snapshots.save(Snapshot(at(store, 6), MACHINE.dump(state)))
+    before = list(store.groups)
+    damage(store.groups)
+    if store.groups[5] == before[5]:
+        assert (await replay(store, MACHINE, snapshots, heads))[1] == position  # the broker that runs has read it well
+    broker[0] = "two"
+    with pytest.raises(LogDamaged, match=says):
+        await replay(store, MACHINE, snapshots, heads)
+    store.groups[:] = before
+    assert (await replay(store, MACHINE, snapshots, heads))[1] == position
+    assert await heads.read_up_to() == 9
+
+
+async def test_an_owner_notes_its_head_and_its_successor_misses_what_is_gone() -> None:
+    store, lock, bucket = MemoryLog(), Lock(), MemoryBucket()
+    heads = BucketHeads(bucket, store.name, broker=lambda: "one")
+    owner, office, lease = make(store, lock, "owner", heads=heads)
+    running = asyncio.create_task(owner.run())
+    await asyncio.wait_for(office.opened.wait(), PATIENCE_S)
+    assert office.term is not None
+    assert (await heads.newest()).sequence == 1  # its epoch, before anybody is served
+    await office.term.append([1])
+    await asyncio.wait_for(noted(heads, 2), PATIENCE_S)
+    lease.lost = True  # it dies: no drain, no snapshot
+    await asyncio.wait_for(office.closed.wait(), PATIENCE_S)
+    await owner.drain()
+    await running
+    del store.groups[-1]
+    lock.holder = None
+    second, standby, _ = make(store, lock, "second", heads=heads)
+    await asyncio.wait_for(second.run(), PATIENCE_S)
+    assert not standby.opened.is_set()
+    said = await second.ready()
+    assert "it ends at 1, and 2 had been acknowledged" in said
+    assert "lianji restore" in said
+    await second.drain()
+
+
+@pytest.mark.broker
+async def test_heads_are_kept_in_a_bucket_of_the_broker(bus: Bus) -> None:
+    name = f"HEADS_T{os.getpid()}"
+    await provision(bus, Declaration((), "LEASES", (name,)))
+    heads = BucketHeads(await open_bucket(bus, name), "journal.v1.0", broker=lambda: bus.broker)
+    assert await heads.newest() == Position()
+    await heads.save(Position(7, "d7"))
+    await heads.save(Position(9, "d9"))
+    assert await heads.newest() == Position(9, "d9")
+    await heads.mark_read(9)
+    assert await heads.read_up_to() == 9
+    assert bus.broker
+    other = BucketHeads(await open_bucket(bus, name), "journal.v1.0", broker=lambda: "another start")
+    assert await other.read_up_to() == 0
