@@ -11,11 +11,14 @@ export UV_PYTHON_DOWNLOADS := never
 AUDIT_SERVICE ?= pypi
 # Processes that share the tests, a file at a time. A stack is eight processes: more of them than cores only wait for one another.
 WORKERS ?= 2
+# Simulated days: how many, and the first one's seed.
+SEEDS ?= 200
+FIRST ?= 1
 # A virtual environment that happens to be active is not ours.
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check audit bench bench-quick bench-journal bench-tools bench-slow bench-schemes fuzz leaks traces chaos up down lock smoke permissions
+.PHONY: help setup demo test check audit bench bench-quick bench-journal bench-tools bench-slow bench-schemes fuzz leaks traces chaos up down lock smoke permissions sim
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +83,9 @@ ONLY ?= *
 PAGE ?=
 chaos: setup ## MINUTES=3 of faults under load, each healed and timed, the books judged; writes build/chaos.json
 	$(BIN)/python -m reliability.chaos --minutes $(MINUTES) --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(PAGE)
+
+sim: setup ## SEEDS=200 simulated days, on all cores; FIRST=1: the first seed; writes build/sim.json
+	$(BIN)/python -m simulation run --seeds $(SEEDS) --first $(FIRST)
 
 up: setup ## the stack in the foreground on .lianji; Ctrl-C stops it
 	$(BIN)/lianji up

@@ -20,6 +20,7 @@ from runtime.jetstream import JetStreamLog
 from runtime.log import LogStore
 from runtime.memory_log import MemoryLog
 from runtime.provision import Declaration, LogDeclaration, provision
+from tests.support_simulated import simulated
 
 _names = itertools.count(1)
 
@@ -91,9 +92,22 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield from _binary(tmp_path_factory.mktemp("broker"))
 
 
+@pytest.fixture(scope="session")
+def simulated_broker() -> Iterator[str]:
+    """The URL of the simulation's broker, on a port of this machine."""
+    with simulated() as url:
+        yield url
+
+
 @pytest.fixture
-async def bus(broker: str) -> AsyncIterator[Bus]:
-    connection = await Bus.connect(broker, f"test-{next(_names)}", wait_s=10)
+def broker_url(broker: str) -> str:
+    """Of the broker that `bus` is on; tests of what has to hold on the simulation's broker too have a fixture of this name with both."""
+    return broker
+
+
+@pytest.fixture
+async def bus(broker_url: str) -> AsyncIterator[Bus]:
+    connection = await Bus.connect(broker_url, f"test-{next(_names)}", wait_s=10)
     yield connection
     await connection.close()
 
@@ -105,12 +119,12 @@ async def _fresh_log(bus: Bus) -> JetStreamLog:
     return JetStreamLog(bus, row.stream, row.subject)
 
 
-@pytest.fixture(params=["memory", pytest.param("broker", marks=pytest.mark.broker)])
+@pytest.fixture(params=["memory", "simulated_broker", pytest.param("broker", marks=pytest.mark.broker)])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[LogStore]:
-    """An empty log: the fake and the real one, for the same tests."""
+    """An empty log: the fakes and the real one, for the same tests."""
     if request.param == "memory":
         yield MemoryLog()
         return
-    connection = await Bus.connect(request.getfixturevalue("broker"), f"test-{next(_names)}", wait_s=10)
+    connection = await Bus.connect(request.getfixturevalue(request.param), f"test-{next(_names)}", wait_s=10)
     yield await _fresh_log(connection)
     await connection.close()

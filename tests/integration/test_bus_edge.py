@@ -11,8 +11,14 @@ import world
 from runtime.bus import Bus, NoAnswer, Request
 from runtime.client import header_block
 from runtime.serving import DEADLINE, ERROR
+from tests.support_simulated import BROKERS
 
-pytestmark = pytest.mark.broker
+
+@pytest.fixture(params=BROKERS)
+def broker_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
 CARD = world.built_in().cards[0]
 PAN = CARD.pan.clear()
 

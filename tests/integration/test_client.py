@@ -13,8 +13,12 @@ import uvloop
 from lianji.broker import LocalBroker
 from runtime.bus import Bus, NoAnswer, Request
 from runtime.client import header_block, header_value
+from tests.support_simulated import BROKERS
 
-pytestmark = pytest.mark.broker
+
+@pytest.fixture(params=BROKERS)
+def broker_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
 
 
 async def until_taken(got: asyncio.Queue[bytes], count: int) -> list[bytes]:
@@ -80,6 +84,7 @@ async def test_a_message_that_cannot_be_taken_costs_nothing_but_itself(bus: Bus)
     assert [line["event"] for line in lines] == ["a message could not be taken"]
 
 
+@pytest.mark.broker
 async def test_a_subscription_outlives_the_broker(tmp_path: Path) -> None:
     first = LocalBroker(tmp_path)
     first.start()

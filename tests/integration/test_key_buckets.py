@@ -13,8 +13,13 @@ from runtime.bus import Bus
 from runtime.jetstream import Bucket, open_bucket
 from runtime.provision import Declaration, provision
 from security_module import Purpose, SecurityModule
+from tests.support_simulated import BROKERS
 
-pytestmark = pytest.mark.broker
+
+@pytest.fixture(params=BROKERS)
+def broker_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
 
 MODULE = SecurityModule(b"1" * 32)
 _numbers = itertools.count(1)

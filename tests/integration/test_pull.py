@@ -13,8 +13,14 @@ from runtime.bus_errors import NoAnswer
 from runtime.jetstream import JetStreamLog
 from runtime.provision import Declaration, LogDeclaration, durable, provision
 from runtime.pull import PullConsumer
+from tests.support_simulated import BROKERS
 
-pytestmark = pytest.mark.broker
+
+@pytest.fixture(params=BROKERS)
+def broker_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(request.param))
+
+
 _names = itertools.count()
 
 

@@ -21,6 +21,7 @@ MODULES = (
     "scan",
     "keys",
     "demo",
+    "replay",
     "provision",
     "permissions",
 )

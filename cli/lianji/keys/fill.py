@@ -25,9 +25,9 @@ Maker = Callable[[SecurityModule], WrappedKey]
 async def fill_standing(custodian: Custodian, *, test_world: bool) -> int:
     """Makes the missing rings that services need to start; how many. CliError in one line."""
     with in_one_line():
-        made = await _create(custodian.acquirer, dict(acquirers(test_world)))
+        made = await create(custodian.acquirer, dict(acquirers(test_world)))
         for institution in custodian.world.institutions:
-            made += await _create(custodian.parties[institution.id], dict(banks(institution.id)))
+            made += await create(custodian.parties[institution.id], dict(banks(institution.id)))
             made += await _fill_shared(custodian, institution.id, test_world=test_world)
     return made
 
@@ -35,7 +35,7 @@ async def fill_standing(custodian: Custodian, *, test_world: bool) -> int:
 async def fill_terminals(custodian: Custodian) -> int:
     """Makes the missing rings of terminals, about a thousand synced writes, while services start; how many. CliError in one line."""
     with in_one_line():
-        made = await _create(custodian.acquirer, dict(terminals(custodian.world)))
+        made = await create(custodian.acquirer, dict(terminals(custodian.world)))
     if made:
         await custodian.notify()
     return made
@@ -70,15 +70,16 @@ def _imported(purpose: Purpose, key: bytes, algorithm: Algorithm = Algorithm.TDE
     return lambda module: module.import_clear(purpose, key, algorithm)
 
 
-async def _create(party: Party, makers: dict[str, Maker]) -> int:
+async def create(party: Party, makers: dict[str, Maker]) -> int:
+    """Makes those rings of a party that are missing; how many."""
     missing = [name for name in makers if party.store.known(name) is None]
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def create(name: str) -> None:
+    async def make(name: str) -> None:
         async with gate:
             await party.store.create(KeyRing.first(name, makers[name](party.module), now_ms()))
 
-    await asyncio.gather(*map(create, missing))
+    await asyncio.gather(*map(make, missing))
     return len(missing)
 
 
@@ -89,8 +90,8 @@ async def _fill_shared(custodian: Custodian, institution: str, *, test_world: bo
     halves = [acquirer.store.known(names.transport(institution)), bank.store.known(names.TRANSPORT)]
     if test_world and not any(halves):
         transport = _imported(Purpose.KEY_BLOCK, world.transport_key(institution), Algorithm.AES)
-        made += await _create(bank, {names.TRANSPORT: transport})
-        made += await _create(acquirer, {names.transport(institution): transport})
+        made += await create(bank, {names.TRANSPORT: transport})
+        made += await create(acquirer, {names.transport(institution): transport})
     elif not all(halves):
         await moves.agree_on_transport(custodian, institution)
         made += 2

@@ -199,7 +199,8 @@ def _measure(service: Service[Any]) -> None:
     metrics.counter(catalogue.SPANS_UNDELIVERED).watch(lambda: [((), exporter.undelivered)])
 
 
-async def _main(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identities: tuple[str, ...]) -> int:
+async def live(name: str, settings: C, wire: Wire[C], seed_of: SeedOf, identities: tuple[str, ...]) -> int:
+    """One life of a process on the running loop, from its connection to the broker until it has drained: its exit status."""
     instance = settings.instance or f"{name}-{os.getpid()}"
     logs.configure(name, instance, settings.log_level)
     escaped.install()
@@ -291,7 +292,7 @@ def run(
         raise SystemExit(2) from None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            code = runner.run(_main(name, settings, wire, seed_of, names))
+            code = runner.run(live(name, settings, wire, seed_of, names))
         except BaseException as error:  # SystemExit too, of whichever task: the interpreter would print its text
             log.critical("the process ends by an exception", exc_info=error)
             # At once: tasks may be in any state, and to wait for them would leave a process that neither works nor is started

@@ -1,0 +1,1 @@
+"""All services in one process on virtual time, with everything going wrong by seed (ADR 0023)."""

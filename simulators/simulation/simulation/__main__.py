@@ -1,0 +1,97 @@
+"""`python -m simulation run | replay SEED | bugs`: days on virtual time. Exits 1 when one fails."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from simulation import report
+from simulation.campaign import Campaign, ready, run
+from simulation.day import play
+from simulation.plan import Plan, draw
+from simulation.shrink import shrink
+
+BUILD = Path("build")
+LAST_SEED = 2**53
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m simulation", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    many = commands.add_parser("run", help="many days, on all cores; writes build/sim.json")
+    many.add_argument("--seeds", type=int, default=200, help="how many (default 200)")
+    many.add_argument("--first", type=int, default=1, help="the first of them (default 1)")
+    one = commands.add_parser("replay", help="one day, event by event")
+    one.add_argument("seed", type=int)
+    one.add_argument(
+        "--plan", type=Path, help="a plan to be played instead of the seed's own, as a failing run writes it"
+    )
+    arguments = parser.parse_args()
+    if arguments.command == "run" and arguments.seeds < 1:
+        parser.error("--seeds: must be 1 or more")
+    seed = arguments.seed if arguments.command == "replay" else arguments.first
+    if not 0 <= seed <= LAST_SEED:
+        parser.error(f"seed: must be 0 to {LAST_SEED}")
+    return arguments
+
+
+def _plan(seed: int, file: Path | None) -> Plan:
+    """Of the file, or drawn; SystemExit names a file that holds none."""
+    if file is None:
+        return draw(seed)
+    try:
+        plan = msgspec.json.decode(file.read_bytes(), type=Plan)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise SystemExit(f"--plan {file}: cannot be read as a plan: {error}") from None
+    if plan.seed != seed:
+        raise SystemExit(f"--plan {file}: it is of seed {plan.seed}, not {seed}")
+    return plan
+
+
+def _replay(seed: int, file: Path | None) -> int:
+    result = play(_plan(seed, file), record=True)
+    for line in result.lines:
+        print(line)
+    for breach in result.breaches:
+        print(f"BROKEN {breach.invariant} {breach.text}")
+    print(f"{result.transactions} transactions, {'all held' if result.held else 'NOT held'}")
+    return 0 if result.held else 1
+
+
+def _run(first: int, seeds: int) -> int:
+    console = Console(highlight=False, width=max(Console().width, 120))
+
+    def progress(campaign: Campaign) -> None:
+        if campaign.seeds % 20 == 0:
+            rate, failing = f"{campaign.seeds_per_s:.1f} seeds/s", len(campaign.failing)
+            sys.stderr.write(f"\r{campaign.seeds}/{seeds} seeds, {rate}, {failing} failing ")
+
+    campaign = run(first, seeds, progress)
+    sys.stderr.write("\n")
+    report.show(campaign, console)
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / "sim.json").write_bytes(msgspec.json.encode(campaign))
+    if campaign.failing:
+        ready()
+    for result in campaign.failing:
+        shortest = shrink(result, play)
+        report.show_failure(result, shortest, console)
+        file = BUILD / f"sim-{result.plan.seed}.json"
+        file.write_bytes(msgspec.json.encode(shortest.plan))
+        console.print(f"see it: lianji replay {result.plan.seed} --plan {file}")
+    return 1 if campaign.failing else 0
+
+
+def main() -> int:
+    arguments = _arguments()
+    if arguments.command == "replay":
+        return _replay(arguments.seed, arguments.plan)
+    return _run(arguments.first, arguments.seeds)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,206 @@
+"""One day: the plan is played, everything is healed, the terminals finish, and the books are judged."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import os
+import random
+import shutil
+import sys
+import tempfile
+import warnings
+from collections import Counter as Times
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
+
+import msgspec
+
+import world
+from runtime import escaped, logs, service
+from simulation import cast
+from simulation.broker.streams import Store
+from simulation.chance import virtual
+from simulation.faults import FAULTS
+from simulation.genesis import first_store
+from simulation.judge import Breach, judge
+from simulation.loop import START_NS, Loop, Stuck
+from simulation.plan import DAY_MS, Entry, Plan
+from simulation.recorder import Recorder
+from simulation.stage import NotReady, Stage
+from simulation.tills import Counter
+
+AFTER_MS = 500
+"""From the last entry to the healing."""
+FINISH_S = 120.0
+"""Within this the terminals have ended what they had begun."""
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of ours is made there
+_ENVIRONMENT = {"LIANJI_WORLD": "test", "OTEL_SDK_DISABLED": "true"}
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a day."""
+
+    plan: Plan
+    breaches: tuple[Breach, ...]
+    transactions: int
+    """Sales in the journals."""
+    steps: int
+    """Callbacks that ran."""
+    virtual_s: float
+    faults: dict[str, int]
+    lines: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        return not self.breaches
+
+
+_pvv = functools.lru_cache(maxsize=None)(world.pvv)
+
+
+def _nothing(*_: object, **__: object) -> None:
+    return
+
+
+@contextmanager
+def _one_process() -> Iterator[None]:
+    """What a service does to its Python process as a whole, and several in one must not."""
+    collector = SimpleNamespace(collect=_nothing, freeze=_nothing, set_threshold=_nothing)
+    with ExitStack() as stack:
+        for module, name, instead in (
+            (service, "gc", collector),
+            (logs, "configure", _nothing),
+            (escaped, "install", _nothing),
+            (escaped, "watch", _nothing),
+        ):
+            stack.enter_context(mock.patch.object(module, name, instead))
+        stack.enter_context(mock.patch.dict(os.environ, _ENVIRONMENT))
+        # A card's PVV is the same in every life of a bank.
+        stack.enter_context(mock.patch.object(world, "pvv", _pvv))
+        yield
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Of the day's databases and terminals; in memory, where there is such a place: nothing of it outlives the day."""
+    folder = tempfile.mkdtemp(prefix="lianji-day-", dir=_MEMORY if _MEMORY.is_dir() else None)
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def play(plan: Plan, *, record: bool = False) -> Result:
+    """Plays a day from its beginning to the verdict."""
+    store, loop = first_store().copy(), Loop()
+    recorder = Recorder(loop, keeps=record)
+    collecting = gc.isenabled()
+    gc.disable()  # what is freed, and when, must not depend on what ran before
+    try:
+        with _one_process(), _folder() as folder, virtual(loop, plan.seed), recorder.listening():
+            stage = Stage(loop, store, random.Random(f"day {plan.seed}"), folder, recorder)
+            breaches = _run(loop, stage, plan)
+            result = Result(
+                plan=plan,
+                breaches=tuple(breaches),
+                transactions=_sales(store),
+                steps=loop.steps,
+                virtual_s=(loop.now_ns - START_NS) / 1e9,
+                faults=dict(Times(entry.name for entry in plan.entries if not entry.terminal)),
+                lines=tuple(recorder.lines),
+            )
+            stage.close()
+            loop.abandon()
+            del stage
+            _bury(loop)
+    finally:
+        if collecting:
+            gc.enable()
+    return result
+
+
+def _bury(loop: Loop) -> None:
+    """Frees the day's dead. Their `finally` blocks run now, and find a loop on which nothing happens."""
+    asyncio._set_running_loop(loop)
+    try:
+        with mock.patch.object(sys, "unraisablehook", _nothing), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gc.collect()
+            gc.collect()  # and what they have begun in their last moment
+    finally:
+        asyncio._set_running_loop(None)
+
+
+def _run(loop: Loop, stage: Stage, plan: Plan) -> list[Breach]:
+    try:
+        return loop.run(_day(stage, plan))
+    except (Stuck, NotReady) as error:
+        return [Breach("rest", f"{type(error).__name__}: {error}")]
+
+
+async def _day(stage: Stage, plan: Plan) -> list[Breach]:
+    stage.add_services()
+    names = [cast.BROKER, *cast.SERVICES]
+    stage.chance.shuffle(names)
+    for name in names:
+        stage.loop.call_later(stage.chance.random() * 0.5, stage.start, name)
+    await stage.until_ready()
+    counters = {tid: Counter(stage, tid) for tid in sorted({entry.terminal for entry in plan.entries} - {""})}
+    for counter in counters.values():
+        stage.start(counter.name)
+    for entry in plan.entries:
+        stage.loop.call_later(entry.at_ms / 1000, _enter, stage, counters, entry)
+    await asyncio.sleep((DAY_MS + AFTER_MS) / 1000)
+    stage.heal()
+    await stage.until_ready()
+    return await _finish(stage, list(counters.values())) or await judge(stage)
+
+
+def _enter(stage: Stage, counters: dict[str, Counter], entry: Entry) -> None:
+    if entry.terminal:
+        counters[entry.terminal].order(entry.name, entry.arguments)
+        return
+    stage.told("fault", f"{entry.name} {' '.join(f'{k}={v}' for k, v in entry.arguments.items())}")
+    FAULTS[entry.name].do(stage, entry.arguments)
+
+
+async def _finish(stage: Stage, counters: list[Counter]) -> list[Breach]:
+    """Every terminal ends what it has begun, sells once more, and closes its batch: all must go well now."""
+    for counter in counters:
+        for step in ("recover", "recover"):
+            counter.order(step, {})
+        counter.order("sale", {"card": "debit-1", "amount": 1_00})
+        counter.order("close", {})
+    give_up = stage.loop.time() + FINISH_S
+    while not all(counter.idle for counter in counters):
+        if stage.loop.time() > give_up:
+            return [
+                Breach("rest", f"{c.name} has not finished {FINISH_S:g} s after the healing")
+                for c in counters
+                if not c.idle
+            ]
+        await asyncio.sleep(0.1)
+    return [
+        Breach("service", f"{counter.name}: the last sale, with everything whole: {counter.said[-2]}")
+        for counter in counters
+        if "→ 00" not in counter.said[-2]
+    ] + [
+        Breach("service", f"{counter.name}: the last close, with everything whole: {counter.said[-1]}")
+        for counter in counters
+        if "→ 1" not in counter.said[-1]
+    ]
+
+
+def _sales(store: Store) -> int:
+    """Intents in the journals."""
+    return sum(
+        message.data.count(b'"type":"intent"')
+        for stream in store.streams.values()
+        if stream.name.startswith("JOURNAL_")
+        for message in stream.messages.values()
+    )
