@@ -76,8 +76,11 @@ class _Line(asyncio.Protocol):
         """Whether the host has not hung up, also when the loop has not come to it yet: a sale must not go into a line that is gone."""
         if self.transport is None:
             return False
+        socket = self.transport.get_extra_info("socket")
+        if socket is None:
+            return True  # a line that is no socket (a simulated one) has told the loop all that it knows
         looking = select.poll()
-        looking.register(self.transport.get_extra_info("socket").fileno(), _HUNG_UP)
+        looking.register(socket.fileno(), _HUNG_UP)
         if looking.poll(0):
             self.fail("the host has hung up")
             return False
