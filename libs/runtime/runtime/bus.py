@@ -20,6 +20,7 @@ from nats.aio.msg import Msg
 from runtime import logs
 from runtime.bus_errors import BusError, NoAnswer, NotAdmitted, NotDelivered, NotPermitted
 from runtime.client import PathClient, header_value, nobody_there
+from runtime.deadline import NEVER, Deadline
 from runtime.discovery import Discovery, configuration
 from runtime.identity import HOW_TO_GET_A_KEY, Identity
 from runtime.rights import inbox
@@ -57,6 +58,8 @@ class Answer(NamedTuple):
 class _Waiting(NamedTuple):
     subject: str
     answer: asyncio.Future[Answer]
+    due: float
+    """By the loop's clock."""
 
 
 class Bus:
@@ -71,6 +74,8 @@ class Bus:
         self.reconnections = 0
         """How often the connection has been restored."""
         self._waiting: dict[str, _Waiting] = {}
+        self._deadline = Deadline(asyncio.get_running_loop(), self._expire)
+        """The earliest of those that wait, or earlier."""
         self._numbers = itertools.count()
         self._inbox = f"{inbox(identity.name)}.{os.urandom(8).hex()}."
         self._discovery: Discovery | None = None
@@ -209,8 +214,10 @@ class Bus:
         key = str(next(self._numbers))
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
-        self._waiting[key] = _Waiting(subject, future)
-        timer = loop.call_later(timeout_s, self._expire, key)
+        due = loop.time() + timeout_s
+        self._waiting[key] = _Waiting(subject, future, due)
+        if due < self._deadline.due:
+            self._deadline.move(due)
         try:
             try:
                 self.client.send(subject, body, reply=f"{self._inbox}{subject}.{key}", header=header)
@@ -218,13 +225,15 @@ class Bus:
                 raise NotDelivered(f"{subject}: {type(error).__name__}") from None
             return await future
         finally:
-            timer.cancel()
             self._waiting.pop(key, None)
 
-    def _expire(self, key: str) -> None:
-        waiting = self._waiting.pop(key, None)
-        if waiting is not None and not waiting.answer.done():
-            waiting.answer.set_exception(NoAnswer(f"{waiting.subject}: no answer in time"))
+    def _expire(self) -> None:
+        """Those whose time is up; then the earliest of the rest is waited for."""
+        now = asyncio.get_running_loop().time()
+        for waiting in [waiting for waiting in self._waiting.values() if waiting.due <= now]:
+            if not waiting.answer.done():
+                waiting.answer.set_exception(NoAnswer(f"{waiting.subject}: no answer in time"))
+        self._deadline.move(min((w.due for w in self._waiting.values() if w.due > now), default=NEVER))
 
     def _fail_waiting(self) -> None:
         """The connection is gone: whether the requests in flight arrived, and their answers, nobody can say."""
@@ -298,6 +307,8 @@ class Bus:
         except (nats.errors.Error, OSError, RuntimeError) as error:
             # RuntimeError is the loop's word for a socket that is gone already: the library writes what it still has to it.
             log.warning("hung up without a farewell: the broker is gone", error=type(error).__name__)
+        self._fail_waiting()
+        self._deadline.end()
 
 
 def _why_not_admitted(url: str, identity: Identity) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import iso8583
 from iso8583 import FormatError, Message
 from runtime import logs
+from runtime.deadline import NEVER, Deadline
 from terminal_gw.requests import Ingress
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Connection(asyncio.Protocol):
         self._frames = iso8583.FrameReader()
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._deadline = Deadline(self._loop, self._expired)
         self._admitted = self._closing = self._lost = self._timing_frame = self._leaving = False
         self._address = self._peer = ""
 
@@ -82,7 +83,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._lost = self._closing = True
-        self._stop_timer()
+        self._deadline.end()
         if self._task is None:
             self._leave()  # otherwise when the request in flight is done: its outcome matters to the journal, not to this socket
 
@@ -95,8 +96,8 @@ class Connection(asyncio.Protocol):
         """
         self._leaving = True
         if self._task is None:
-            self._stop_timer()
-            self._timer = self._loop.call_later(quiet_s, self.finish)
+            self._timing_frame = False
+            self._deadline.move_by(quiet_s)
 
     def finish(self) -> None:
         """Takes nothing more; closes once what is in flight has been answered."""
@@ -124,7 +125,7 @@ class Connection(asyncio.Protocol):
                 "second message while one is in flight, the connection is closed", "length", "one at a time"
             )
         else:
-            self._stop_timer()
+            self._deadline.take_back()
             self._task = self._loop.create_task(self._answer(body))
             if self._frames.partial:
                 self._next_frame()
@@ -170,31 +171,24 @@ class Connection(asyncio.Protocol):
     def _start_timer(self) -> None:
         """The frame's when one has begun, else the connection's. A frame's is not started again by its next bytes, only by its end."""
         partial = self._frames.partial
-        if self._task is not None or (partial and self._timing_frame and self._timer is not None):
+        if self._task is not None or (partial and self._timing_frame and self._deadline.due != NEVER):
             return
         if self._leaving and not partial:
             return  # its time is set
-        self._stop_timer()
-        seconds = self._limits.frame_timeout_s if partial else self._limits.idle_timeout_s
         self._timing_frame = partial
-        self._timer = self._loop.call_later(seconds, self._expired)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadline.move_by(self._limits.frame_timeout_s if partial else self._limits.idle_timeout_s)
 
     def _expired(self) -> None:
-        self._timer = None
         if self._timing_frame:
             seconds = self._limits.frame_timeout_s
             self._violation("frame refused, the connection is closed", "length", f"not whole after {seconds:g} s")
         else:
-            log.info("idle connection closed", peer=self._peer, seconds=self._limits.idle_timeout_s)
+            if not self._leaving:
+                log.info("idle connection closed", peer=self._peer, seconds=self._limits.idle_timeout_s)
             self.finish()
 
     def _close(self) -> None:
-        self._stop_timer()
+        self._deadline.end()
         if self._transport is not None:
             self._transport.close()
 

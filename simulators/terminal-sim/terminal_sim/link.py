@@ -91,6 +91,10 @@ class _Line(asyncio.Protocol):
         transport, self.transport = self.transport, None
         if transport is not None:
             transport.abort()
+        self.disappoint(reason)
+
+    def disappoint(self, reason: str) -> None:
+        """Whoever waits learns that no answer comes."""
         if self.waiter is not None and not self.waiter.done():
             self.waiter.set_exception(LinkLostError(reason))
 
@@ -157,6 +161,11 @@ class Link:
         else:
             self._line.waiter = waiter
         return waiter
+
+    def give_up(self) -> None:
+        """Whoever waits for an answer waits no more; the line stays as it is."""
+        if self._line is not None:
+            self._line.disappoint("no answer in time")
 
     def close(self) -> None:
         """Ends the line, so that an answer that comes late meets nobody."""

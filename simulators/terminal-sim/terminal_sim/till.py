@@ -274,20 +274,22 @@ class Till:
         self.memory.append(step.save)
         if not step.send:
             return step.outcome
+        patience = asyncio.get_running_loop().call_later(self.link.timeout_s, self.link.give_up)
         try:
-            async with asyncio.timeout(self.link.timeout_s):
-                arrival = self.link.send(step.send)
-                while True:
-                    step = self.terminal.receive(await arrival, now_ms=_now_ms())
-                    if step.outcome is not None:
-                        break
-                    arrival = self.link.next()
-        except (LinkLostError, TimeoutError):
+            arrival = self.link.send(step.send)
+            while True:
+                step = self.terminal.receive(await arrival, now_ms=_now_ms())
+                if step.outcome is not None:
+                    break
+                arrival = self.link.next()
+        except LinkLostError:
             step = self.terminal.lose()
         except BaseException:  # the caller gave up: for the terminal that is silence, and what it saved stands
             self.memory.append(self.terminal.lose().save)
             self.link.close()
             raise
+        finally:
+            patience.cancel()
         self.memory.append(step.save)
         if _unanswered(step.outcome):
             self.link.close()
