@@ -24,7 +24,7 @@ async def broker_of(data_dir: Path) -> AsyncIterator[options.Broker]:
         return
     if not (data_dir / "broker").is_dir():
         raise CliError(f"{data_dir} is no stack's data directory: start one with `lianji up --data-dir {data_dir}`")
-    with _alone(data_dir):
+    with alone(data_dir):
         sys.stderr.write("no stack runs here: starting the broker alone, to read\n")
         broker = LocalBroker((data_dir / "broker").resolve(), users=world_users())
         try:
@@ -37,7 +37,7 @@ async def broker_of(data_dir: Path) -> AsyncIterator[options.Broker]:
 
 
 @contextmanager
-def _alone(data_dir: Path) -> Iterator[None]:
+def alone(data_dir: Path) -> Iterator[None]:
     """Holds the lock of `lianji up`: two brokers over one directory would ruin it. Raises CliError when a stack has it."""
     path = data_dir / "run" / "lock"
     path.parent.mkdir(parents=True, exist_ok=True)

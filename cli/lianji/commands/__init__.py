@@ -19,6 +19,8 @@ MODULES = (
     "fault",
     "verify",
     "scan",
+    "backup",
+    "restore",
     "keys",
     "demo",
     "replay",

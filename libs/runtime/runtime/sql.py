@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+
+from runtime import logs
+
+log = logs.get("sql")
 
 BUSY_TIMEOUT_S = 30
 """How long a writer waits for another one; several shards write into one SQLite file."""
@@ -36,3 +43,39 @@ def open_engine(url: str, *, read_only: bool) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def set_aside_if_damaged(url: str) -> str:
+    """What is wrong with the structure of a projection's database, which then has been moved aside: the projection begins again, for
+    all of it follows from the journal. Empty when it is well, is not there yet, or is no SQLite file.
+
+    SQLite keeps no checksums: a changed value in a page that is otherwise well is found by `lianji verify`, not here.
+    """
+    parsed = make_url(url)
+    path = Path(parsed.database or "")
+    if parsed.get_backend_name() != "sqlite" or not path.is_file():
+        return ""
+    wrong = _quick_check(path)
+    if wrong:
+        aside = f"damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+        for suffix in ("", "-wal", "-shm"):
+            part = Path(f"{path}{suffix}")
+            if part.exists():
+                part.rename(f"{path}.{aside}{suffix}")
+        log.error(
+            "database damaged: set aside, and made again from the journal",
+            database=path.name,
+            reason=wrong,
+            aside=f"{path.name}.{aside}",
+            what_to_do="look at the disk (dmesg, smartctl); the file that was set aside may be deleted when the projection has caught up",
+        )
+    return wrong
+
+
+def _quick_check(path: Path) -> str:
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if found == "ok" else str(found)

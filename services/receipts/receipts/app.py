@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from contracts import access, subjects
 from contracts.journal import record_decoder
 from receipts.domain.filing import Names
@@ -12,7 +14,7 @@ from receipts.store import SlipReader, SlipStore
 from runtime.projection import Follower
 from runtime.provision import durable
 from runtime.service import Service
-from runtime.sql import open_engine
+from runtime.sql import open_engine, set_aside_if_damaged
 from world import World, built_in
 
 
@@ -33,6 +35,7 @@ def names_of(world: World) -> Names:
 async def wire(service: Service[Settings]) -> None:
     world = built_in()
     url = service.settings.database_url
+    await asyncio.to_thread(set_aside_if_damaged, url)
     projection = SlipProjection(SlipStore(open_engine(url, read_only=False)), names_of(world), service.tracer)
     reader = SlipReader(open_engine(url, read_only=True))
 

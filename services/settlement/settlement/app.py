@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from contracts import access, subjects
 from contracts.journal import record_decoder
 from runtime.projection import Follower
 from runtime.provision import durable
 from runtime.service import Service
-from runtime.sql import open_engine
+from runtime.sql import open_engine, set_aside_if_damaged
 from settlement.handlers import Handlers
 from settlement.projection import LedgerProjection
 from settlement.queries import LedgerReader
@@ -19,6 +21,7 @@ from world import built_in
 async def wire(service: Service[Settings]) -> None:
     world = built_in()
     url = service.settings.database_url
+    await asyncio.to_thread(set_aside_if_damaged, url)
     projection = LedgerProjection(Ledger(open_engine(url, read_only=False)), service.tracer)
     reader = LedgerReader(open_engine(url, read_only=True))
 

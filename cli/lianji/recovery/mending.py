@@ -1,0 +1,380 @@
+"""The records that make the sides agree again, for one shard: in the order of their reference numbers, which is a journal's own.
+
+What stood behind the damage is recorded again as far as it can follow; between it, by their numbers, what the terminals hold and the
+journal does not. Before a batch is closed its open cases are decided, as the switch waits for them too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+from typing import NamedTuple
+
+import msgspec
+
+from contracts import response_codes as rc
+from contracts.identity import format_rrn, shard_of
+from contracts.journal import (
+    BatchClosed,
+    BatchUnbalanced,
+    EpochStarted,
+    Intent,
+    Outcome,
+    Record,
+    Reversing,
+    SignedOn,
+    Tombstone,
+)
+from contracts.kinds import Kind
+from contracts.ledger import LedgerRecord, Posting, ReversalPosting
+from contracts.money import CNY
+from contracts.pan import MaskedCard
+from contracts.states import State
+from lianji.recovery.charges import NONE, Charges
+from lianji.recovery.decisions import Action, Case, Rule, decide
+from lianji.recovery.paths import Paths, is_given_out, number_of
+from lianji.recovery.witnesses import Close, Seen, Witnesses
+from world import World
+
+RESTORED = "restored:"
+"""Fingerprint of what was recorded again: under no data key, so that the switch can neither confirm nor deny a repetition, and says nothing."""
+NO_DIGEST = "0" * 32
+MOST_UNDONE = 12
+"""Reversals of a batch whose moment is looked for."""
+NUMBERS_LEFT_OUT = 1_000
+"""Between the numbers that are known and those that a restore gives out: some were given out, and nobody is left who knows."""
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of what a restore has found and done."""
+
+    subject: str
+    """The transaction's identity, or `terminal:batch` of a close."""
+    rrn: str
+    amount_minor: int
+    action: Action
+    why: str
+
+
+class Mended(msgspec.Struct, kw_only=True):
+    """What one shard's sides need."""
+
+    journal: list[Record] = []
+    ledgers: dict[str, list[LedgerRecord]] = {}
+    found: list[Found] = []
+    refused: int = 0
+    """Records from behind the damage that cannot follow what is left: their transactions are decided like all others."""
+
+
+class _Item(NamedTuple):
+    number: int
+    order: int
+    records: tuple[Record, ...]
+    cause: Seen | Close | None
+
+
+class Mender:
+    """One shard. `run` once; then `mended` holds what is to be appended."""
+
+    def __init__(
+        self,
+        shard: int,
+        world: World,
+        paths: Paths,
+        charges: Iterable[Charges],
+        witnesses: Witnesses,
+        *,
+        at_ms: int,
+    ) -> None:
+        self.mended = Mended()
+        self._shard = shard
+        self._world = world
+        self._paths = paths
+        self._banks = {one.institution: one for one in charges}
+        self._seen = {id_: one for id_, one in witnesses.seen.items() if self._mine(one.terminal)}
+        self._closes = [close for close in witnesses.closes if self._mine(close.terminal)]
+        self._at_ms = at_ms
+        self._decided: set[str] = set()
+        self._number = 0
+
+    def run(self, behind: Iterable[Record]) -> Mended:
+        items = [*self._behind(behind)]
+        begun = {record.id for item in items for record in item.records if isinstance(record, Intent | Tombstone)}
+        ended = {(r.terminal, r.batch) for item in items for r in item.records if isinstance(r, BatchClosed)}
+        items += self._lost_transactions(begun)
+        items += self._lost_closes(ended)
+        for item in sorted(items, key=lambda item: item[:2]):
+            for record in item.records:
+                self._follow(record, item.cause)
+        # Numbers go on behind every one that anybody holds.
+        held = (number_of(seen.rrn) for seen in self._seen.values() if is_given_out(seen.rrn))
+        self._number = max(self._paths.number, *held, 0) + NUMBERS_LEFT_OUT
+        charged = {id_ for bank in self._banks.values() for id_ in bank.of}
+        for id_ in sorted({*self._paths.of, *self._seen, *(i for i in charged if self._mine(_terminal_of(i)))}):
+            self._decide(id_)
+        return self.mended
+
+    def _mine(self, terminal: str) -> bool:
+        known = self._world.terminal(terminal)
+        return known is not None and shard_of(known.merchant, self._world.shards) == self._shard
+
+    def case(self, id_: str) -> Case:
+        """A transaction from all sides, as it stands now."""
+        charges = {name: bank.of[id_] for name, bank in self._banks.items() if id_ in bank.of}
+        return Case(id=id_, path=self._paths.of.get(id_), seen=self._seen.get(id_), charges=charges)
+
+    # ------------------------------------------------------------------ what was lost, in order
+
+    def _behind(self, records: Iterable[Record]) -> Iterable[_Item]:
+        number = self._paths.number
+        for order, record in enumerate(records):
+            if isinstance(record, EpochStarted):
+                continue  # of owners that are no more
+            if isinstance(record, Intent | Tombstone | SignedOn | BatchClosed | BatchUnbalanced):
+                number = max(number, number_of(record.rrn))
+            yield _Item(number, order, (record,), None)
+
+    def _lost_transactions(self, begun: set[str]) -> Iterable[_Item]:
+        for id_, seen in self._seen.items():
+            if id_ in self._paths.of or id_ in begun:
+                continue
+            rule = decide(self.case(id_))
+            if rule is not None and rule.action is Action.RECORD_AGAIN:
+                self._note(id_, rule.action, rule.why)
+                yield _Item(number_of(seen.rrn), -1, self._recorded_again(seen), seen)
+
+    def _lost_closes(self, ended: set[tuple[str, str]]) -> Iterable[_Item]:
+        for close in self._closes:
+            batch = close.terminal, close.batch
+            if batch not in self._paths.closed and batch not in ended and is_given_out(close.rrn):
+                yield _Item(number_of(close.rrn), -1, (self._closed(close),), close)
+
+    def _follow(self, record: Record, cause: Seen | Close | None) -> None:
+        if isinstance(record, BatchClosed):
+            self._prepare_close(record)
+        if self._paths.take(record):
+            self.mended.journal.append(record)
+            if isinstance(cause, Close):
+                why = "the terminal closed it balanced; the journal has lost that"
+                self._note_close(cause, Action.RECORD_AGAIN, why)
+        elif isinstance(record, BatchClosed):
+            why = "its close is lost, and what stands approved is not what was closed"
+            self._note_close(record, Action.FOR_A_PERSON, why)
+        else:
+            self.mended.refused += 1
+
+    def _prepare_close(self, record: BatchClosed) -> None:
+        """Decides what is open in the batch. What its terminal has reversed was reversed before the close or after it: the totals say."""
+        batch = record.terminal, record.batch
+        undone = [id_ for id_ in tuple(self._paths.batches.get(batch, ())) if self._decide(id_, closing=True)]
+        for count in range(len(undone[:MOST_UNDONE]) + 1):
+            for stood in combinations(undone[:MOST_UNDONE], count):
+                if self._paths.totals(batch, without=set(undone) - set(stood)) == record.totals:
+                    for id_ in undone:
+                        if id_ not in stood:
+                            self._decide(id_)
+                    return
+
+    # ------------------------------------------------------------------ one case
+
+    def _decide(self, id_: str, *, closing: bool = False) -> bool:
+        """Does what the rules say until they say no more. When its batch is being `closed`, True is for what stands approved and was
+        reversed at an unknown moment: that is left."""
+        while True:
+            case = self.case(id_)
+            rule = decide(case)
+            if rule is None or (id_ in self._decided and rule.action is Action.FOR_A_PERSON):
+                return False
+            if closing and rule.action is Action.REVERSE and case.state is State.APPROVED and case.undone:
+                return True
+            if not self._do(rule, case):
+                return False
+
+    def _do(self, rule: Rule, case: Case) -> bool:
+        """Whether something was done, so that the rules are to be asked again."""
+        action, why = rule.action, rule.why
+        match action:
+            case Action.OUTCOME if case.seen is not None:
+                done = self._append(self._outcome(case.seen))
+            case Action.REVERSE:
+                done = self._reverse(case)
+            case Action.POST_AGAIN:
+                done = self._post_again(case)
+            case Action.GIVE_BACK_AGAIN:
+                done = self._give_back_again(case)
+            case _:
+                done = False
+        if not done and action is not Action.FOR_A_PERSON:
+            action, why = Action.FOR_A_PERSON, f"{why}, and it cannot be {action.value} by itself"
+        self._note(case.id, action, why)
+        return done
+
+    def _append(self, record: Record) -> bool:
+        if self._paths.take(record):
+            self.mended.journal.append(record)
+            return True
+        return False
+
+    def _reverse(self, case: Case) -> bool:
+        path, terminal = case.path, self._world.terminal(_terminal_of(case.id))
+        if path is not None and not self._paths.forgotten(path):
+            told = rc.ISSUER_TIMEOUT if path.state is State.INTENT else ""
+            if told and case.declined and case.seen is not None:
+                told = case.seen.response_code
+            record: Record = Reversing(
+                id=case.id,
+                reason=rc.NO_ISSUER_REPLY,
+                origin="terminal" if case.undone else "host",
+                response_code=told,
+                after_close=path.state is State.SETTLED,
+                at_ms=self._at_ms,
+            )
+            return self._append(record)
+        if terminal is None:
+            return False
+        self._number += 1
+        by = case.charged_by or list(case.charges) or list(self._banks)
+        _, batch, stan = case.id.rsplit(":", 2)
+        amount = case.charges[by[0]].net_minor if by[0] in case.charges else 0
+        return self._append(
+            Tombstone(
+                id=case.id,
+                rrn=format_rrn(self._shard, self._number),
+                kind=case.seen.kind if case.seen is not None else Kind.SALE,
+                terminal=terminal.tid,
+                merchant=terminal.merchant,
+                batch=batch,
+                stan=stan,
+                # What the terminal's own reversal will name, should it still come.
+                amount_minor=case.seen.amount_minor if case.seen is not None else amount,
+                currency=CNY,
+                reason=rc.NO_ISSUER_REPLY,
+                institutions=tuple(by),
+                at_ms=self._at_ms,
+            )
+        )
+
+    def _post_again(self, case: Case) -> bool:
+        path = case.path
+        if path is None or not isinstance(path.began, Intent):
+            return False
+        began = path.began
+        ends = began.card.first6, began.card.last4
+        accounts = {c.account for c in self._world.cards_of(began.institution) if (c.pan.first6, c.pan.last4) == ends}
+        if len(accounts) != 1:
+            return False
+        return self._book(
+            began.institution,
+            Posting(
+                id=case.id,
+                account=accounts.pop(),
+                amount_minor=began.amount_minor,
+                currency=began.currency,
+                authorization_code=path.authorization_code,
+                at_ms=self._at_ms,
+            ),
+        )
+
+    def _give_back_again(self, case: Case) -> bool:
+        booked = True
+        for institution in case.lacks_reversal():
+            charge = case.charges.get(institution, NONE)
+            record = ReversalPosting(
+                id=case.id,
+                account=charge.posted.account if charge.posted else "",
+                amount_minor=charge.net_minor,
+                currency=charge.posted.currency if charge.posted else CNY,
+                reason=rc.NO_ISSUER_REPLY,
+                at_ms=self._at_ms,
+            )
+            booked &= self._book(institution, record)
+        return booked
+
+    def _book(self, institution: str, record: LedgerRecord) -> bool:
+        if institution not in self._banks or not self._banks[institution].take(record):
+            return False
+        self.mended.ledgers.setdefault(institution, []).append(record)
+        return True
+
+    # ------------------------------------------------------------------ records from a terminal's memory
+
+    def _recorded_again(self, seen: Seen) -> tuple[Record, ...]:
+        terminal, by = (
+            self._world.terminal(seen.terminal),
+            [i for i, charge in self.case(seen.id).charges.items() if charge.posted],
+        )
+        first6, last4 = seen.card[:6], seen.card[-4:]
+        intent = Intent(
+            id=seen.id,
+            rrn=seen.rrn,
+            kind=seen.kind,
+            terminal=seen.terminal,
+            merchant=terminal.merchant if terminal is not None else "",
+            batch=seen.batch,
+            stan=seen.stan,
+            operator="",
+            amount_minor=seen.amount_minor,
+            currency=seen.currency,
+            institution=by[0] if by else "",
+            entry_mode=seen.entry_mode,
+            card=MaskedCard(first6=first6, last4=last4, length=len(seen.card), digest=NO_DIGEST),
+            fingerprint=RESTORED,
+            at_ms=seen.at_ms,
+        )
+        return intent, self._outcome(seen)
+
+    def _outcome(self, seen: Seen) -> Outcome:
+        return Outcome(
+            id=seen.id,
+            state=State.APPROVED if seen.response_code == rc.APPROVED else State.DECLINED,
+            response_code=seen.response_code,
+            authorization_code=seen.authorization_code,
+            at_ms=seen.at_ms,
+        )
+
+    def _closed(self, close: Close) -> BatchClosed:
+        terminal = self._world.terminal(close.terminal)
+        return BatchClosed(
+            terminal=close.terminal,
+            merchant=terminal.merchant if terminal is not None else "",
+            batch=close.batch,
+            next_batch="000001" if close.batch == "999999" else f"{int(close.batch) + 1:06d}",
+            operator="",
+            stan=close.stan,
+            rrn=close.rrn,
+            currency=CNY,
+            totals=close.totals,
+            at_ms=close.at_ms,
+        )
+
+    # ------------------------------------------------------------------ what is told
+
+    def _note(self, id_: str, action: Action, why: str) -> None:
+        self._decided.add(id_)
+        path, seen = self._paths.of.get(id_), self._seen.get(id_)
+        charged = sum(charge.posted.amount_minor for charge in self.case(id_).charges.values() if charge.posted)
+        self.mended.found.append(
+            Found(
+                subject=id_,
+                rrn=seen.rrn if seen is not None and seen.rrn else path.began.rrn if path is not None else "",
+                amount_minor=path.began.amount_minor if path is not None else seen.amount_minor if seen else charged,
+                action=action,
+                why=why,
+            )
+        )
+
+    def _note_close(self, close: Close | BatchClosed, action: Action, why: str) -> None:
+        totals = close.totals
+        self.mended.found.append(
+            Found(
+                subject=f"{close.terminal}:{close.batch}",
+                rrn=close.rrn,
+                amount_minor=totals.debit_minor - totals.credit_minor,
+                action=action,
+                why=why,
+            )
+        )
+
+
+def _terminal_of(id_: str) -> str:
+    return id_.rsplit(":", 2)[0]

@@ -1,0 +1,180 @@
+"""The journal's side: where each transaction stands, and whether a record can follow what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from contracts.authorization import Totals
+from contracts.identity import shard_of_rrn
+from contracts.journal import (
+    BatchClosed,
+    BatchUnbalanced,
+    Intent,
+    Outcome,
+    Record,
+    Reversed,
+    Reversing,
+    SignedOn,
+    Tombstone,
+)
+from contracts.kinds import KINDS
+from contracts.states import TRANSITIONS, State
+
+Batch = tuple[str, str]
+"""Terminal and number."""
+
+
+class Path(msgspec.Struct, kw_only=True):
+    """One transaction."""
+
+    state: State
+    began: Intent | Tombstone
+    response_code: str = ""
+    authorization_code: str = ""
+    waiting: tuple[str, ...] = ()
+    """Institutions that have yet to acknowledge the reversal."""
+    acknowledged: tuple[str, ...] = ()
+
+    @property
+    def batch(self) -> Batch:
+        return self.began.terminal, self.began.batch
+
+    @property
+    def institution(self) -> str:
+        return self.began.institution if isinstance(self.began, Intent) else ""
+
+
+class Paths:
+    """One shard's journal, record by record. `take` never raises: what cannot follow is refused."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, Path] = {}
+        self.batches: dict[Batch, list[str]] = {}
+        """Ids of each open batch."""
+        self.closed: set[Batch] = set()
+        self.last_closed: dict[str, str] = {}
+        """Terminal → its batch that was closed last. The switch still knows that one; of what is older it forgets the transactions."""
+        self.number = 0
+        """The highest of the reference numbers that were given out."""
+
+    def take(self, record: Record) -> bool:
+        """Moves by `record`; False when it cannot stand here."""
+        match record:
+            case Intent() | Tombstone():
+                taken = self._begin(record)
+            case Outcome():
+                taken = self._move(record.id, record.state)
+                if taken:
+                    path = self.of[record.id]
+                    path.response_code, path.authorization_code = record.response_code, record.authorization_code
+            case Reversing():
+                taken = self._reversing(record)
+            case Reversed():
+                taken = self._reversed(record)
+            case BatchClosed():
+                taken = self._close(record)
+            case BatchUnbalanced():
+                batch = record.terminal, record.batch
+                taken = batch not in self.closed and self.totals(batch) == record.host
+            case _:
+                taken = True
+        if taken and isinstance(record, Intent | Tombstone | SignedOn | BatchClosed | BatchUnbalanced):
+            self.number = max(self.number, number_of(record.rrn))
+        return taken
+
+    def forgotten(self, path: Path) -> bool:
+        """Whether the switch has it no longer in memory, so that its reversal is a tombstone."""
+        return path.batch in self.closed and self.last_closed[path.batch[0]] != path.batch[1]
+
+    def totals(self, batch: Batch, *, without: Collection[str] = ()) -> Totals:
+        """What stands approved in an open batch, as field 48 counts it."""
+        minor, count = {True: 0, False: 0}, {True: 0, False: 0}
+        for id_ in self.batches.get(batch, ()):
+            path = self.of[id_]
+            if path.state is State.APPROVED and id_ not in without:
+                debit = KINDS[path.began.kind].debit
+                minor[debit] += path.began.amount_minor
+                count[debit] += 1
+        return Totals(
+            debit_minor=minor[True], debit_count=count[True], credit_minor=minor[False], credit_count=count[False]
+        )
+
+    def _begin(self, record: Intent | Tombstone) -> bool:
+        known = self.of.get(record.id)
+        if known is not None:
+            # The owner forgets old batches: a tombstone for what was settled there is its reversal.
+            if isinstance(record, Intent) or known.batch not in self.closed:
+                return False
+            known.waiting = record.institutions
+            return known.state is not State.SETTLED or self._move(record.id, State.REVERSING)
+        state = State.INTENT if isinstance(record, Intent) else State.REVERSING
+        waiting = () if isinstance(record, Intent) else record.institutions
+        self.of[record.id] = Path(state=state, began=record, waiting=waiting)
+        self.batches.setdefault((record.terminal, record.batch), []).append(record.id)
+        return True
+
+    def _reversing(self, record: Reversing) -> bool:
+        path = self.of.get(record.id)
+        if path is None or self.forgotten(path) or record.after_close != (path.state is State.SETTLED):
+            return False
+        if not self._move(record.id, State.REVERSING):
+            return False
+        path.waiting = (path.institution,)
+        path.response_code = record.response_code or path.response_code
+        return True
+
+    def _reversed(self, record: Reversed) -> bool:
+        path = self.of.get(record.id)
+        if path is None or record.institution not in path.waiting:
+            return False
+        path.waiting = tuple(i for i in path.waiting if i != record.institution)
+        path.acknowledged = (*path.acknowledged, record.institution)
+        if not path.waiting and path.state is State.REVERSING:
+            path.state = State.REVERSED
+        return True
+
+    def _close(self, record: BatchClosed) -> bool:
+        batch = record.terminal, record.batch
+        ids = self.batches.get(batch, [])
+        if batch in self.closed or any(self.of[id_].state is State.INTENT for id_ in ids):
+            return False
+        if self.totals(batch) != record.totals:
+            return False
+        for id_ in ids:
+            if self.of[id_].state is State.APPROVED:
+                self._move(id_, State.SETTLED)
+        self.batches.pop(batch, None)
+        self.closed.add(batch)
+        self.last_closed[record.terminal] = record.batch
+        return True
+
+    def _move(self, id_: str, to: State) -> bool:
+        path = self.of.get(id_)
+        if path is None or to not in TRANSITIONS[path.state]:
+            return False
+        path.state = to
+        return True
+
+
+def number_of(rrn: str) -> int:
+    """The count in a reference number (contracts.identity.format_rrn).
+
+    >>> number_of("010000000042")
+    42
+    """
+    return int(rrn[2:])
+
+
+def is_given_out(rrn: str) -> bool:
+    """Whether a switch has given it out: an answer about which nothing was journalled carries zeros, some answers none.
+
+    >>> is_given_out("010000000042"), is_given_out("000000000000"), is_given_out("")
+    (True, False, False)
+    """
+    try:
+        shard_of_rrn(rrn)
+    except ValueError:
+        return False
+    return number_of(rrn) > 0
