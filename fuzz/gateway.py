@@ -22,6 +22,7 @@ from iso8583 import FormatError, Message
 from runtime import logs
 from runtime.bus import NoAnswer, NotDelivered, Request
 from runtime.tracing import Parent, Tracer
+from terminal_gw.admission import Admission
 from terminal_gw.answers import Sealer
 from terminal_gw.handlers import NatsIngress
 from terminal_gw.keyring import Keyring
@@ -120,6 +121,7 @@ class Stand:
             masters=Masters(rings, lambda: AT_MS),
             sessions=Sessions(FakeBucket({}, 0), module()),
             switch=self._switch(5.0),
+            admission=Admission(),
             tracer=self._tracer,
             now_ms=lambda: AT_MS,
         )

@@ -11,7 +11,8 @@ import structlog
 import uvloop
 
 from lianji.broker import LocalBroker
-from runtime.bus import Bus, NoAnswer, Request
+from runtime import serving
+from runtime.bus import Bus, NoAnswer, NoRoom, NotDelivered, Request
 from runtime.client import header_block, header_value
 from tests.support_simulated import BROKERS
 
@@ -144,14 +145,14 @@ async def test_what_waits_for_a_slot_is_handled_in_its_order(bus: Bus) -> None:
         at_once -= 1
         return request.body
 
-    serving = await bus.serve("client.slots", handler, concurrency=2)
+    served = await bus.serve("client.slots", handler, concurrency=2)
     asked = [asyncio.create_task(bus.request("client.slots", b"%d" % n, timeout_s=10)) for n in range(7)]
-    while len(serving._waiting) < 5:
+    while len(served._waiting) < 5:
         await asyncio.sleep(0.01)
     open_.set()
     assert await asyncio.gather(*asked) == [b"%d" % n for n in range(7)]
     assert (handled, most) == ([b"%d" % n for n in range(7)], 2)
-    await serving.stop()
+    await served.stop()
 
 
 async def test_what_waits_for_a_slot_is_told_when_there_will_be_none(bus: Bus) -> None:
@@ -162,12 +163,29 @@ async def test_what_waits_for_a_slot_is_told_when_there_will_be_none(bus: Bus) -
         await asyncio.Event().wait()
         return b""
 
-    serving = await bus.serve("client.never", handler, concurrency=1)
+    served = await bus.serve("client.never", handler, concurrency=1)
     asked = [asyncio.create_task(bus.request("client.never", b"", timeout_s=30)) for _ in range(3)]
     await asyncio.wait_for(begun.wait(), 10)
-    while len(serving._waiting) < 2:
+    while len(served._waiting) < 2:
         await asyncio.sleep(0.01)
-    await asyncio.wait_for(serving.stop(cancel=True), 10)
-    reasons = [str(error) for error in await asyncio.gather(*asked, return_exceptions=True)]
-    assert sorted(reason.rpartition("(")[2] for reason in reasons) == ["Cancelled)", "Stopping)", "Stopping)"]
-    assert all(isinstance(task.exception(), NoAnswer) for task in asked)
+    await asyncio.wait_for(served.stop(cancel=True), 10)
+    ended = [type(error) for error in await asyncio.gather(*asked, return_exceptions=True)]
+    assert sorted(ended, key=str) == [NoAnswer, NotDelivered, NotDelivered], "only one was begun"
+
+
+async def test_what_finds_no_room_to_wait_is_refused_at_once(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "MOST_WAITING", 1)
+    begun, open_ = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: Request) -> bytes:
+        begun.set()
+        await open_.wait()
+        return request.body
+
+    served = await bus.serve("client.full", handler, concurrency=1)
+    asked = [asyncio.create_task(bus.request("client.full", b"%d" % n, timeout_s=30)) for n in range(3)]
+    with pytest.raises(NoRoom):
+        await asked[2]
+    open_.set()
+    assert await asyncio.gather(*asked[:2]) == [b"0", b"1"]
+    await served.stop()

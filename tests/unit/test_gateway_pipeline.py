@@ -32,6 +32,7 @@ from runtime.bus import NoAnswer, NotDelivered, Request
 from runtime.trace_context import TraceContext
 from runtime.tracing import Parent, Span, Tracer
 from security_module import Purpose, SecurityModule, WrappedKey
+from terminal_gw.admission import Admission
 from terminal_gw.answers import Sealer
 from terminal_gw.handlers import NatsIngress
 from terminal_gw.keyring import Keyring
@@ -120,6 +121,7 @@ class Gateway:
         self.tracer.enabled = True
         self.rings = acquirers_rings(module)
         self.masters = Masters(self.rings, lambda: AT_MS)
+        self.admission = Admission()
         self.desk = Desk(
             world=WORLD,
             module=module,
@@ -127,6 +129,7 @@ class Gateway:
             masters=self.masters,
             sessions=Sessions(self.bucket, module),
             switch=Switch(self.switch, self.tracer, WORLD.shards, answer_timeout_s=answer_timeout_s, retry_s=0.001),
+            admission=self.admission,
             tracer=self.tracer,
             now_ms=lambda: AT_MS,
         )

@@ -18,13 +18,13 @@ import nats.errors
 from nats.aio.msg import Msg
 
 from runtime import logs
-from runtime.bus_errors import BusError, NoAnswer, NotAdmitted, NotDelivered, NotPermitted
+from runtime.bus_errors import BusError, NoAnswer, NoRoom, NotAdmitted, NotDelivered, NotPermitted
 from runtime.client import PathClient, header_value, nobody_there
 from runtime.deadline import NEVER, Deadline
 from runtime.discovery import Discovery, configuration
 from runtime.identity import HOW_TO_GET_A_KEY, Identity
 from runtime.rights import inbox
-from runtime.serving import DEADLINE, ERROR_NAME, Handler, Request, Serving
+from runtime.serving import DEADLINE, ERROR_NAME, OVERLOADED, STOPPING, Handler, Request, Serving
 from runtime.trace_context import TRACEPARENT, TRACESTATE
 from runtime.tracing import Parent
 
@@ -33,6 +33,7 @@ __all__ = [
     "BusError",
     "Handler",
     "NoAnswer",
+    "NoRoom",
     "NotAdmitted",
     "NotDelivered",
     "NotPermitted",
@@ -203,6 +204,10 @@ class Bus:
             if nobody_there(answer.header, answer.data):
                 raise NotDelivered(f"{subject}: nobody answers there")
             if failed := header_value(answer.header, ERROR_NAME):
+                if failed == STOPPING:
+                    raise NotDelivered(f"{subject}: whoever served it takes no more")
+                if failed == OVERLOADED:
+                    raise NoRoom(f"{subject}: as many requests as may be are waiting")
                 raise NoAnswer(f"{subject}: the handler failed ({failed})")
         return answer.data
 

@@ -2,6 +2,7 @@
 
 BusError
 ├── NotDelivered      nobody got the request: trying again is safe
+│   ├── NoRoom        whoever serves it has as much in hand as may be
 │   ├── NotAdmitted   the broker does not take this process's key
 │   └── NotPermitted  the broker does not let this identity say that
 └── NoAnswer          nobody knows
@@ -16,6 +17,10 @@ class BusError(Exception):
 
 class NotDelivered(BusError):  # noqa: N818 - the name says what happened
     """Nobody was subscribed, or the broker is not connected: the request reached no one, trying again is safe."""
+
+
+class NoRoom(NotDelivered):
+    """Refused at the door, before anything was done: asking again at once makes it no better."""
 
 
 class NotAdmitted(NotDelivered):

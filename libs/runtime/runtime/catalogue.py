@@ -100,6 +100,13 @@ CONSUMER_REDELIVERED = Definition(
 PROJECTION_STOPPED = Definition(
     "lianji.projection.stopped", "", GAUGE, "1 when a group that cannot be projected has stopped it.", ("durable",)
 )
+SHED = Definition(
+    "lianji.shed",
+    "{sale}",
+    COUNTER,
+    "Sales refused because there was no room for them; nothing was done for them.",
+    ("reason",),
+)
 SPANS_ENDED = Definition("lianji.spans.ended", "{span}", COUNTER, "Spans ended.")
 SPANS_DROPPED = Definition(
     "lianji.spans.dropped", "{span}", COUNTER, "Spans dropped before they could be exported.", ("reason",)
@@ -125,6 +132,7 @@ CATALOGUE = (
     CONSUMER_LAG,
     CONSUMER_REDELIVERED,
     PROJECTION_STOPPED,
+    SHED,
     SPANS_ENDED,
     SPANS_DROPPED,
     SPANS_EXPORTED,

@@ -28,8 +28,10 @@ ERROR = "Lianji-Error"
 DEADLINE_NAME, ERROR_NAME = DEADLINE.encode(), ERROR.encode()
 _TRACEPARENT_NAME, _TRACESTATE_NAME = TRACEPARENT.encode(), TRACESTATE.encode()
 
-MOST_WAITING = 65_536
-"""Requests of one subject that wait for a slot; above that they are refused at once."""
+MOST_WAITING = 4096
+"""Requests of one subject that wait for a slot; above that they are refused at once: some seconds' work for whoever serves it."""
+STOPPING, OVERLOADED, CANCELLED = "Stopping", "Overloaded", "Cancelled"
+"""What ERROR says beside the names of exceptions. The first two: the handler was never begun."""
 
 _INBOXES = INBOX + "."
 
@@ -114,13 +116,13 @@ class Serving:
             return
         message = _Message(subject, reply, header, data)
         if self._refusing:  # so that the caller asks the next owner now, and not when its patience ends
-            self._refuse(message, "Stopping")
+            self._refuse(message, STOPPING)
         elif len(self._tasks) < self._slots:
             self._begin(message)
         elif len(self._waiting) < MOST_WAITING:
             self._waiting.append(message)
         else:
-            self._refuse(message, "Overloaded")
+            self._refuse(message, OVERLOADED)
 
     def _begin(self, message: _Message) -> None:
         task = asyncio.create_task(self._handle(message))
@@ -152,7 +154,7 @@ class Serving:
             if answer is not None and message.reply:
                 self._bus.client.send(message.reply, answer)
         except asyncio.CancelledError:
-            self._refuse(message, "Cancelled")
+            self._refuse(message, CANCELLED)
             raise
         except Exception as error:  # the edge: what escapes is logged here and its text goes nowhere else
             self.errors += 1
@@ -193,7 +195,7 @@ class Serving:
 
     def _cancel(self) -> None:
         for message in self._waiting:
-            self._refuse(message, "Stopping")
+            self._refuse(message, STOPPING)
         self._waiting.clear()
         for task in self._tasks:
             task.cancel()

@@ -14,6 +14,7 @@ from runtime.clock import now_ms
 from runtime.service import Service
 from runtime.settings import SettingsError
 from security_module import NOTICE, SecurityModule
+from terminal_gw.admission import Admission
 from terminal_gw.answers import Sealer
 from terminal_gw.handlers import NatsIngress
 from terminal_gw.keyring import Keyring, required_rings
@@ -46,12 +47,14 @@ async def wire(service: Service[Settings]) -> None:
     tls = server_context(settings)
     test_world = world.built_in()
     module, store, masters = await _keys(service, test_world)
+    admission = Admission(service.metrics, most=settings.sales_in_hand)
     desk = Desk(
         world=test_world,
         module=module,
         keyring=Keyring(module, store, test_world),
         masters=masters,
         sessions=Sessions(await service.bucket(subjects.TERMINAL_SESSIONS), module),
+        admission=admission,
         switch=Switch(service.bus, service.tracer, test_world.shards, answer_timeout_s=settings.answer_timeout_s),
         tracer=service.tracer,
         now_ms=now_ms,

@@ -133,8 +133,14 @@ class Pipeline:
             return Refusal(rc.FUNCTION_NOT_SUPPORTED, "60.3", "this kind of message is not served")
         if handler is not sales.authorize:  # which says it once it has read the request
             span.set("lianji.kind", kind_of(message))
+        exchange = Exchange(message, terminal, keys, sixty, span)
         try:
-            return await handler(self._desk, Exchange(message, terminal, keys, sixty, span))
+            if handler is not sales.authorize:
+                return await handler(self._desk, exchange)
+            if full := self._desk.admission.refuse():
+                return Refusal(rc.SYSTEM_MALFUNCTION, "sales in hand", full)
+            with self._desk.admission.enter():
+                return await handler(self._desk, exchange)
         except NoAnswer:  # of the sessions' bucket; what the switch leaves unanswered has become a value before
             return Refusal(rc.SYSTEM_MALFUNCTION, "session", "cannot be stored now")
 

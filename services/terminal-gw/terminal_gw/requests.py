@@ -11,6 +11,7 @@ from iso8583 import Field60, Message
 from runtime.trace_context import TraceContext
 from runtime.tracing import Span, Tracer
 from security_module import SecurityModule
+from terminal_gw.admission import Admission
 from terminal_gw.answers import Answer, Refusal
 from terminal_gw.keyring import Keyring
 from terminal_gw.masters import Masters
@@ -30,6 +31,7 @@ class Desk:
     masters: Masters
     sessions: Sessions
     switch: Switch
+    admission: Admission
     tracer: Tracer
     now_ms: Callable[[], int]
 
@@ -59,6 +61,6 @@ Handler = Callable[[Desk, Exchange], Awaitable[Answer | Refusal | None]]
 
 def from_silence(silence: Silence) -> Refusal | None:
     """What the terminal hears when the switch said nothing; None: nothing, its connection is closed."""
-    if silence is Silence.NOT_DELIVERED:
-        return Refusal(SYSTEM_MALFUNCTION, "switch", "nobody took the request")
-    return None
+    if silence is Silence.UNKNOWN:
+        return None
+    return Refusal(SYSTEM_MALFUNCTION, "switch", f"nobody took the request: {silence.value}")

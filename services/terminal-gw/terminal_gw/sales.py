@@ -38,6 +38,8 @@ async def authorize(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     exchange.span.set("lianji.entry_mode", asked.entry_mode)
     reply = await desk.switch.ask("authorize", asked.merchant, asked, _authorize_replies, exchange.span)
     if isinstance(reply, Silence):
+        if reply is Silence.NO_ROOM:
+            desk.admission.refused_by_the_switch()
         return from_silence(reply)
     if reply.institution:
         exchange.span.set("lianji.institution", reply.institution)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.settings import BaseSettings
+from terminal_gw.admission import MOST
 
 
 class Settings(BaseSettings, frozen=True, kw_only=True):
@@ -32,5 +33,7 @@ class Settings(BaseSettings, frozen=True, kw_only=True):
     """A connection on which nothing happens is closed after this."""
     keys_period_s: float = 5.0
     """How often the key rings are read again when no notice said that they changed."""
+    sales_in_hand: int = MOST
+    """Sales at once, at most; more are refused with 96. While they wait too long, fewer (admission)."""
     connections_per_address: int = 2000
     connections: int = 5000

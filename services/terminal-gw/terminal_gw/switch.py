@@ -12,7 +12,7 @@ from contracts import codec, subjects
 from contracts.identity import shard_of
 from contracts.reading import rule
 from runtime import logs
-from runtime.bus import NoAnswer, NotDelivered
+from runtime.bus import NoAnswer, NoRoom, NotDelivered
 from runtime.tracing import Parent, Span, Tracer
 from terminal_gw import spans
 
@@ -32,6 +32,8 @@ class Silence(Enum):
 
     NOT_DELIVERED = "nobody got it"
     """The switch has never seen the request: the terminal may be told so."""
+    NO_ROOM = "it has no room"
+    """The switch has refused to look at the request: the terminal may be told so."""
     UNKNOWN = "nobody knows"
     """The switch may have worked on it, at one try at least: nothing may be said, the terminal reverses."""
 
@@ -94,6 +96,11 @@ class Switch:
             except NoAnswer:
                 silence = Silence.UNKNOWN
                 pause = min(pause * 2, LONGEST_PAUSE_S)  # a handler that fails each time is not hammered
+            except NoRoom:
+                if (
+                    silence is Silence.NOT_DELIVERED
+                ):  # else an earlier try may have been worked on, and the answer is worth waiting for
+                    return Silence.NO_ROOM
             except NotDelivered:
                 pass  # nobody has seen it
             await asyncio.sleep(min(pause, max(deadline - clock(), 0)))
