@@ -46,6 +46,7 @@ BESIDE = frozenset({"auth-a", "auth-b", "issuer-sim", "terminal-gw"})
 """Whose successor may stand beside its predecessor: contenders for a log, which has one owner, and gateways, which share a socket. The others
 have a file or a port of their own; nobody waits for them on the path."""
 READY_S = 120.0
+"""Without anything new from those who are not ready; a long journal takes as long as it takes."""
 
 
 class Stack:
@@ -179,9 +180,11 @@ class Stack:
     async def _until_ready(self, bus: Bus) -> None:
         """Every subject has somebody who answers, and the gateway takes connections."""
         expected = expected_subjects(self.world)
-        give_up = time.monotonic() + READY_S
+        said, give_up = "", time.monotonic() + READY_S
         while True:
             missing = expected - await bus.discover()
+            if (now := await self._progress()) != said:
+                said, give_up = now, time.monotonic() + READY_S
             if not missing and await _takes_connections(self.gateway_port):
                 if await _takes_connections(self._otlp_port.number):
                     return
@@ -189,8 +192,14 @@ class Stack:
             if time.monotonic() > give_up:
                 what = ", ".join(sorted(missing)) or f"the gateway on port {self.gateway_port}"
                 raise CliError(
-                    f"not ready after {READY_S:g} s, nobody answers {what}; look in {self.data_dir / 'logs'}"
+                    f"not ready, and nothing new for {READY_S:g} s: nobody answers {what}; look in {self.data_dir / 'logs'}"
                 )
+
+    async def _progress(self) -> str:
+        """What the services that have started say of themselves: another text means that they come on."""
+        urls = [stackfile.health_url(self.data_dir, name) for name, _ in SERVICES]
+        said = await asyncio.gather(*(asyncio.to_thread(readiness, url) for url in urls if url))
+        return "\n".join(text for _, text in said)
 
     # ------------------------------------------------------------------ while it runs
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
+from runtime import ownership, replaying
 from runtime.bus_errors import NoAnswer
 from runtime.log import Fenced, LogDamaged, LogStore, Position, read_groups
 from runtime.memory_log import MemoryLog
@@ -44,8 +46,8 @@ class CounterMachine:
     def dump(self, state: Counter) -> bytes:
         return msgspec.json.encode(state)
 
-    def load(self, data: bytes) -> Counter:
-        return msgspec.json.decode(data, type=Counter)
+    def load(self, data: bytes) -> Iterator[Counter]:
+        yield msgspec.json.decode(data, type=Counter)
 
 
 class Lock:
@@ -259,6 +261,49 @@ async def test_snapshots_change_nothing_but_the_length_of_the_replay(store: LogS
     assert await replay(store, machine, snapshots) == whole
     snapshots.kept[-1] = snapshots.kept[-1][:-2] + b"x}"  # damaged: skipped
     assert await replay(store, machine, snapshots) == whole
+
+
+async def test_who_has_a_log_in_hand_lets_another_take_the_next(
+    store: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And takes it when nobody else does."""
+    monkeypatch.setattr(ownership, "STAND_BACK_S", 3600.0)
+    lock, busy = Lock(), True
+    laden, laden_office, laden_lease = make(store, lock, "laden", elsewhere=lambda: busy)
+    free, free_office, _ = make(store, lock, "free")
+    running = [asyncio.create_task(laden.run()), asyncio.create_task(free.run())]
+    await asyncio.wait_for(free_office.opened.wait(), PATIENCE_S)
+    assert free.holds
+    assert not laden_lease.asked.is_set()
+    await free.drain()
+    assert not free.holds
+    await laden.drain()
+    busy = False
+    alone, alone_office, _ = make(store, lock, "alone", elsewhere=lambda: busy)
+    running.append(asyncio.create_task(alone.run()))
+    await asyncio.wait_for(alone_office.opened.wait(), PATIENCE_S)
+    await alone.drain()
+    await asyncio.gather(*running)
+    assert not laden_office.opened.is_set()
+
+
+async def test_how_far_a_replay_is_can_be_asked(store: LogStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replaying, "RECORDS_A_STEP", 1)
+    lock, snapshots = Lock(), KeptSnapshots()
+    owner, office, _ = make(store, lock, "owner", snapshots)
+    task = asyncio.create_task(owner.run())
+    await asyncio.wait_for(office.opened.wait(), PATIENCE_S)
+    assert office.term is not None
+    await office.term.append([1])
+    assert await owner.ready() == ""
+    await owner.drain()
+    await task
+    told: list[str] = []
+    await replay(store, CounterMachine(), NoSnapshots(), tell=told.append)
+    assert told == ["at 1 of 3 groups", "at 2 of 3 groups", "at 3 of 3 groups"], "the last is the health check's"
+    told.clear()
+    await replay(store, CounterMachine(), snapshots, tell=told.append)
+    assert told == ["reading the snapshot at 3, part 1"]
 
 
 async def test_a_damaged_log_is_not_served() -> None:

@@ -137,7 +137,7 @@ class Bench:
         for record in self.journal:
             self.machine.apply(replayed, record)
         assert self.machine.dump(replayed) == self.machine.dump(self.shard)
-        self.shard = self.machine.load(self.machine.dump(replayed))
+        self.shard = list(self.machine.load(self.machine.dump(replayed)))[-1]
         self.write(*reverse.abandoned(self.shard, at_ms=self.now))
 
 

@@ -11,12 +11,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-import msgspec
-
 from runtime import catalogue, clock, logs
 from runtime.bus_errors import NoAnswer
 from runtime.heads import Heads, NoHeads
-from runtime.intact import check_end, check_front
 from runtime.log import (
     Appended,
     AppendUnknown,
@@ -27,12 +24,12 @@ from runtime.log import (
     LogStore,
     Measures,
     Position,
-    decode_group,
-    digest,
-    read_groups,
 )
 from runtime.metrics import Metrics
+from runtime.replaying import Machine, replay
 from runtime.snapshots import Snapshot, Snapshots
+
+__all__ = ["Machine", "Office", "Owner", "Term", "replay"]
 
 log = logs.get("ownership")
 
@@ -40,6 +37,8 @@ S = TypeVar("S")
 
 RENEW_S = 0.5
 """A quarter of the lease's time to live."""
+STAND_BACK_S = 0.5
+"""A process that has a log in hand asks for another one less often: one that has none asks every RENEW_S / 2 and mostly comes first."""
 SNAPSHOT_EVERY = 20_000
 """Groups between two snapshots of a running owner."""
 HEAD_EVERY_S = 0.5
@@ -48,25 +47,6 @@ RESTORE = (
     "nothing is approved on this log until it is whole: stop the stack (`lianji down`), keep the data directory as it is, and run "
     "`lianji restore BACKUP`; docs/runbook/damaged-log.md goes through it"
 )
-
-
-class Machine(Protocol[S]):
-    """A state machine over one log: pure, and the same on every machine that replays the same records."""
-
-    def new_state(self) -> S: ...
-
-    def apply(self, state: S, record: Any) -> None:
-        """Moves `state` by one record of the log."""
-
-    def decode(self, raw: bytes) -> Any: ...
-
-    def encode(self, record: Any) -> bytes: ...
-
-    def epoch_record(self, *, epoch: int, owner: str, at_ms: int) -> Any: ...
-
-    def dump(self, state: S) -> bytes: ...
-
-    def load(self, data: bytes) -> S: ...
 
 
 class Term(Generic[S]):
@@ -133,44 +113,6 @@ class LeaseLike(Protocol):
     async def release(self) -> None: ...
 
 
-async def replay(
-    store: LogStore, machine: Machine[S], snapshots: Snapshots, heads: Heads | None = None
-) -> tuple[S, Position, int]:
-    """State, position and last epoch of a log, read to its end and found whole; raises LogDamaged, AppendUnknown."""
-    heads = heads or NoHeads()
-    last = await store.last_sequence()
-    await check_end(store, heads, last)
-    state, position = machine.new_state(), Position()
-    for snapshot in await snapshots.newest():
-        if snapshot.position.sequence > last:
-            # A snapshot is written after its sequence was acknowledged: what it stands on must be there.
-            raise LogDamaged(f"{store.name}: it ends at {last}, and a snapshot stands at {snapshot.position.sequence}")
-        try:
-            state, position = machine.load(snapshot.state), snapshot.position
-            break
-        except msgspec.MsgspecError as error:
-            log.warning("snapshot skipped", log=store.name, reason=type(error).__name__)
-    epoch = 0
-    if position.sequence:
-        stands = await store.read(position.sequence)
-        if stands is None:
-            raise LogDamaged(f"{store.name}: sequence {position.sequence} is missing")
-        if digest(stands) != position.digest:
-            raise LogDamaged(f"{store.name}: sequence {position.sequence} is not what a snapshot was made of")
-        epoch = decode_group(stands).epoch
-        await check_front(store, heads, position)
-    async for group in read_groups(store, position, last):
-        for raw in group.group.records:
-            machine.apply(state, machine.decode(bytes(raw)))
-        epoch = group.group.epoch
-        # The digest of the payload just read is the next group's prev; read_groups has checked the chain up to here.
-        position = Position(group.sequence, digest(group.payload))
-        if group.sequence % 256 == 0:
-            await asyncio.sleep(0)  # a long replay must not starve the lease's renewal
-    await heads.mark_read(position.sequence)
-    return state, position, epoch
-
-
 class Owner(Generic[S]):
     """Contends for one log and serves it whenever it has it, until drained."""
 
@@ -186,8 +128,10 @@ class Owner(Generic[S]):
         owner: str,
         snapshot_every: int = SNAPSHOT_EVERY,
         on_damage: Callable[[LogDamaged], Awaitable[None]] | None = None,
+        elsewhere: Callable[[], bool] = lambda: False,
         metrics: Metrics | None = None,
     ) -> None:
+        """`elsewhere` says whether this process has another log in hand: then it lets others go first for this one."""
         self._store = store
         self._machine = machine
         self._office = office
@@ -197,6 +141,9 @@ class Owner(Generic[S]):
         self._owner = owner
         self._every = snapshot_every
         self._on_damage = on_damage
+        self._elsewhere = elsewhere
+        self.holds = False
+        """Whether this process has the lease, and so the log in hand."""
         metrics = metrics or Metrics()
         self._measures = Measures(metrics, store.name)
         metrics.gauge(catalogue.LOG_EPOCH).watch(lambda: self._of_term(lambda term: term.epoch))
@@ -207,6 +154,8 @@ class Owner(Generic[S]):
         self._saving: set[asyncio.Task[None]] = set()
         self._next_snapshot = 0
         self.term: Term[S] | None = None
+        self.progress = ""
+        """How far this process is on its way into office; empty when it is not on its way."""
         self.damage = ""
         self.trouble = ""
         """Why nobody may be in office, as far as is known here: the lease cannot be had from the broker, or is held in vain."""
@@ -224,7 +173,9 @@ class Owner(Generic[S]):
         self._idle.clear()
         try:
             while not self._draining.is_set():
-                if not await self._take():
+                if self._elsewhere():
+                    await self._pause(STAND_BACK_S)
+                if self._draining.is_set() or not await self._take():
                     await self._pause(RENEW_S / 2)
                     continue
                 renewing = asyncio.create_task(self._renew())
@@ -239,6 +190,7 @@ class Owner(Generic[S]):
                     return
                 finally:
                     renewing.cancel()
+                    self.holds = False
                     await self._lease.release()
         finally:
             self._idle.set()
@@ -261,6 +213,7 @@ class Owner(Generic[S]):
             return False
         if not taken:
             self.trouble = ""
+        self.holds = taken
         return taken
 
     async def drain(self) -> None:
@@ -272,8 +225,8 @@ class Owner(Generic[S]):
 
     async def ready(self) -> str:
         """A readiness check: an owner proves it with a real append, a standby is ready by standing by."""
-        if self.damage or self.trouble:
-            return self.damage or self.trouble
+        if self.damage or self.trouble or self.progress:
+            return self.damage or self.trouble or f"{self.name}: replaying, {self.progress}"
         if self.term is not None:
             try:
                 await self.term.prove()
@@ -308,7 +261,13 @@ class Owner(Generic[S]):
 
     async def _serve(self, renewing: asyncio.Task[None]) -> None:
         started = time.monotonic()
-        state, position, epoch = await replay(self._store, self._machine, self._snapshots, self._heads)
+        try:
+            self._tell("at its beginning")
+            state, position, epoch = await replay(
+                self._store, self._machine, self._snapshots, self._heads, tell=self._tell
+            )
+        finally:
+            self._tell("")
         group_log = GroupLog(self._store, epoch + 1, position, now_ns=time.time_ns, measures=self._measures)
         ended = asyncio.Event()
         reasons: list[LogError] = []
@@ -355,6 +314,9 @@ class Owner(Generic[S]):
             if log_.position != noted:
                 noted = log_.position
                 await self._heads.save(noted)
+
+    def _tell(self, progress: str) -> None:
+        self.progress = progress
 
     async def _until_over(self, ended: asyncio.Event, renewing: asyncio.Task[None]) -> None:
         over = [asyncio.create_task(ended.wait()), asyncio.create_task(self._draining.wait())]

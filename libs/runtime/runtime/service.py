@@ -58,6 +58,7 @@ class Service(Generic[C]):
         """Ports taken, by name, for the run file."""
         self.stopping = asyncio.Event()
         self.failed = False
+        self._owners: list[Owner[Any]] = []
         self._drains: list[Callable[[], Awaitable[None]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -99,8 +100,12 @@ class Service(Generic[C]):
         machine: Machine[S],
         office: Office[S],
         bus: Bus | None = None,
+        spread: bool = False,
     ) -> Owner[S]:
-        """Contends for a log from now on, over `bus` where the process has several; drained and health-checked with the process."""
+        """Contends for a log from now on, over `bus` where the process has several; drained and health-checked with the process.
+
+        `spread`: others contend too, and the logs are better spread over all of them than in one hand.
+        """
         bus = bus or self.bus
         notes = await open_bucket(bus, snapshots)
         owner = Owner(
@@ -111,8 +116,12 @@ class Service(Generic[C]):
             snapshots=BucketSnapshots(notes, subject),
             heads=BucketHeads(notes, subject, broker=lambda: bus.broker),
             owner=self.instance,
+            elsewhere=(lambda: any(other.holds for other in self._owners if other.name != subject))
+            if spread
+            else (lambda: False),
             metrics=self.metrics,
         )
+        self._owners.append(owner)
         self.health.check(subject, owner.ready)
         self.on_drain(owner.drain)
         self.spawn(owner.run(), name=f"owner of {subject}")

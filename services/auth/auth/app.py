@@ -59,4 +59,5 @@ async def wire(service: Service[Settings]) -> None:
             key=subjects.shard_lease(shard),
             machine=ShardMachine(),
             office=office,
+            spread=True,
         )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
-from auth.domain.state import Shard, apply
+from auth.domain.state import Shard, Transaction, apply
+from contracts import slices
 from contracts.codec import encode_stored
 from contracts.journal import EpochStarted, Record, record_decoder
 
 _dump = msgspec.msgpack.Encoder().encode
 _load = msgspec.msgpack.Decoder(Shard).decode
+_load_transactions = msgspec.msgpack.Decoder(dict[str, Transaction]).decode
 
 
 class ShardMachine:
@@ -31,7 +35,13 @@ class ShardMachine:
         return EpochStarted(epoch=epoch, owner=owner, at_ms=at_ms)
 
     def dump(self, state: Shard) -> bytes:
-        return _dump(state)
+        rest = msgspec.structs.replace(state, transactions={})
+        return slices.join([_dump(rest), *(_dump(part) for part in slices.slices(state.transactions))])
 
-    def load(self, data: bytes) -> Shard:
-        return _load(data)
+    def load(self, data: bytes) -> Iterator[Shard]:
+        parts = slices.split(data)
+        shard = _load(next(parts, b""))
+        yield shard
+        for part in parts:
+            shard.transactions.update(_load_transactions(part))
+            yield shard

@@ -6,18 +6,19 @@ a log always gives the state that wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from contracts import slices
 from contracts.ledger import LedgerEpochStarted, LedgerRecord, Posting, Refusal, ReversalPosting
 from contracts.money import CNY
-from contracts.response_codes import APPROVED
+from contracts.response_codes import APPROVED, RESPONSE_CODES
 
 ACTIVE = "active"
 
 
-class Account(msgspec.Struct, array_like=True):
+class Account(msgspec.Struct, array_like=True, gc=False):
     """One account. `balance_minor` may fall to minus the credit limit; a debit account's limit is 0."""
 
     number: str
@@ -34,8 +35,8 @@ class Account(msgspec.Struct, array_like=True):
         return self.balance_minor + self.credit_limit_minor
 
 
-class Transaction(msgspec.Struct, array_like=True):
-    """What is known of one transaction id."""
+class Transaction(msgspec.Struct, array_like=True, gc=False):
+    """What is known of one transaction id. Holds no container that could point back, so the collector skips it."""
 
     account: str
     amount_minor: int = 0
@@ -80,12 +81,13 @@ def apply(state: State, record: LedgerRecord) -> None:
                 account.wrong_pins = 0
             state.approvals += 1
             state.transactions[record.id] = Transaction(
-                record.account, record.amount_minor, APPROVED, record.authorization_code
+                account.number, record.amount_minor, APPROVED, record.authorization_code
             )
         case Refusal():
             if record.wrong_pin:
                 state.account(record.account).wrong_pins += 1
-            state.transactions[record.id] = Transaction(record.account, 0, record.response_code)
+            transaction = state.transactions[record.id] = Transaction(record.account, 0, record.response_code)
+            _share(state, transaction)
         case ReversalPosting():
             transaction = state.transactions.setdefault(record.id, Transaction(record.account))
             transaction.reversed = True
@@ -98,13 +100,34 @@ def apply(state: State, record: LedgerRecord) -> None:
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(State)
+_transactions = msgspec.msgpack.Decoder(dict[str, Transaction])
 
 
 def dump(state: State) -> bytes:
     """The state as a snapshot holds it."""
-    return _encoder.encode(state)
+    rest = msgspec.structs.replace(state, transactions={})
+    parts = (_encoder.encode(part) for part in slices.slices(state.transactions))
+    return slices.join([_encoder.encode(rest), *parts])
 
 
-def load(snapshot: bytes) -> State:
-    """The state that `dump` wrote; raises msgspec.DecodeError when the bytes are no snapshot."""
-    return _decoder.decode(snapshot)
+def load(snapshot: bytes) -> Iterator[State]:
+    """The state that `dump` wrote, growing: the last is the whole. Raises msgspec.DecodeError when the bytes are no snapshot."""
+    parts = slices.split(snapshot)
+    state = _decoder.decode(next(parts, b""))
+    yield state
+    for part in parts:
+        transactions = _transactions.decode(part)
+        for transaction in transactions.values():
+            _share(state, transaction)
+        state.transactions.update(transactions)
+        yield state
+
+
+def _share(state: State, transaction: Transaction) -> None:
+    """Texts that a million transactions have in common are kept once."""
+    account = state.accounts.get(transaction.account)
+    if account is not None:
+        transaction.account = account.number
+    known = RESPONSE_CODES.get(transaction.response_code)
+    if known is not None:
+        transaction.response_code = known.code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from contracts.codec import encode_stored
 from contracts.ledger import LedgerEpochStarted, LedgerRecord, record_decoder
@@ -34,5 +34,5 @@ class LedgerMachine:
     def dump(self, state: State) -> bytes:
         return accounts.dump(state)
 
-    def load(self, data: bytes) -> State:
+    def load(self, data: bytes) -> Iterator[State]:
         return accounts.load(data)

@@ -1,0 +1,107 @@
+"""A log read into a state: the newest snapshot that is whole, then the groups behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from runtime import logs
+from runtime.heads import Heads, NoHeads
+from runtime.intact import check_end, check_front
+from runtime.log import LogDamaged, LogStore, Position, decode_group, digest, read_groups
+from runtime.snapshots import Snapshot, Snapshots
+
+log = logs.get("ownership")
+
+S = TypeVar("S")
+
+RECORDS_A_STEP = 2000
+"""Applied at a time by a replay: some ten milliseconds."""
+
+
+def _nobody(_: str) -> None:
+    """Hears how far a replay is."""
+
+
+class Machine(Protocol[S]):
+    """A state machine over one log: pure, and the same on every machine that replays the same records."""
+
+    def new_state(self) -> S: ...
+
+    def apply(self, state: S, record: Any) -> None:
+        """Moves `state` by one record of the log."""
+
+    def decode(self, raw: bytes) -> Any: ...
+
+    def encode(self, record: Any) -> bytes: ...
+
+    def epoch_record(self, *, epoch: int, owner: str, at_ms: int) -> Any: ...
+
+    def dump(self, state: S) -> bytes: ...
+
+    def load(self, data: bytes) -> Iterator[S]:
+        """The state that was dumped, growing; the last is the whole. Each step takes a few milliseconds; raises msgspec.MsgspecError."""
+
+
+async def replay(
+    store: LogStore,
+    machine: Machine[S],
+    snapshots: Snapshots,
+    heads: Heads | None = None,
+    *,
+    tell: Callable[[str], None] = _nobody,
+) -> tuple[S, Position, int]:
+    """State, position and last epoch of a log, read to its end and found whole; raises LogDamaged, AppendUnknown. `tell` hears how far it is.
+
+    In steps, with room between them for the renewal of the lease and for whoever asks how it goes.
+    """
+    heads = heads or NoHeads()
+    last = await store.last_sequence()
+    await check_end(store, heads, last)
+    state, position = machine.new_state(), Position()
+    for snapshot in await snapshots.newest():
+        if snapshot.position.sequence > last:
+            # A snapshot is written after its sequence was acknowledged: what it stands on must be there.
+            raise LogDamaged(f"{store.name}: it ends at {last}, and a snapshot stands at {snapshot.position.sequence}")
+        try:
+            state, position = await _loaded(machine, snapshot, tell), snapshot.position
+            break
+        except msgspec.MsgspecError as error:
+            log.warning("snapshot skipped", log=store.name, reason=type(error).__name__)
+            state = machine.new_state()
+    epoch = applied = 0
+    if position.sequence:
+        stands = await store.read(position.sequence)
+        if stands is None:
+            raise LogDamaged(f"{store.name}: sequence {position.sequence} is missing")
+        if digest(stands) != position.digest:
+            raise LogDamaged(f"{store.name}: sequence {position.sequence} is not what a snapshot was made of")
+        epoch = decode_group(stands).epoch
+        tell(f"looking at the {position.sequence:,} groups before the snapshot")
+        await check_front(store, heads, position)
+    async for group in read_groups(store, position, last):
+        for raw in group.group.records:
+            machine.apply(state, machine.decode(bytes(raw)))
+        applied += len(group.group.records) + 1
+        epoch = group.group.epoch
+        # The digest of the payload just read is the next group's prev; read_groups has checked the chain up to here.
+        position = Position(group.sequence, digest(group.payload))
+        if applied >= RECORDS_A_STEP:
+            applied = 0
+            tell(f"at {group.sequence:,} of {last:,} groups")
+            await asyncio.sleep(0)
+    await heads.mark_read(position.sequence)
+    return state, position, epoch
+
+
+async def _loaded(machine: Machine[S], snapshot: Snapshot, tell: Callable[[str], None]) -> S:
+    """The state of a snapshot; raises msgspec.MsgspecError."""
+    state = machine.new_state()
+    for number, grown in enumerate(machine.load(snapshot.state), 1):
+        state = grown
+        tell(f"reading the snapshot at {snapshot.position.sequence:,}, part {number:,}")
+        await asyncio.sleep(0)
+    return state
