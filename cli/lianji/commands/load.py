@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -90,6 +92,13 @@ def register(app: typer.Typer) -> None:
             typer.Option(help="At terminals of this merchant alone, from its last one on: one shard has all the work."),
         ] = "",
         card: Annotated[str, typer.Option(help="With this card of `lianji world` alone.")] = "",
+        batch: Annotated[
+            int,
+            typer.Option(
+                help="A terminal closes its batch after so many sales; 0: when it is full.",
+                callback=checks.whole_between(0, 999),
+            ),
+        ] = 0,
         scheme: Annotated[
             KeyScheme, typer.Option(help="Whose keys: session keys of a sign-on, or derived ones.")
         ] = KeyScheme.SESSION,
@@ -100,7 +109,7 @@ def register(app: typer.Typer) -> None:
         tls_key: tls.PrivateKey = None,
         json: options.Json = False,
     ) -> None:
-        """Sell with many terminals, showing tx/s, latencies and outcomes; at the end every pending reversal is sent."""
+        """Sell with many terminals, showing tx/s, latencies and outcomes; at the end every pending reversal is sent. SIGTERM ends it early."""
         if (concurrency is None) == (rate is None):
             raise WrongUseError("load: say either --concurrency or --rate; see `lianji load --help`")
         there = load_terminals(scheme, merchant)
@@ -114,7 +123,7 @@ def register(app: typer.Typer) -> None:
             )
         line = tls.line(tls_ca, tls_certificate, tls_key)
         report = options.run(
-            _load(data_dir, gateway, line, there[:count], load_cards(card), concurrency, rate, duration)
+            _load(data_dir, gateway, line, there[:count], load_cards(card), concurrency, rate, duration, batch)
         )
         print(msgspec.json.encode(report).decode() if json else _text(report))
         if report.tx == 0:
@@ -130,6 +139,7 @@ async def _load(
     concurrency: int | None,
     rate: float | None,
     duration_s: float,
+    batch_sales: int,
 ) -> LoadReport:
     host, port = options.gateway_address(data_dir, gateway, tls=line is not None)
     context = (lambda terminal: line.context(terminal.tid)) if line else None
@@ -140,6 +150,8 @@ async def _load(
     except OSError as error:
         raise CliError(f"data-dir: {error.filename or data_dir}: {error.strerror}") from None
     console = Console(stderr=True, highlight=False)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     try:
         with Live(console=console, auto_refresh=False, transient=True) as live:
 
@@ -150,7 +162,14 @@ async def _load(
                     sys.stderr.write(_line(progress) + "\n")
 
             return await run_load(
-                tills, cards, duration_s=duration_s, concurrency=concurrency, rate=rate, on_progress=show
+                tills,
+                cards,
+                duration_s=duration_s,
+                concurrency=concurrency,
+                rate=rate,
+                on_progress=show,
+                batch_sales=batch_sales,
+                stop=stop,
             )
     except LoadError as error:
         raise CliError(str(error)) from None

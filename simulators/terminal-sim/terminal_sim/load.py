@@ -79,6 +79,8 @@ async def run_load(
     concurrency: int | None = None,
     rate: float | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    batch_sales: int = 0,
+    stop: asyncio.Event | None = None,
     patience_s: float = 30.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> LoadReport:
@@ -87,6 +89,8 @@ async def run_load(
     Either `concurrency` (sales in flight) or `rate` (sales per second). It goes on through a dying host: reconnects, signs on again,
     reverses. At a rate the sales that were due and had to wait are sent after the duration, also for at most `patience_s` seconds.
     LoadError when it cannot begin.
+
+    A terminal closes its batch when it is full, or after `batch_sales` sales (0: only then). `stop` ends the selling before its time.
     """
     if (concurrency is None) == (rate is None):
         raise LoadError("load: say either a concurrency or a rate")
@@ -96,7 +100,14 @@ async def run_load(
         raise LoadError(f"load: concurrency {concurrency} needs between 1 and {len(tills)} (one request per terminal)")
     if rate is not None and rate <= 0:
         raise LoadError("load: rate must be more than 0 per second")
-    return await _Load(tills, cards, duration_s, patience_s, clock).run(concurrency, rate, on_progress)
+    load = _Load(tills, cards, duration_s, patience_s, clock, batch_sales=batch_sales)
+    if stop is None:
+        return await load.run(concurrency, rate, on_progress)
+    stopping = asyncio.ensure_future(load.end_when(stop))
+    try:
+        return await load.run(concurrency, rate, on_progress)
+    finally:
+        stopping.cancel()
 
 
 class _Load:
@@ -107,8 +118,12 @@ class _Load:
         duration_s: float,
         patience_s: float,
         clock: Callable[[], float],
+        *,
+        batch_sales: int,
     ) -> None:
         self.tills = tills
+        self.batch_sales = batch_sales
+        self.schedule: Schedule | None = None
         self.duration_s = duration_s
         self.patience_s = patience_s
         self.tally = Tally()
@@ -123,7 +138,7 @@ class _Load:
         usable = await self._sign_all_on()
         self.began_s = self.clock()
         self.ends_s = self.began_s + self.duration_s
-        schedule = None if rate is None else Schedule(rate, self.duration_s)
+        schedule = self.schedule = None if rate is None else Schedule(rate, self.duration_s)
         if schedule is not None:
             workers = [self._on_schedule(till, schedule) for till in usable]
         else:
@@ -141,6 +156,12 @@ class _Load:
         await self._recover_all()
         pending = sum(till.pending for till in self.tills)
         return self.tally.report(terminals=len(usable), duration_s=elapsed_s, pending=pending, schedule=schedule)
+
+    async def end_when(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self.ends_s = self.clock()
+        if self.schedule is not None:
+            self.schedule.cut()
 
     async def _in_turn(self, free: deque[Till]) -> None:
         """Closed loop: one sale after the other, each at the terminal that has rested longest."""
@@ -173,7 +194,7 @@ class _Load:
             pause_s = await self._rest(till, result, pause_s)
 
     async def _sell(self, till: Till) -> SwipeResult:
-        if till.batch_full:
+        if till.batch_full or 0 < self.batch_sales <= till.batch_size:
             closed = await till.close_batch()
             self.tally.batches_closed += closed.balanced
         track, pin = next(self._swipes)

@@ -34,6 +34,15 @@ class Schedule:
         self._taken += 1
         return (self._taken - 1) / self.rate
 
+    def cut(self) -> None:
+        """Nothing more is due; what has been taken still is.
+
+        >>> schedule = Schedule(2.0, 1.0)
+        >>> schedule.take(), schedule.cut(), schedule.take(), schedule.scheduled
+        (0.0, None, None, 1)
+        """
+        self.scheduled = self._taken
+
     def begin(self, now_s: float) -> None:
         """A sale begins now. What is due besides, and has not begun, is the backlog."""
         due = min(self.scheduled, math.floor(now_s * self.rate + 1e-9) + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,6 +11,8 @@ import msgspec
 
 from terminal_sim.schedule import Schedule
 from terminal_sim.till import SwipeResult
+
+SLOW_US = 1_000_000
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +54,11 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     p95_us: int
     p99_us: int
     max_us: int
+    slow: int = 0
+    """Those that took more than SLOW_US."""
+    approved_p50_us: int = 0
+    """Of the approved ones alone: a refusal at the door is quick."""
+    approved_p99_us: int = 0
     last_refusal: str = ""
     scheduled: int = 0
     """Sales of an open loop's schedule; 0 in a closed loop, as are the two below."""
@@ -81,6 +89,7 @@ class Tally:
         self.batches_closed = 0
         self.last_refusal = ""
         self.latencies_us: list[int] = []
+        self._approved_us: list[int] = []
         self._reported = 0
         self._reported_at_s = 0.0
 
@@ -101,6 +110,7 @@ class Tally:
             self.latencies_us.append(latency_us)
             if result.approved:
                 self.approved += 1
+                self._approved_us.append(latency_us)
             else:
                 self.declined[result.rc] += 1
 
@@ -125,7 +135,7 @@ class Tally:
         self, *, terminals: int, duration_s: float, pending: int, schedule: Schedule | None = None
     ) -> LoadReport:
         """The sum of it all; `schedule` is an open loop's."""
-        values = sorted(self.latencies_us)
+        values, approved = sorted(self.latencies_us), sorted(self._approved_us)
         return LoadReport(
             terminals=terminals,
             duration_s=duration_s,
@@ -142,6 +152,9 @@ class Tally:
             p95_us=percentile(values, 95),
             p99_us=percentile(values, 99),
             max_us=values[-1] if values else 0,
+            slow=len(values) - bisect_right(values, SLOW_US),
+            approved_p50_us=percentile(approved, 50),
+            approved_p99_us=percentile(approved, 99),
             last_refusal=self.last_refusal,
             scheduled=schedule.scheduled if schedule else 0,
             backlog=schedule.backlog if schedule else 0,

@@ -104,6 +104,11 @@ class Till:
         return pending is not None and pending.tries >= REVERSAL_TRIES
 
     @property
+    def batch_size(self) -> int:
+        """Transactions in the open batch."""
+        return self.terminal.record.batch_size
+
+    @property
     def batch_full(self) -> bool:
         return self.terminal.batch_full
 
