@@ -51,6 +51,7 @@ class Bench:
         self.machine = ShardMachine()
         self.shard = Shard()
         self.journal: list[Record] = []
+        self.promised: dict[str, str] = {}
         self.now = 0
 
     def write(self, *records: Record) -> None:
@@ -62,6 +63,7 @@ class Bench:
     def take(self, step: tuple[Any, ...]) -> None:
         self.now += 1
         getattr(self, f"on_{step[0]}")(*step[1:])
+        self.check_promises()
 
     def on_sale(self, terminal: str, stan: int, amount: int) -> None:
         request = AuthorizeRequest(
@@ -131,6 +133,15 @@ class Bench:
         decision = settle.decide(REGISTER, self.shard, 0, request, at_ms=self.now, trace="")
         if isinstance(decision, settle.Settlement):
             self.write(*decision.records)
+
+    def check_promises(self) -> None:
+        """What a bank was told to be final is: no sale of it is kept here, so none can be asked for again. Once said it stays said."""
+        for terminal, own in self.shard.terminals.items():
+            promised = self.promised[terminal] = max(self.promised.get(terminal, ""), self.shard.kept_from(terminal))
+            kept = [self.shard.transactions[id_] for id_ in (*own.previous, *own.transactions)]
+            assert all(sale.batch >= promised for sale in kept if sale.fingerprint), (
+                "beside reversals of what is unknown"
+            )
 
     def on_takeover(self) -> None:
         replayed = self.machine.new_state()

@@ -8,7 +8,7 @@ import pytest
 from contracts.authorization import IssuerReply
 from contracts.ledger import LedgerEpochStarted, Posting, Refusal, ReversalPosting
 from contracts.money import CNY
-from issuer_sim.domain import accounts
+from issuer_sim.domain import accounts, archive
 from issuer_sim.domain.accounts import Account, State
 from issuer_sim.domain.decide import Decision, authorization_code, decide, decide_reverse
 from issuer_sim.domain.facts import Asked, Evidence, Pin, is_expired
@@ -247,6 +247,44 @@ def test_expiry(on_file: str, presented: str, today: str, expired: bool) -> None
 
 def test_authorization_codes_have_six_characters_for_ever() -> None:
     assert [authorization_code(n) for n in (1, 36, 36**6 - 1, 36**6 + 1)] == ["000001", "000010", "ZZZZZZ", "000001"]
+
+
+def test_what_is_final_is_kept_in_a_few_bytes_and_can_still_be_given_back_once() -> None:
+    state = accounts.open_accounts([Account("D1", opening_minor=100_000), Account("D2", opening_minor=100_000)])
+    ids = [f"10000001:00000{batch}:{stan:06d}" for batch in (1, 2, 3) for stan in range(1, 4)]
+
+    def sell(id_: str, kept_from: str = "") -> Decision:
+        asked = Asked(
+            transaction=id_,
+            account="D2",
+            amount_minor=100,
+            currency="156",
+            pin_required=False,
+            at_ms=1,
+            kept_from=kept_from,
+        )
+        decision = decide(state, asked, Evidence())
+        for record in decision.records:
+            accounts.apply(state, record)
+        return decision
+
+    def give_back(id_: str) -> int:
+        before = state.accounts["D2"].balance_minor
+        for record in decide_reverse(state, id_, reason="98", at_ms=2).records:
+            accounts.apply(state, record)
+        return state.accounts["D2"].balance_minor - before
+
+    for id_ in ids[:-1]:
+        sell(id_)
+    assert give_back(ids[1]) == 100
+    sell(ids[-1], kept_from="000003")
+    assert set(state.transactions) == {ids[1], *ids[6:]}, "what was given back stays, so that it is so only once"
+    assert sum(len(rows) for rows in state.archive["10000001"].values()) == 5 * archive.ROW
+    for id_ in ids[:6]:
+        assert sell(id_, "000003") == Decision((), None) if id_ != ids[1] else sell(id_).reply is not None
+    state = list(accounts.load(accounts.dump(state)))[-1]
+    assert [give_back(ids[0]), give_back(ids[0]), give_back(ids[1]), give_back(ids[4])] == [100, 0, 0, 100]
+    assert state.accounts["D2"].balance_minor == 100_000 - 6 * 100
 
 
 def test_apply_takes_any_record() -> None:

@@ -162,6 +162,8 @@ class IssuerRequest(msgspec.Struct, frozen=True, kw_only=True):
     currency: bounds.Currency
     entry_mode: bounds.EntryMode
     card: CardData
+    kept_from: bounds.Batch = ""
+    """All that this terminal did in batches before this one is final: no repetition of it comes any more. Empty: nothing is promised."""
 
 
 class IssuerReply(msgspec.Struct, frozen=True, kw_only=True):

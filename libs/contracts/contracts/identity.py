@@ -17,6 +17,17 @@ def transaction_id(terminal: str, batch: str, stan: str) -> str:
     return f"{terminal}:{batch}:{stan}"
 
 
+def identity_of(id_: str) -> tuple[str, str, str]:
+    """Terminal, batch and STAN of a transaction; of anything else the parts that it has, from the right.
+
+    >>> identity_of("10000001:000001:000042")
+    ('10000001', '000001', '000042')
+    """
+    front, _, stan = id_.rpartition(":")
+    terminal, _, batch = front.rpartition(":")
+    return terminal, batch, stan
+
+
 @lru_cache(maxsize=4096)
 def shard_of(merchant: str, shards: int) -> int:
     """The shard, 0-based, of everything that belongs to a merchant (field 42). Stable over processes and releases.

@@ -48,6 +48,13 @@ class ReversalPosting(_Record, frozen=True, kw_only=True, tag="reversal-posting"
     reason: str
 
 
-LedgerRecord = LedgerEpochStarted | Posting | Refusal | ReversalPosting
+class Archived(_Record, frozen=True, kw_only=True, tag="archived"):
+    """The acquirer has promised that what `terminal` did in batches before `kept_from` is final: of it only what stands approved is kept."""
+
+    terminal: str
+    kept_from: str
+
+
+LedgerRecord = LedgerEpochStarted | Posting | Refusal | ReversalPosting | Archived
 
 record_decoder: msgspec.json.Decoder[LedgerRecord] = msgspec.json.Decoder(LedgerRecord)

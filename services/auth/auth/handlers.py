@@ -264,6 +264,7 @@ class ShardOffice:
     async def _ask(
         self, transaction: Transaction, decision: authorize.Forward, message: AuthorizeRequest, span: Span
     ) -> Record | None:
+        term = self._office_term
         question = IssuerRequest(
             transaction=decision.id,
             rrn=decision.rrn,
@@ -274,6 +275,7 @@ class ShardOffice:
             currency=message.currency,
             entry_mode=message.entry_mode,
             card=message.card,
+            kept_from=term.state.kept_from(message.terminal),
         )
         trace = span.traceparent
         with self._tracer.span(self._sending[decision.institution]["authorize"], parent=span) as child:

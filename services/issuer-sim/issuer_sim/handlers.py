@@ -146,6 +146,7 @@ class Handlers:
             pin_required=card.debit if card else False,
             at_ms=at_ms,
             trace=span.traceparent,
+            kept_from=asked.kept_from,
         )
         state = self._ledger.state
         repeated = asked.transaction in state.transactions

@@ -91,6 +91,18 @@ class Shard(msgspec.Struct, kw_only=True):
         """The terminal, as new when nothing is known of it. Does not add it: only `apply` writes."""
         return self.terminals.get(number) or Terminal()
 
+    def kept_from(self, terminal: str) -> str:
+        """The terminal's oldest batch of which something is kept: what it did before is final, and comes no more. Empty: nothing can be said.
+
+        Numbers of batches begin again after 999999, and then the older one is not the smaller.
+        """
+        own = self.terminals.get(terminal)
+        if own is None:
+            return ""
+        ids = own.previous or own.transactions
+        oldest = self.transactions[ids[0]].batch if ids else own.batch
+        return oldest if oldest <= own.batch else ""
+
     def batch_transactions(self, terminal: str) -> Iterator[Transaction]:
         for id_ in self.terminal(terminal).transactions:
             yield self.transactions[id_]

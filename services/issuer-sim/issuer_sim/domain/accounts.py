@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from contracts import slices
-from contracts.ledger import LedgerEpochStarted, LedgerRecord, Posting, Refusal, ReversalPosting
+from contracts.identity import identity_of
+from contracts.ledger import Archived, LedgerEpochStarted, LedgerRecord, Posting, Refusal, ReversalPosting
 from contracts.money import CNY
 from contracts.response_codes import APPROVED, RESPONSE_CODES
+from issuer_sim.domain import archive
 
 ACTIVE = "active"
 
@@ -47,7 +49,7 @@ class Transaction(msgspec.Struct, array_like=True, gc=False):
     reversed: bool = False
 
 
-class State(msgspec.Struct, tag="issuer-1"):
+class State(msgspec.Struct, tag="issuer-2"):
     """One institution: its accounts by number, its transactions by id, and the counter behind its authorization codes.
 
     The tag changes with the layout: a snapshot of another layout is then no snapshot, and the log is replayed.
@@ -55,6 +57,12 @@ class State(msgspec.Struct, tag="issuer-1"):
 
     accounts: dict[str, Account] = {}
     transactions: dict[str, Transaction] = {}
+    batches: dict[str, dict[str, list[str]]] = {}
+    """Terminal → batch → the ids above, in order."""
+    archived: dict[str, str] = {}
+    """Terminal → the first batch of which everything is kept; of those before, approvals that stand are in the archive."""
+    archive: dict[str, dict[str, bytes]] = {}
+    """Terminal → batch → rows (archive)."""
     approvals: int = 0
     epoch: int = 0
 
@@ -64,6 +72,31 @@ class State(msgspec.Struct, tag="issuer-1"):
         if account is None:
             account = self.accounts[number] = Account(number)
         return account
+
+    def put(self, id_: str, transaction: Transaction) -> None:
+        """Adds what is known of an id that is new."""
+        self.transactions[id_] = transaction
+        self.index(id_)
+
+    def index(self, id_: str) -> None:
+        terminal, batch, _ = identity_of(id_)
+        self.batches.setdefault(terminal, {}).setdefault(batch, []).append(id_)
+
+    def is_archived(self, id_: str) -> bool:
+        """Whether the id is of a batch of which not everything is kept, and nothing is kept of itself but perhaps a row."""
+        terminal, batch, _ = identity_of(id_)
+        return batch < self.archived.get(terminal, "") and id_ not in self.transactions
+
+    def find(self, id_: str) -> Transaction | None:
+        """What is known of an id: all of it, or of a final approval what it took from whom."""
+        known = self.transactions.get(id_)
+        if known is not None or not self.is_archived(id_):
+            return known
+        terminal, batch, stan = identity_of(id_)
+        for row in archive.unpack(self.archive.get(terminal, {}).get(batch, b"")):
+            if f"{row.stan:06d}" == stan:
+                return Transaction(list(self.accounts)[row.account], row.amount_minor, APPROVED)
+        return None
 
 
 def open_accounts(openings: Iterable[Account]) -> State:
@@ -80,22 +113,62 @@ def apply(state: State, record: LedgerRecord) -> None:
             if record.right_pin:
                 account.wrong_pins = 0
             state.approvals += 1
-            state.transactions[record.id] = Transaction(
-                account.number, record.amount_minor, APPROVED, record.authorization_code
-            )
+            state.put(record.id, Transaction(account.number, record.amount_minor, APPROVED, record.authorization_code))
         case Refusal():
             if record.wrong_pin:
                 state.account(record.account).wrong_pins += 1
-            transaction = state.transactions[record.id] = Transaction(record.account, 0, record.response_code)
+            transaction = Transaction(record.account, 0, record.response_code)
             _share(state, transaction)
+            state.put(record.id, transaction)
         case ReversalPosting():
-            transaction = state.transactions.setdefault(record.id, Transaction(record.account))
-            transaction.reversed = True
-            transaction.amount_minor -= record.amount_minor
-            if record.amount_minor:
-                state.account(record.account).balance_minor += record.amount_minor
+            _reverse(state, record)
+        case Archived():
+            _archive(state, record)
         case LedgerEpochStarted():
             state.epoch = record.epoch
+
+
+def _reverse(state: State, record: ReversalPosting) -> None:
+    transaction = state.transactions.get(record.id)
+    if transaction is None:
+        transaction = state.find(record.id) or Transaction(record.account)
+        state.put(record.id, transaction)
+        _drop_row(state, record.id)
+    transaction.reversed = True
+    transaction.amount_minor -= record.amount_minor
+    if record.amount_minor:
+        state.account(record.account).balance_minor += record.amount_minor
+
+
+def _archive(state: State, record: Archived) -> None:
+    """What is reversed stays as it is, so that it is never given back again; what was refused took nothing, and goes."""
+    places = {number: place for place, number in enumerate(state.accounts)}
+    batches = state.batches.get(record.terminal, {})
+    for batch in [batch for batch in batches if batch < record.kept_from]:
+        rows, kept = [], []
+        for id_ in batches.pop(batch):
+            transaction, stan = state.transactions[id_], identity_of(id_)[2]
+            if transaction.reversed or not archive.fits(stan, transaction.amount_minor):
+                kept.append(id_)
+                continue
+            if transaction.amount_minor:
+                rows.append(archive.Row(int(stan), places[transaction.account], transaction.amount_minor))
+            del state.transactions[id_]
+        if rows:
+            before = state.archive.setdefault(record.terminal, {}).get(batch, b"")
+            state.archive[record.terminal][batch] = before + archive.pack(rows)
+        if kept:
+            batches[batch] = kept
+    if not batches:
+        state.batches.pop(record.terminal, None)
+    state.archived[record.terminal] = record.kept_from
+
+
+def _drop_row(state: State, id_: str) -> None:
+    terminal, batch, stan = identity_of(id_)
+    rows = state.archive.get(terminal, {}).get(batch)
+    if rows is not None:
+        state.archive[terminal][batch] = archive.pack(row for row in archive.unpack(rows) if f"{row.stan:06d}" != stan)
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -105,7 +178,7 @@ _transactions = msgspec.msgpack.Decoder(dict[str, Transaction])
 
 def dump(state: State) -> bytes:
     """The state as a snapshot holds it."""
-    rest = msgspec.structs.replace(state, transactions={})
+    rest = msgspec.structs.replace(state, transactions={}, batches={})
     parts = (_encoder.encode(part) for part in slices.slices(state.transactions))
     return slices.join([_encoder.encode(rest), *parts])
 
@@ -117,9 +190,9 @@ def load(snapshot: bytes) -> Iterator[State]:
     yield state
     for part in parts:
         transactions = _transactions.decode(part)
-        for transaction in transactions.values():
+        for id_, transaction in transactions.items():
             _share(state, transaction)
-        state.transactions.update(transactions)
+            state.put(id_, transaction)
         yield state
 
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from contracts import response_codes as rc
 from contracts.authorization import IssuerReply, IssuerReverseReply
-from contracts.ledger import LedgerRecord, Posting, Refusal, ReversalPosting
+from contracts.identity import identity_of
+from contracts.ledger import Archived, LedgerRecord, Posting, Refusal, ReversalPosting
 from contracts.money import CNY, MAX_AMOUNT_MINOR
 from issuer_sim.domain.accounts import ACTIVE, Account, State, Transaction
 from issuer_sim.domain.facts import Asked, Evidence, Pin
@@ -42,6 +43,24 @@ def decide(state: State, asked: Asked, evidence: Evidence, script: Script = PLAI
     known = state.transactions.get(asked.transaction)
     if known is not None:
         return Decision((), _answer_again(known))
+    if state.is_archived(asked.transaction):
+        # The acquirer has promised that this never comes. It is neither taken again nor denied: unanswered, it is reversed.
+        return Decision((), None)
+    decision = _decide_new(state, asked, evidence, script)
+    return decision._replace(records=(*_archived(state, asked), *decision.records))
+
+
+def _archived(state: State, asked: Asked) -> tuple[LedgerRecord, ...]:
+    """The acquirer's promise as a record, when there is something for which it holds."""
+    terminal, _, _ = identity_of(asked.transaction)
+    if asked.kept_from <= state.archived.get(terminal, ""):
+        return ()
+    if not any(batch < asked.kept_from for batch in state.batches.get(terminal, ())):
+        return ()
+    return (Archived(at_ms=asked.at_ms, trace=asked.trace, terminal=terminal, kept_from=asked.kept_from),)
+
+
+def _decide_new(state: State, asked: Asked, evidence: Evidence, script: Script) -> Decision:
     account = state.accounts.get(asked.account)
     if account is None:
         return _refuse(asked, rc.INVALID_CARD_NUMBER, account="")
@@ -66,7 +85,7 @@ def decide(state: State, asked: Asked, evidence: Evidence, script: Script = PLAI
 def decide_reverse(state: State, transaction: str, *, reason: str, at_ms: int, trace: str = "") -> ReverseDecision:
     """Give back what `transaction` took, once; leave a tombstone when it is unknown. Always answered 00."""
     reply = IssuerReverseReply(response_code=rc.APPROVED)
-    known = state.transactions.get(transaction)
+    known = state.find(transaction)
     if known is not None and known.reversed:
         return ReverseDecision((), reply)
     account = state.accounts.get(known.account) if known else None

@@ -20,6 +20,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Debit cards: a sale without a PIN is refused."""
     at_ms: int
     trace: str = ""
+    kept_from: str = ""
+    """What the terminal did in batches before this one is final; empty: nothing is promised."""
 
 
 class Pin(Enum):
