@@ -12,7 +12,7 @@ from bench.page import table
 from bench.stack import Stack
 from reliability.selling import Selling, failed
 
-IN_FLIGHT = 64
+IN_FLIGHT = 256
 SHED = "96"
 MOST_TERMINALS = 1000
 NORMAL = 2.0

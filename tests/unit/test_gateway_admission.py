@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
+from contracts.authorization import AuthorizeReply
 from runtime import catalogue
 from runtime.bus import NoRoom
 from runtime.metrics import Metrics
 from terminal_gw.admission import FEWEST, INTERVAL_S, TARGET_S, Admission
-from tests.unit.test_gateway_pipeline import FakeSwitch, Gateway, Terminal
+from tests.unit.test_gateway_pipeline import AT_MS, FakeSwitch, Gateway, Terminal
 
 
 class Hand:
@@ -21,14 +22,14 @@ class Hand:
         self.metrics = Metrics()
         self.admission = Admission(self.metrics, most=most, clock=lambda: self.now_s)
 
-    def sell(self, count: int, *took_s: float) -> None:
-        """So many at once, the first of them in the times given, the rest in the last of these."""
+    def sell(self, count: int, *took_s: float, bank_s: float = 0.0) -> None:
+        """So many at once, the first of them in the times given, the rest in the last of these; `bank_s` of it at their bank."""
         begun = [self.admission.begin() for _ in range(count)]
         started = self.now_s
         times = [*took_s, *[took_s[-1]] * (count - len(took_s))]
         for begun_s, took in sorted(zip(begun, times, strict=True), key=lambda row: row[1]):
             self.now_s = started + took
-            self.admission.end(begun_s)
+            self.admission.end(begun_s, bank_s)
 
     def shed(self) -> dict[str, float]:
         return {values[0]: count for values, count in self.metrics.counter(catalogue.SHED).read() if count}
@@ -49,14 +50,19 @@ def test_a_queue_in_which_even_the_quickest_waits_is_made_shorter(hand: Hand) ->
     assert hand.shed() == {"wait": 1}
 
 
-def test_one_slow_bank_is_no_queue(hand: Hand) -> None:
-    """While others are answered at once nothing stands in their way."""
+def test_slow_banks_are_no_queue(hand: Hand) -> None:
+    for _ in range(10):
+        hand.sell(400, 20 * TARGET_S, bank_s=19.5 * TARGET_S)
+    assert hand.admission.limit == 1000
+
+
+def test_while_some_are_answered_at_once_nothing_stands_in_their_way(hand: Hand) -> None:
     for _ in range(10):
         hand.sell(400, TARGET_S / 10, 20 * TARGET_S)
     assert hand.admission.limit == 1000
 
 
-def test_slow_banks_alone_leave_some_room(hand: Hand) -> None:
+def test_there_is_always_some_room(hand: Hand) -> None:
     for _ in range(10):
         hand.sell(100, 20 * TARGET_S)
     assert hand.admission.limit == FEWEST
@@ -85,9 +91,35 @@ def test_never_more_than_the_most(hand: Hand) -> None:
 
 
 def test_a_sale_that_fails_leaves_its_place(hand: Hand) -> None:
-    with pytest.raises(ZeroDivisionError), hand.admission.enter():
-        raise ZeroDivisionError
+    def fail() -> None:
+        with hand.admission.enter():
+            assert hand.admission.in_hand == 1
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert hand.admission.in_hand == 0
+
+
+@pytest.mark.parametrize("bank_s", [0, 9.9, 10])
+async def test_what_a_bank_took_is_not_counted_as_a_wait_of_ours(bank_s: float) -> None:
+    switch, terminal = FakeSwitch(), Terminal()
+    gateway, now_s = Gateway(switch), 0.0
+    await terminal.sign_on(gateway)
+    gateway.admission.__init__(most=1000, clock=lambda: now_s)  # type: ignore[misc]
+    for _ in range(100):
+        gateway.admission.begin()
+    switch.hold, before = asyncio.Event(), len(switch.asked)
+    switch.answers["authorize"] = AuthorizeReply(
+        response_code="00", rrn="000000000001", at_ms=AT_MS, issuer_ms=round(bank_s * 1000)
+    )
+    selling = asyncio.create_task(gateway.answer(terminal.sale()))
+    while len(switch.asked) == before:
+        await asyncio.sleep(0)
+    now_s = 10.0
+    switch.hold.set()
+    assert (await selling).text(39) == "00"
+    assert (gateway.admission.limit == 1000) == (10 - bank_s <= TARGET_S)
 
 
 async def test_a_sale_without_room_is_refused_before_anything_is_done_and_a_reversal_is_not() -> None:

@@ -50,7 +50,7 @@ class AuthorizeRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuthorizeReply(msgspec.Struct, frozen=True, kw_only=True):
-    """The switch's answer; identical, byte for byte, for every repetition of the request."""
+    """The switch's answer; what the terminal gets of it is identical, byte for byte, for every repetition of the request."""
 
     response_code: bounds.Code
     rrn: bounds.Rrn
@@ -58,6 +58,8 @@ class AuthorizeReply(msgspec.Struct, frozen=True, kw_only=True):
     """Host time of the decision, Unix milliseconds UTC; the gateway prints it as fields 12, 13 and 15 in the merchant's zone."""
     authorization_code: bounds.AuthorizationCode = ""
     institution: str = ""
+    issuer_ms: int = 0
+    """How long the bank was waited for, for the gateway to know its own queues from a slow bank; 0 where none was, as in a repetition."""
 
 
 class ReverseRequest(msgspec.Struct, frozen=True, kw_only=True):

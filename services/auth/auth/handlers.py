@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
+
+import msgspec
 
 from auth import spans, unreadable
 from auth.delivery import LONGEST_PAUSE_S, Delivery
@@ -250,16 +253,18 @@ class ShardOffice:
         intent = self._append(span, "intent", decision.records, handed_over=handed_over)
         transaction = term.state.transactions[decision.id]
         await handed_over
+        asked_s = time.monotonic()
         try:
             record = await self._ask(transaction, decision, message, span)
         finally:
+            issuer_ms = round((time.monotonic() - asked_s) * 1000)
             await intent
         if record is not None:
             await self._append(span, "outcome", [record])
             self._notify()
         else:
             await term.flushed()
-        return authorize.reply_of(transaction)
+        return msgspec.structs.replace(authorize.reply_of(transaction), issuer_ms=issuer_ms)
 
     async def _ask(
         self, transaction: Transaction, decision: authorize.Forward, message: AuthorizeRequest, span: Span

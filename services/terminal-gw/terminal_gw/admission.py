@@ -4,10 +4,10 @@ A queue that grows helps nobody: each in it waits longer, until all are answered
 before anything has been done for it, and the terminal is told so (96). Only sales are refused. What repairs or ends something, reversals and
 batch closes above all, is always let in: there is one request in flight for each connection, and connections are bounded.
 
-How many there is room for is measured (CoDel's rule, RFC 8289, 3: a queue is bad when even the quickest had to wait). While the quickest sale of
-an interval was answered within the target, nothing stands in a queue, however slow the others' bank may be, and the limit grows back to the
-most. When even the quickest took longer, what is in hand is more than is done in that time, and the limit falls in proportion
-(Little's law: the wait is what is in hand, divided by what is done in a second).
+How many there is room for is measured (CoDel's rule, RFC 8289, 3: a queue is bad when even the quickest had to wait). A sale's wait is what it
+took, less what its bank took, which the switch says: a slow bank is no queue of ours. While the quickest of an interval waited no longer than
+the target, nothing stands in a queue, and the limit grows back to the most. When even the quickest waited longer, more is in hand than is
+done in that time, and the limit falls in proportion (Little's law: the wait is what is in hand, divided by what is done in a second).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from types import TracebackType
 from runtime import catalogue
 from runtime.metrics import Metrics
 
-TARGET_S = 0.5
-"""An answer after this is late at the counter; a healthy one takes milliseconds."""
+TARGET_S = 0.25
+"""Of waiting in the gateway, the switch and on the way between; a healthy stack takes milliseconds."""
 INTERVAL_S = 0.5
 FEWEST = 64
-"""Never fewer than these: banks that are slow, all of them, look like a queue of ours."""
-MOST = 1024
+"""Never fewer than these: with so few in hand it is no queue that makes them wait."""
+MOST = 4096
 GROWTH = 8
 """An eighth more after each good interval."""
 IN_FLIGHT, WAIT, SWITCH = "in_flight", "wait", "switch"
@@ -68,10 +68,10 @@ class Admission:
         self._busiest = max(self._busiest, self.in_hand)
         return self._clock()
 
-    def end(self, begun_s: float) -> None:
+    def end(self, begun_s: float, bank_s: float) -> None:
         now_s = self._clock()
         self.in_hand -= 1
-        self._quickest_s = min(self._quickest_s, now_s - begun_s)
+        self._quickest_s = min(self._quickest_s, now_s - begun_s - bank_s)
         if now_s >= self._ends_s:
             self._set_limit()
             self._busiest, self._quickest_s, self._ends_s = self.in_hand, float("inf"), now_s + INTERVAL_S
@@ -87,15 +87,17 @@ class Admission:
 class Place:
     """One sale in hand."""
 
-    __slots__ = ("_admission", "_begun_s")
+    __slots__ = ("_admission", "_begun_s", "bank_s")
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
         self._begun_s = 0.0
+        self.bank_s = 0.0
+        """What its bank took of the time."""
 
     def __enter__(self) -> Place:
         self._begun_s = self._admission.begin()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._admission.end(self._begun_s)
+        self._admission.end(self._begun_s, self.bank_s)

@@ -135,12 +135,9 @@ class Pipeline:
             span.set("lianji.kind", kind_of(message))
         exchange = Exchange(message, terminal, keys, sixty, span)
         try:
-            if handler is not sales.authorize:
-                return await handler(self._desk, exchange)
-            if full := self._desk.admission.refuse():
+            if handler is sales.authorize and (full := self._desk.admission.refuse()):
                 return Refusal(rc.SYSTEM_MALFUNCTION, "sales in hand", full)
-            with self._desk.admission.enter():
-                return await handler(self._desk, exchange)
+            return await handler(self._desk, exchange)
         except NoAnswer:  # of the sessions' bucket; what the switch leaves unanswered has become a value before
             return Refusal(rc.SYSTEM_MALFUNCTION, "session", "cannot be stored now")
 

@@ -36,7 +36,10 @@ async def authorize(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
         return asked
     exchange.span.set("lianji.kind", asked.kind.value)
     exchange.span.set("lianji.entry_mode", asked.entry_mode)
-    reply = await desk.switch.ask("authorize", asked.merchant, asked, _authorize_replies, exchange.span)
+    with desk.admission.enter() as place:
+        reply = await desk.switch.ask("authorize", asked.merchant, asked, _authorize_replies, exchange.span)
+        if not isinstance(reply, Silence):
+            place.bank_s = reply.issuer_ms / 1000
     if isinstance(reply, Silence):
         if reply is Silence.NO_ROOM:
             desk.admission.refused_by_the_switch()
