@@ -308,6 +308,42 @@ async def test_a_full_batch_is_closed_under_load(server: Server, tmp_path: Path)
     assert tills[0].terminal.record.batch > "000001"
 
 
+@pytest.mark.parametrize("loop", [{"concurrency": 2}, {"rate": 500.0}])
+async def test_load_that_is_told_to_end_ends_with_a_report(
+    server: Server, tmp_path: Path, loop: dict[str, float]
+) -> None:
+    """And terminals that close their batches like shops do it after so many sales."""
+    tills, stop = load_tills(server, tmp_path, 2), asyncio.Event()
+
+    def enough(request: bytes, answer: bytes) -> bytes:
+        if len(server.host.held) == 20:
+            stop.set()
+        return answer
+
+    server.mischief = enough
+    async with asyncio.timeout(60):
+        report = await run_load(tills, LOAD_CARDS, duration_s=3600, batch_sales=4, stop=stop, **loop)  # type: ignore[arg-type]
+    assert 20 <= report.approved < 100
+    assert report.batches_closed >= 3
+    assert (report.unsent, report.unknown, report.pending) == (0, 0, 0)
+
+
+async def test_a_line_that_the_host_has_closed_is_seen_before_a_sale_goes_into_it(
+    server: Server, tmp_path: Path
+) -> None:
+    (till,) = load_tills(server, tmp_path, 1)
+    assert (await till.swipe(LOAD_CARDS[0], 100, LOAD_CARDS[0].pin)).approved
+    line = till.link._line
+    assert line is not None
+    assert line.transport is not None
+    line.transport.pause_reading()  # the loop does not come to it
+    await server.stop()
+    await server.start()
+    result = await till.swipe(LOAD_CARDS[0], 100, LOAD_CARDS[0].pin)
+    assert result.approved, result
+    assert result.reversal is None, "nothing was lost"
+
+
 def test_opening_many_opens_all_or_none(tmp_path: Path) -> None:
     facts = [t for t in WORLD.terminals if t.tid.startswith("2")][:3]
     third = open_tills(facts[2:], host="x", port=1, data_dir=tmp_path)
