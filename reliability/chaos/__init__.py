@@ -10,5 +10,6 @@ wire, proxy  a line's units, and the proxy that stands in it
 acks         what the broker has acknowledged, written down from outside
 traffic      terminals that sell, lose answers, reverse and close their batches
 ends         what the terminals were told against what the banks have booked
+stalls       when the machine itself stood still
 run, report  one run, and what came of it
 """

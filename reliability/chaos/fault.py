@@ -14,6 +14,7 @@ from lianji import stackfile
 from lianji.faults.fault import Target
 from lianji.faults.processes import BROKER
 from lianji.stack import COLLECTOR, SERVICES
+from reliability.chaos.acks import AckFile
 from reliability.chaos.proxy import Proxy
 
 ON_THE_BROKER = tuple(name for name, _ in SERVICES)
@@ -33,6 +34,8 @@ class Arena:
     terminals: Proxy
     lines: Mapping[str, Proxy]
     """By service: its way to the broker."""
+    acks: AckFile
+    """What the broker has acknowledged on those lines."""
     random: random.Random
     target: Target = field(init=False)
 

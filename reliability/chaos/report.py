@@ -23,6 +23,8 @@ class Row(msgspec.Struct, kw_only=True):
     back_s: list[float] = []
     """Of each time: from the fault's end until everything that it touches answered again."""
     never_back: int = 0
+    stalled: int = 0
+    """Times on which the machine itself stood still for a second and more: processes that did not get to run, or a disk that did not write."""
     lost: int = 0
     doubled: int = 0
 
@@ -90,10 +92,10 @@ def summary(report: Report) -> str:
     last = report.judged[-1] if report.judged else None
     faults = sum(row.times for row in report.rows)
     lost, doubled = (sum(getattr(row, what) for row in report.rows) for what in ("lost", "doubled"))
-    late = sum(row.late for row in report.rows)
+    late, stalled = (sum(getattr(row, what) for row in report.rows) for what in ("late", "stalled"))
     lines = [
         f"{faults} faults, {report.process_faults} of them kills and pauses, seed {report.seed}; lost {lost}, doubled {doubled}, "
-        f"not back in time {late}.",
+        f"not back in time {late}; the machine itself stood still for a second and more during {stalled} of them.",
         f"{report.sales:,} sales sent, {report.approved:,} approved, {report.unknown:,} without a usable answer and reversed, "
         f"{report.batches_closed:,} batches closed.",
     ]

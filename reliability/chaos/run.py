@@ -24,6 +24,7 @@ from reliability.chaos.fault import EVERY_SERVICE, EVERYBODY, ON_THE_BROKER, Are
 from reliability.chaos.health import answers_since
 from reliability.chaos.proxy import Proxy
 from reliability.chaos.report import Judged, Report, Row
+from reliability.chaos.stalls import Stalls
 from reliability.chaos.traffic import Traffic
 from reliability.chaos.wire import Frames, NatsMessages
 
@@ -67,8 +68,10 @@ async def chaos(data_dir: Path, plan: Plan, say: Say, stop: Callable[[], None]) 
     try:
         async with _arena(data_dir, plan.seed, acks, stop) as arena:
             traffic = Traffic(data_dir, arena.terminals.port, rate=plan.rate, seed=plan.seed)
+            stalls = Stalls()
             try:
-                return await _Run(arena, traffic, acks, plan, say).run()
+                async with stalls.watch(data_dir):
+                    return await _Run(arena, traffic, stalls, plan, say).run()
             finally:
                 traffic.shut()
     finally:
@@ -85,7 +88,7 @@ async def _arena(data_dir: Path, seed: int, acks: AckFile, stop: Callable[[], No
         name: Proxy(host, int(port), NatsMessages, seed=seed + number, watch=lambda: AckWatch(acks))
         for number, name in enumerate(ON_THE_BROKER, 1)
     }
-    arena = Arena(data_dir, terminals, lines, random.Random(seed))
+    arena = Arena(data_dir, terminals, lines, acks, random.Random(seed))
     try:
         await terminals.start()
         for name, line in lines.items():
@@ -100,10 +103,10 @@ async def _arena(data_dir: Path, seed: int, acks: AckFile, stop: Callable[[], No
 
 
 class _Run:
-    def __init__(self, arena: Arena, traffic: Traffic, acks: AckFile, plan: Plan, say: Say) -> None:
+    def __init__(self, arena: Arena, traffic: Traffic, stalls: Stalls, plan: Plan, say: Say) -> None:
         self._arena = arena
         self._traffic = traffic
-        self._acks = acks
+        self._stalls = stalls
         self._plan = plan
         self._say = say
         self._rows = {f.row: Row(fault=f.row, of_a_process=f.of_a_process, within_s=f.back_s) for f in plan.faults}
@@ -157,6 +160,7 @@ class _Run:
 
     async def _strike(self, fault: Fault) -> None:
         row, before, began_s = self._rows[fault.row], self._arena.pids(), now_s()
+        self._stalls.since()
         self._struck.append((time.time_ns() // 1_000_000, row))
         over = await fault.strike(self._arena)
         ended = {name: before[name] for name in fault.ends}
@@ -178,6 +182,9 @@ class _Run:
         row.back_s.append(round(back_s, 3))
         late = "" if back_s <= fault.back_s else f", which is more than {fault.back_s:g} s"
         detail = f" ({over.detail})" if over.detail else ""
+        if stalled := str(self._stalls.since()):
+            row.stalled += 1
+            late += f"; the machine stood still: {stalled}"
         self._say(f"{number:4}  {fault.row}{detail}: {over.at_s - began_s:.1f} s, back after {back_s:.2f} s{late}")
         await self._calm(fault, before)
 
@@ -191,7 +198,7 @@ class _Run:
 
     async def _judge(self) -> None:
         began_s = now_s()
-        self._acks.flush()
+        self._arena.acks.flush()
         held = await self._verified()
         try:
             ends = await compare(self._arena.data_dir, world.built_in())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ import world
 from contracts.kinds import Kind
 from contracts.response_codes import APPROVED, DUPLICATE
 from lianji.permissions import everybody
-from reliability.chaos import deck, ends, poison, report
+from reliability.chaos import deck, ends, poison, report, stalls
 from reliability.chaos.acks import Ack, AckFile, AckWatch, read_acks
 from reliability.chaos.fault import EVERYBODY, ON_THE_BROKER
 from reliability.chaos.proxy import Proxy, Weather
@@ -335,3 +336,15 @@ def test_what_a_run_is_well_by() -> None:
     text = report.page_text(run_of(row(never_back=1), judged()))
     assert "| kill | 3 | 0 | 0 | 1.50 | 2.00, never × 1 | 5 |" in text
     assert "3 faults, 3 of them kills and pauses" in text
+
+
+async def test_a_machine_that_stands_still_is_told(tmp_path: Path) -> None:
+    watched = stalls.Stalls()
+    async with watched.watch(tmp_path):
+        while not watched.since().disk_s:  # both watchers have begun
+            await asyncio.sleep(0.01)
+        time.sleep(1.5)  # noqa: ASYNC251 - nobody in this process gets to run
+        while (found := watched.since()).process_s < 1:
+            await asyncio.sleep(0.01)
+    assert "processes for 1." in str(found)
+    assert str(stalls.Stalled(0.5, 2.04)) == "disk for 2.0 s"
