@@ -14,7 +14,7 @@ from multiprocessing import get_context
 
 import msgspec
 
-from simulation.bugs import Bug, sound
+from simulation.bugs.bug import SOUND, Bug
 from simulation.day import Result, play
 from simulation.genesis import first_store
 from simulation.plan import draw
@@ -65,7 +65,7 @@ def _play(bug: Bug, seed: int) -> Result:
         return play(draw(seed))
 
 
-def days(first: int, count: int, cores: int, bug: Bug = sound) -> Iterator[Result]:
+def days(first: int, count: int, cores: int, bug: Bug = SOUND) -> Iterator[Result]:
     """The days of the seeds from `first` on, in their order."""
     if cores == 1:
         ready()

@@ -16,7 +16,8 @@ from simulation.stage import Stage
 from simulation.steps import Arguments
 from world import built_in
 
-_PROCESSES = (*cast.SERVICES, *(f"terminal {tid}" for tid in cast.TERMINALS))
+_TILLS = tuple(f"terminal {tid}" for tid in cast.TERMINALS)
+_PROCESSES = (*cast.SERVICES, *_TILLS)
 _OWNERS = ("auth-a", "auth-b", "issuer-sim")
 _LOGS = (
     *(subjects.journal_stream(shard) for shard in range(built_in().shards)),
@@ -24,6 +25,10 @@ _LOGS = (
 )
 _LEASES = bucket_stream(subjects.LEASES)
 _BUCKETS = (_LEASES, bucket_stream(subjects.TERMINAL_SESSIONS), bucket_stream(subjects.SNAPSHOTS_AUTH))
+_SNAPSHOTS = (
+    bucket_stream(subjects.SNAPSHOTS_AUTH),
+    *(bucket_stream(subjects.snapshots_issuer(bank.id)) for bank in built_in().institutions),
+)
 _FOLLOWERS = tuple(
     (durable(follower, subjects.journal_stream(shard)), subjects.journal_stream(shard))
     for follower in ("receipts", "settlement")
@@ -60,6 +65,11 @@ def _kill(stage: Stage, arguments: Arguments) -> None:
     stage.kill(str(arguments["who"]), again_s=int(arguments["for_ms"]) / 1000)
 
 
+def _lose(stage: Stage, arguments: Arguments) -> None:
+    stage.gone.add(str(arguments["who"]))
+    stage.kill(str(arguments["who"]))
+
+
 def _crash(stage: Stage, arguments: Arguments) -> None:
     process = stage.processes.get(str(arguments["who"]))
     if process is not None and process.alive:
@@ -92,7 +102,7 @@ def _part(stage: Stage, arguments: Arguments) -> None:
 
 def _draw_part(chance: random.Random) -> Arguments:
     if chance.random() < 0.3:
-        who, other = f"terminal {chance.choice(cast.TERMINALS)}", "terminal-gw"
+        who, other = chance.choice(_TILLS), "terminal-gw"
     else:
         who, other = chance.choice(tuple(cast.SERVICES)), cast.BROKER
     return {"who": who, "from": other, "sides": chance.randint(1, 3), "for_ms": chance.randint(100, 6000)}
@@ -141,6 +151,10 @@ def _free_lease(stage: Stage, arguments: Arguments) -> None:
     stage.store.streams[_LEASES].forget(int(arguments["lease"]))
 
 
+def _damage(stage: Stage, arguments: Arguments) -> None:
+    stage.store.streams[str(arguments["who"])].damage(int(arguments["place"]))
+
+
 def _deliver_again(stage: Stage, arguments: Arguments) -> None:
     name = str(arguments["who"])
     stream = stage.store.streams[dict(_FOLLOWERS)[name]]
@@ -167,6 +181,7 @@ def _clock(stage: Stage, arguments: Arguments) -> None:
     _later(stage, arguments, right)
 
 
+_append = _who(_LOGS, appends=(1, 1))
 _appends = _who(_LOGS, appends=(1, 3))
 _names = tuple(name for name, _ in _FOLLOWERS)
 
@@ -175,6 +190,10 @@ FAULTS: dict[str, Fault] = {
     "crash": Fault("an owner is killed between two of its steps", 14, _who(_OWNERS, callbacks=(1, 400)), _crash),
     "crash-any": Fault("a process is killed between two of its steps", 8, _who(_PROCESSES, callbacks=(1, 300)), _crash),
     "pause": Fault("a process is stopped and goes on later", 8, _who(_PROCESSES, for_ms=(100, 6000)), _pause),
+    "terminal-gone": Fault("a terminal burns down, with all that it remembers", 4, _who(_TILLS), _lose),
+    "dies-behind": Fault(Trap.DIES_BEHIND.value, 6, _append, _trap(Trap.DIES_BEHIND)),
+    "dies-before": Fault(Trap.DIES_BEFORE.value, 6, _append, _trap(Trap.DIES_BEFORE)),
+    "dies-late": Fault(Trap.DIES_LATE.value, 6, _append, _trap(Trap.DIES_LATE)),
     "terminate": Fault("a process drains and starts again", 4, _who(tuple(cast.SERVICES)), _terminate),
     "broker-kill": Fault("the broker is killed", 4, _who((cast.BROKER,), for_ms=(50, 3000)), _kill),
     "broker-pause": Fault(
@@ -185,7 +204,7 @@ FAULTS: dict[str, Fault] = {
     "cut-frame": Fault(
         "a terminal's connection breaks in the middle of a frame",
         5,
-        _who(tuple(f"terminal {t}" for t in cast.TERMINALS), answers=(0, 1), bytes=(0, 120)),
+        _who(_TILLS, answers=(0, 1), bytes=(0, 120)),
         _cut_frame,
     ),
     "slow": Fault(
@@ -210,5 +229,6 @@ FAULTS: dict[str, Fault] = {
     ),
     "again": Fault("a follower gets everything once more", 5, _who(_names), _deliver_again),
     "disorder": Fault("a follower gets it once more, out of order", 5, _who(_names, batches=(1, 5)), _disorder),
+    "damage": Fault("the snapshots of a bucket are damaged", 5, _who(_SNAPSHOTS, place=(0, 9999)), _damage),
     "clock": Fault("a clock is wrong", 3, _who(tuple(cast.SERVICES), by_s=(-3600, 3600), for_ms=(500, 6000)), _clock),
 }

@@ -85,7 +85,12 @@ async def judge(stage: Stage) -> list[Breach]:
             for name, finding in check(evidence).items()
             for row in finding.violations
         ]
-        breaches += [Breach("rest", f"{id_}: its terminal still waits to reverse it") for id_ in evidence.waiting()]
+        gone = {name.rpartition(" ")[2] for name in stage.gone}
+        breaches += [
+            Breach("rest", f"{id_}: its terminal still waits to reverse it")
+            for id_ in evidence.waiting()
+            if id_.partition(":")[0] not in gone
+        ]
     except CliError as error:
         breaches = [Breach("rest", str(error))]
     finally:

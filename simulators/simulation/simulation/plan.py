@@ -16,6 +16,9 @@ DAY_MS = 9_000
 """From the first step to the last one."""
 STEPS_OF_A_DAY, FAULTS_OF_A_DAY = (12, 40), (1, 8)
 
+RUSHES, RUSH_MS, IN_A_RUSH = (2, 5), 250, 0.7
+"""So often a day everybody comes at once, for so long, and with them most of what goes wrong."""
+
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of a plan. With a terminal it is a step of STEPS, without one a fault of FAULTS."""
@@ -45,15 +48,21 @@ def draw(seed: int) -> Plan:
     """The plan of a seed: the same on every machine."""
     chance = random.Random(f"plan {seed}")
     terminals = chance.sample(cast.TERMINALS, chance.randint(2, 4))
+    moments = [chance.randint(0, DAY_MS - RUSH_MS) for _ in range(chance.randint(*RUSHES))]
+
+    def at_ms() -> int:
+        if chance.random() < IN_A_RUSH:
+            return chance.choice(moments) + chance.randint(0, RUSH_MS)
+        return chance.randint(0, DAY_MS)
+
     entries = []
     for _ in range(chance.randint(*STEPS_OF_A_DAY)):
         name = _chosen(chance, STEPS)
         step = STEPS[name].draw(chance)
-        at_ms = chance.randint(0, DAY_MS)
-        entries.append(Entry(at_ms=at_ms, name=name, terminal=chance.choice(terminals), arguments=step))
+        entries.append(Entry(at_ms=at_ms(), name=name, terminal=chance.choice(terminals), arguments=step))
     for _ in range(chance.randint(*FAULTS_OF_A_DAY)):
         name = _chosen(chance, FAULTS)
-        entries.append(Entry(at_ms=chance.randint(0, DAY_MS), name=name, arguments=FAULTS[name].draw(chance)))
+        entries.append(Entry(at_ms=at_ms(), name=name, arguments=FAULTS[name].draw(chance)))
     return Plan(seed=seed, entries=tuple(sorted(entries, key=lambda entry: entry.at_ms)))
 
 

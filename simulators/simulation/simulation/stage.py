@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import world
+from contracts import subjects
 from lianji.declaration import expected_subjects
 from runtime import service
+from runtime.rights import bucket_stream, bucket_subject
 from simulation import cast
 from simulation.broker.server import Broker
 from simulation.broker.streams import Store
@@ -41,8 +43,11 @@ class Stage:
         self.told = recorder.told
         self.network = Network(loop, chance, Process("-"))
         self.traps = Traps(chance)
+        self.traps.kill_owner = self._owner_dies
         self.broker: Broker | None = None
         self.processes: dict[str, Process] = {}
+        self.gone: set[str] = set()
+        """Terminals that never come back, with whatever they remember."""
         self.over = False
         """Nothing is started again any more."""
         self._mains: dict[str, Main] = {}
@@ -76,7 +81,7 @@ class Stage:
         pending = self._restarts.pop(name, None)
         if pending is not None:
             pending.cancel()
-        if self.over or self._lives(name):
+        if self.over or name in self.gone or self._lives(name):
             return
         process = self.processes[name] = Process(name)
         self.told("start", name)
@@ -111,6 +116,18 @@ class Stage:
         self.told("kill", name)
         self._bury(process)
         self.start_later(name, again_s)
+
+    def owner_of(self, log: str) -> str:
+        """Who has the lease of a journal or ledger, by its stream; empty when nobody has."""
+        leases = self.store.streams[bucket_stream(subjects.LEASES)]
+        keys = {subjects.journal_stream(n): subjects.shard_lease(n) for n in range(world.built_in().shards)}
+        keys |= {subjects.ledger_stream(b.id): subjects.issuer_lease(b.id) for b in world.built_in().institutions}
+        message = leases.messages.get(leases.last_by_subject.get(bucket_subject(subjects.LEASES, keys[log]), 0))
+        return "" if message is None else message.data.decode()
+
+    def _owner_dies(self, log: str) -> None:
+        if owner := self.owner_of(log):
+            self.kill(owner)
 
     def close(self) -> None:
         """The end of the day: what processes hold outside is given back."""

@@ -12,11 +12,12 @@ import msgspec
 
 from simulation.broker.pulls import Pulls
 from simulation.broker.streams import Consumer, Message, Refused, Store, Stream
-from simulation.broker.traps import ERRORS, LANDS, Trap, Traps
+from simulation.broker.traps import ERRORS, KILLS, LANDS, UNHEARD, Trap, Traps
 
 STREAM_NOT_FOUND, CONSUMER_NOT_FOUND, MESSAGE_NOT_FOUND = (404, 10059), (404, 10014), (404, 10037)
 WRONG_LAST_SEQUENCE = 10071
 STREAM_NAME_IN_USE = (400, 10058)
+UNAVAILABLE = 10201
 STALE_S = 0.02
 """How far a direct get may be behind."""
 _TYPE = "io.nats.jetstream.api.v1."
@@ -74,16 +75,16 @@ class JetStream:
         trap = self.traps.take(stream.name)
         if trap is not None:
             self._line.told("trap", f"{stream.name}: {trap.name}: {trap.value}")
-        if trap is Trap.LATE:
+        if trap in KILLS:
+            self.traps.kill_owner(stream.name)
+        if trap in (Trap.LATE, Trap.DIES_LATE):
             late = self.traps.late_s()
             asyncio.get_running_loop().call_later(late, self._land, stream, subject, "", header, data, None)
-        elif trap is Trap.LOST:
-            return
         elif trap is None or trap in LANDS:
             self._land(stream, subject, reply, header, data, trap)
-        else:
+        elif trap not in UNHEARD:
             error, description = ERRORS[trap]
-            self._line.answer(reply, _error(503 if error == 10201 else 400, error, description))
+            self._line.answer(reply, _error(503 if error == UNAVAILABLE else 400, error, description))
 
     def _land(self, stream: Stream, subject: str, reply: str, header: bytes, data: bytes, trap: Trap | None) -> None:  # noqa: PLR0917 - a message and its trap
         answer: dict[str, Any]
@@ -100,7 +101,7 @@ class JetStream:
             elif trap is None and reply:
                 stream.acknowledged[stored.sequence] = data
             self.pulls.wake(stream)
-        if trap is Trap.LOST_ACK:
+        if trap in UNHEARD:
             return
         if trap is Trap.STALE_REFUSAL:
             answer = _error(400, WRONG_LAST_SEQUENCE, f"wrong last sequence: {stream.last}")

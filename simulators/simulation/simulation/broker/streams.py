@@ -10,7 +10,8 @@ WRONG_LAST_SEQUENCE = 10071
 EXPECTED_STREAM = 10060
 NOT_FOUND = 10037
 
-_STATUS_LINE = "NATS/1.0"
+LARGE = 256
+"""Bytes from which on a message is more than a head."""
 
 
 def fields(header: bytes) -> dict[str, str]:
@@ -102,6 +103,15 @@ class Stream:
         if self.messages:
             sequences = list(self.messages)
             self._drop(sequences[number % len(sequences)])
+
+    def damage(self, place: int) -> None:
+        """Turns over one bit of each message that is more than a head, in a place where a digit stands."""
+        for message in list(self.messages.values()):
+            digits = [at for at, byte in enumerate(message.data) if at > LARGE and chr(byte).isdigit()]
+            if digits:
+                at = digits[place % len(digits)]
+                data = message.data[:at] + bytes([message.data[at] ^ 1]) + message.data[at + 1 :]
+                self.messages[message.sequence] = message._replace(data=data)
 
     def following(self, sequence: int, pattern: str) -> Message | None:
         """The first message at or behind `sequence` whose subject `pattern` covers."""

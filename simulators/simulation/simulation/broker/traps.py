@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from enum import Enum
 
 
@@ -15,6 +16,9 @@ class Trap(Enum):
     IN_FLIGHT = "refused as in flight (10158): unknown"
     IN_FLIGHT_LANDS = "refused as in flight (10164), and it lands"
     UNAVAILABLE = "refused for want of resources (10201): unknown"
+    DIES_BEHIND = "it lands, and its owner is killed before it hears so"
+    DIES_BEFORE = "its owner is killed, and it does not land"
+    DIES_LATE = "its owner is killed, and it lands some time later, if its sequence is still free"
     STALE_REFUSAL = "it lands, and the answer is a wrong last sequence (10071), as to a repetition"
 
 
@@ -23,7 +27,10 @@ ERRORS = {
     Trap.IN_FLIGHT_LANDS: (10164, "message is being processed"),
     Trap.UNAVAILABLE: (10201, "resource is not available"),
 }
-LANDS = frozenset({Trap.LOST_ACK, Trap.IN_FLIGHT_LANDS, Trap.STALE_REFUSAL})
+KILLS = frozenset({Trap.DIES_BEHIND, Trap.DIES_BEFORE, Trap.DIES_LATE})
+UNHEARD = frozenset({Trap.LOST_ACK, Trap.LOST, Trap.LATE, *KILLS})
+"""No answer comes."""
+LANDS = frozenset({Trap.LOST_ACK, Trap.DIES_BEHIND, Trap.IN_FLIGHT_LANDS, Trap.STALE_REFUSAL})
 
 
 class Traps:
@@ -33,6 +40,8 @@ class Traps:
         self.chance = chance
         self.waiting: dict[str, list[Trap]] = {}
         """Stream → traps for its next appends."""
+        self.kill_owner: Callable[[str], None] = lambda _: None
+        """Kills who owns the log of a stream."""
         self.disk_slow_s = 0.0
         """What every sync takes beside the usual."""
         self.sprung: dict[str, int] = {}
