@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.ledger import LedgerEpochStarted, LedgerRecord, Posting, Refusal, ReversalPosting
+from contracts.ledger import Archived, LedgerEpochStarted, LedgerRecord, Posting, Refusal, ReversalPosting
 
 
 class Charge(msgspec.Struct, kw_only=True):
@@ -28,7 +28,7 @@ class Charges:
 
     def take(self, record: LedgerRecord) -> bool:
         """Moves by `record`; False when it is there already, or cannot stand here."""
-        if isinstance(record, LedgerEpochStarted):
+        if isinstance(record, LedgerEpochStarted | Archived):
             return True
         charge = self.of.get(record.id, NONE)
         match record:
