@@ -15,6 +15,7 @@ import msgspec
 from contracts import subjects
 from lianji.errors import CliError
 from lianji.tracing.files import TraceFiles
+from lianji.tracing.rows import SpanRow
 from lianji.verify.facts import Facts
 from runtime.log import Position
 
@@ -82,8 +83,17 @@ def of_spans(data_dir: Path) -> Iterator[Acknowledgement]:
     files = TraceFiles(data_dir)
     for segment in files.segments():
         for row in files.rows(segment.path, (b"lianji.group.sequence",)):
-            attributes = row.attributes
-            record, sequence = attributes.get("lianji.record", ""), attributes.get("lianji.group.sequence", "")
-            if row.name == _APPEND and record in _RECORDS and sequence and not row.error:
-                log = subjects.journal(int(attributes["lianji.shard"]))
-                yield Acknowledgement(log, int(sequence), witness="span", record=record, trace=row.trace_id)
+            acknowledged = _of_span(row)
+            if acknowledged is not None:
+                yield acknowledged
+
+
+def _of_span(row: SpanRow) -> Acknowledgement | None:
+    """None: of something else. Anybody may send the collector spans, so nothing is taken for granted."""
+    attributes = row.attributes
+    record, shard = attributes.get("lianji.record", ""), attributes.get("lianji.shard", "")
+    sequence = attributes.get("lianji.group.sequence", "")
+    if row.name != _APPEND or row.error or record not in _RECORDS or not (shard.isdecimal() and sequence.isdecimal()):
+        return None
+    log = subjects.journal(int(shard))
+    return Acknowledgement(log, int(sequence), witness="span", record=record, trace=row.trace_id)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from contracts import subjects
@@ -100,6 +100,9 @@ def _engine(name: str, url: str, data_dir: Path | None) -> Engine:
             raise CliError(f"{path} is not there: --data-dir must be a stack's data directory")
         url = f"sqlite:///{path.absolute()}"
     try:
+        database = make_url(url)
+        if database.get_backend_name() == "sqlite" and not Path(database.database or "").is_file():
+            raise CliError(f"{name}: there is no file {database.database}")  # SQLite would make one
         engine = open_engine(url, read_only=True)
         with engine.connect():
             return engine
