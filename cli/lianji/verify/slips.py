@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
-from functools import lru_cache
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 from sqlalchemy import Engine, text
 
-from contracts.kinds import KINDS, Kind
-from contracts.money import CNY, Money
-from contracts.paper import field
 from lianji.verify.books import AT_ONCE
 from lianji.verify.facts import Facts
 from lianji.verify.journals import Journals
-from lianji.verify.paths import Path
 
 _CHECKPOINTS = text("SELECT partition, sequence FROM checkpoints")
-_SLIPS = text(
-    "SELECT rrn, transaction_id, shard, sequence, position, facts, merchant_copy, cardholder_copy, reversed_at_ms FROM slips"
-)
-_SHANGHAI = timezone(timedelta(hours=8))
-_CURRENCIES = {CNY: "RMB"}
+_SLIPS = text("SELECT rrn, transaction_id, shard, sequence, position, facts, reversed_at_ms FROM slips")
 
 
 class _Facts(msgspec.Struct):
-    """What a slip was printed from (column `facts`). Names are not compared: they are those of the day of the sale."""
+    """What both copies of a slip are laid out from (column `facts`); no text is kept. Names are not compared: they are those of the day of the sale."""
 
     rrn: str
     kind: str
@@ -45,39 +35,6 @@ class _Facts(msgspec.Struct):
 
 
 _facts = msgspec.json.Decoder(_Facts)
-
-
-@lru_cache(maxsize=64)  # a busy second has many slips
-def _date_time(second: int) -> str:
-    return datetime.fromtimestamp(second, _SHANGHAI).strftime("%Y/%m/%d %H:%M:%S")
-
-
-def _amount(path: Path) -> str:
-    return f"{_CURRENCIES.get(path.currency, path.currency)} {Money(path.amount_minor, path.currency)}"
-
-
-def _kind(path: Path) -> str:
-    facts = KINDS[Kind(path.kind)]
-    return f"{facts.chinese}({facts.english})"
-
-
-PRINTED: dict[str, Callable[[Path], str]] = {
-    "商户编号(MERCHANT NO)": lambda path: path.merchant,
-    "终端编号(TERMINAL NO)": lambda path: path.terminal,
-    "操作员号(OPERATOR NO)": lambda path: path.operator,
-    "交易类型(TRANS TYPE)": _kind,
-    "批次号(BATCH NO)": lambda path: path.batch,
-    "凭证号(VOUCHER NO)": lambda path: path.stan,
-    "授权码(AUTH NO)": lambda path: path.authorization_code,
-    "参考号(REFER NO)": lambda path: path.rrn,
-    "日期/时间(DATE/TIME)": lambda path: _date_time(path.decided_ms // 1000),
-    "金额(AMOUNT)": _amount,
-}
-"""The lines that both copies must have (terminal-protocol, "Receipt and settlement slip"): label, and what the journal says."""
-
-_HEADS = {"merchant_copy": "商户存根(MERCHANT COPY)", "cardholder_copy": "持卡人存根(CARDHOLDER COPY)"}
-_SIGNATURE = "持卡人签名 CARDHOLDER SIGNATURE"
-"""On the merchant's copy alone."""
 
 
 class Slips:
@@ -127,15 +84,3 @@ def differences(row: Any, journals: Journals) -> Iterator[str]:
         yield "place in the journal"
     if row.reversed_at_ms != (path.undone_ms if path.undone else None):
         yield "reversed mark"
-    yield from _misprints(row, path)
-
-
-def _misprints(row: Any, path: Path) -> Iterator[str]:
-    lines = [line for label, value in PRINTED.items() for line in ("\n".join(field(label, value(path))),)]
-    for copy, head in _HEADS.items():
-        printed = f"\n{getattr(row, copy)}"
-        missing = [line.partition("(")[0] for line in lines if f"\n{line}\n" not in printed]
-        missing += [] if path.card in printed else ["卡号"]
-        signed = _SIGNATURE in printed
-        if missing or f"\n{head}\n" not in printed or signed is not (copy == "merchant_copy"):
-            yield f"{copy}: {' '.join(missing) or 'head or signature'}"
