@@ -349,6 +349,16 @@ def test_many_violations_are_counted_and_few_are_shown(sides: Sides) -> None:
     assert len(finding.violations) == SHOWN
 
 
+def test_a_card_number_in_the_wrong_place_is_not_shown(sides: Sides) -> None:
+    number = "6291010000000012"
+    sides.receipts.append(f"UPDATE slips SET rrn = '{number}', facts = '{number}'")
+    sides.settlement.append(f"UPDATE transactions SET trace = '{number}'")
+    findings = sides.findings()
+    assert broken(findings) >= {"I11", "I12", "I14"}
+    assert number not in msgspec.json.encode(findings).decode()
+    assert "629101******0012" in msgspec.json.encode(findings["I11"]).decode()
+
+
 def test_what_was_not_given_is_not_called_checked(sides: Sides) -> None:
     sides.rebuild = {}
     findings = sides.findings()

@@ -85,7 +85,7 @@ async def test_a_message_that_is_no_group(reader: LogReader, store: MemoryLog) -
 async def test_a_record_that_is_none(reader: LogReader, store: MemoryLog) -> None:
     store.groups[3] = group(store.groups[2], b'{"type":"intent","at_ms":"soon"}')
     await reader.read_on()
-    assert reader.damage == "memory.log: sequence 4 holds no record: Expected `int`, got `str` - at `$.at_ms`"
+    assert reader.damage == "memory.log: sequence 4 holds no record: $.at_ms: Expected `int`, got `str`"
 
 
 def test_an_owner_s_epoch_moves_nothing() -> None:

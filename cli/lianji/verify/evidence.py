@@ -44,8 +44,8 @@ class Evidence(NamedTuple):
         return not (self.journals.moves or self.facts.count("SELECT COUNT(*) FROM seen") or self.damage)
 
     def waiting(self) -> list[str]:
-        """The first transactions whose terminal keeps a reversal that it has not sent yet."""
-        return [str(row["id"]) for row in self.facts.query("SELECT id FROM seen WHERE waits ORDER BY id LIMIT 100")]
+        """The transactions whose terminal keeps a reversal that it has not sent yet: one a terminal at most."""
+        return [str(row["id"]) for row in self.facts.query("SELECT id FROM seen WHERE waits ORDER BY id")]
 
     def close(self) -> None:
         self.facts.close()

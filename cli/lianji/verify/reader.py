@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from contracts.reading import rule
 from lianji.verify.sources import Progress
 from runtime.log import LogDamaged, LogStore, Position, digest, read_groups
 
@@ -52,4 +53,4 @@ class LogReader:
         except LogDamaged as error:
             self.damage = str(error)
         except msgspec.ValidationError as error:
-            self.damage = f"{self.store.name}: sequence {self.position.sequence + 1} holds no record: {error}"
+            self.damage = f"{self.store.name}: sequence {self.position.sequence + 1} holds no record: {rule(error)}"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from runtime.masking import mask
+
+_HEX = frozenset({"trace", "told", "stands"})
+"""Evidence that is a trace id or a digest: runs of digits in it are nobody's card."""
 SHOWN = 20
 """Violations that are kept with their evidence; more are counted."""
 
@@ -24,12 +28,11 @@ class Noted(msgspec.Struct, kw_only=True):
     violations: list[Violation] = []
 
     def violate(self, subject: str, what: str, **evidence: object) -> None:
+        """A case more. What it says comes from wherever something is wrong, so what looks like card data is masked in it."""
         self.broken += 1
         if len(self.violations) < SHOWN:
-            row = Violation(
-                subject=subject, what=what, evidence={k: str(v) for k, v in evidence.items() if v not in ("", None)}
-            )
-            self.violations.append(row)
+            shown = {k: str(v) if k in _HEX else mask(str(v)) for k, v in evidence.items() if v not in ("", None)}
+            self.violations.append(Violation(subject=mask(subject), what=mask(what), evidence=shown))
 
     def take(self, noted: Noted) -> None:
         """Takes what was noted while the sides were read."""
