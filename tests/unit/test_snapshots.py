@@ -6,7 +6,7 @@ import pytest
 
 from runtime.bus_errors import NoAnswer
 from runtime.log import Position
-from runtime.snapshots import KEPT, PIECE_BYTES, BucketSnapshots, Snapshot
+from runtime.snapshots import KEPT, PIECE_BYTES, BucketSnapshots, Kept, Snapshot
 
 LOG = "journal.v1.0"
 
@@ -92,3 +92,18 @@ async def test_a_damaged_one_is_skipped(key: str, damage: bytes) -> None:
     assert bucket.values[key] != damage
     bucket.values[key] = damage
     assert await sequences(bucket) == [10]
+
+
+async def test_what_is_kept_can_be_told_without_its_state() -> None:
+    bucket = Dictionary()
+    kept = BucketSnapshots(bucket, LOG)
+    assert await kept.kept() == []
+    await kept.save(snapshot(1, 3 * PIECE_BYTES))
+    await kept.save(snapshot(2))
+    assert await kept.kept() == [
+        Kept(Position(2, "digest 2"), PIECE_BYTES),
+        Kept(Position(1, "digest 1"), 4 * PIECE_BYTES),
+    ]
+    bucket.fails_after = 1  # of the next one the first piece is written, and nothing behind it
+    await kept.save(snapshot(3, 2 * PIECE_BYTES))
+    assert [one.position.sequence for one in await kept.kept()] == [2]
