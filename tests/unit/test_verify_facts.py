@@ -27,6 +27,7 @@ def test_rows_are_what_was_made_of_them(tmp_path: Path, monkeypatch: pytest.Monk
     rows, model = facts.rows("things", Row, keys=2), dict[tuple[str, str], int]()
     for step in range(2000):
         key = (f"k{chance.randrange(40)}", f"p{chance.randrange(2)}")
+        assert (peeked := rows.peek(*key)) is None or peeked.count == model[key]
         row = rows.get(*key)
         assert (row is None) == (key not in model)
         row = row or rows.add(Row(*key))

@@ -9,7 +9,7 @@ from lianji.verify.books import KINDS, Books
 from lianji.verify.facts import Facts
 from lianji.verify.journals import Journals
 from lianji.verify.ledgers import Ledgers
-from lianji.verify.report import Noted
+from lianji.verify.report import Finding, Noted
 
 
 class Rebuilt(NamedTuple):
@@ -76,3 +76,9 @@ def story(evidence: Evidence, id_: str) -> dict[str, str]:
     )
     told["trace"] = path.trace if path else ""
     return {side: said for side, said in told.items() if said}
+
+
+def note(evidence: Evidence, finding: Finding, id_: str, what: str, **more: object) -> None:
+    """A broken case about one transaction, with its story."""
+    told = {} if finding.full else story(evidence, id_)
+    finding.violate(id_, what, **more, **told)

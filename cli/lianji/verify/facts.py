@@ -49,6 +49,10 @@ class Rows(Generic[R]):
                 self._keep(key, row)
         return row
 
+    def peek(self, *key: str) -> R | None:
+        """The row, not to be changed."""
+        return self._changed.get(key) or self._unchanged.get(key) or self._read(key)
+
     def add(self, row: R) -> R:
         """A row whose key is new."""
         self._keep(msgspec.structs.astuple(row)[: self._keys], row)

@@ -30,9 +30,14 @@ class Noted(msgspec.Struct, kw_only=True):
     def violate(self, subject: str, what: str, **evidence: object) -> None:
         """A case more. What it says comes from wherever something is wrong, so what looks like card data is masked in it."""
         self.broken += 1
-        if len(self.violations) < SHOWN:
+        if not self.full:
             shown = {k: str(v) if k in _HEX else mask(str(v)) for k, v in evidence.items() if v not in ("", None)}
             self.violations.append(Violation(subject=mask(subject), what=mask(what), evidence=shown))
+
+    @property
+    def full(self) -> bool:
+        """As many are shown as are going to be: what comes is only counted."""
+        return len(self.violations) >= SHOWN
 
     def take(self, noted: Noted) -> None:
         """Takes what was noted while the sides were read."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lianji.verify.evidence import Evidence, story
+from lianji.verify.evidence import Evidence, note
 from lianji.verify.report import Finding
 
 _NO_RRN = "000000000000"
@@ -46,7 +46,7 @@ def acknowledged_appends_stand(evidence: Evidence, finding: Finding) -> None:
         "SELECT s.id, s.rrn FROM seen s LEFT JOIN transactions t ON t.id = s.id WHERE s.rrn NOT IN ('', ?) AND t.id IS NULL",
         _NO_RRN,
     ):
-        finding.violate(row["id"], "its terminal was answered, and no journal holds it", **story(evidence, row["id"]))
+        note(evidence, finding, row["id"], "its terminal was answered, and no journal holds it")
     for row in facts.query(
         "SELECT m.terminal, m.batch, m.rrn FROM terminal_batches m LEFT JOIN batches b ON b.terminal = m.terminal AND b.batch = m.batch "
         "WHERE b.rrn IS NULL OR b.rrn <> m.rrn"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts.response_codes import DUPLICATE
 from lianji.verify.books import AS_DUE
-from lianji.verify.evidence import Evidence, story
+from lianji.verify.evidence import Evidence, note
 from lianji.verify.paths import STANDS
 from lianji.verify.report import Finding
 from lianji.verify.terminals import SAW_APPROVAL
@@ -29,12 +29,12 @@ def approvals_count_once(evidence: Evidence, finding: Finding) -> None:
         f"AND (t.id IS NULL OR NOT {STANDS} OR t.amount_minor <> s.amount_minor)"
     ):
         what = "the terminal saw an approval that the journal does not hold"
-        finding.violate(row["id"], what, **story(evidence, row["id"]))
+        note(evidence, finding, row["id"], what)
     for row in facts.query(
         f"SELECT t.id {_WITH_CHARGE} WHERE {STANDS} AND (COALESCE(c.net_minor, 0) <> t.amount_minor OR NOT ({AS_DUE}))"
     ):
         what = "stands approved, and is not charged and booked exactly once"
-        finding.violate(row["id"], what, **story(evidence, row["id"]))
+        note(evidence, finding, row["id"], what)
 
 
 def reversals_undo_once(evidence: Evidence, finding: Finding) -> None:
@@ -43,13 +43,13 @@ def reversals_undo_once(evidence: Evidence, finding: Finding) -> None:
     finding.checked = facts.count("SELECT COUNT(*) FROM transactions WHERE undone")
     for row in facts.query(f"SELECT t.id {_WITH_BOOKED} WHERE t.undone AND NOT ({AS_DUE})"):
         what = "was reversed, and settlement has not undone it exactly once"
-        finding.violate(row["id"], what, **story(evidence, row["id"]))
+        note(evidence, finding, row["id"], what)
     for row in facts.query(
         f"SELECT t.id {_WITH_CHARGE} WHERE t.undone AND t.state = 'reversed' AND NOT "
         "(COALESCE(c.postings, 0) = 1 AND c.posted_minor = t.amount_minor AND c.reversals = 1 AND c.net_minor = 0)"
     ):
         what = "was reversed, and the bank has not given it back exactly once"
-        finding.violate(row["id"], what, **story(evidence, row["id"]))
+        note(evidence, finding, row["id"], what)
 
 
 def nothing_without_approval(evidence: Evidence, finding: Finding) -> None:
@@ -62,15 +62,15 @@ def nothing_without_approval(evidence: Evidence, finding: Finding) -> None:
     finding.checked += facts.count("SELECT COUNT(*) FROM transactions WHERE NOT approved")
     for row in facts.query(f"SELECT s.id FROM seen s JOIN transactions t ON t.id = s.id WHERE {denied} AND {STANDS}"):
         what = "the terminal saw no approval that stands, and the journal holds one"
-        finding.violate(row["id"], what, **story(evidence, row["id"]))
+        note(evidence, finding, row["id"], what)
     for row in facts.query(
         "SELECT c.id FROM charges c LEFT JOIN transactions t ON t.id = c.id AND t.institution = c.institution "
         f"WHERE c.net_minor <> 0 AND (t.id IS NULL OR NOT {STANDS})"
     ):
         what = "the cardholder is charged for what does not stand approved"
-        finding.violate(row["id"], what, **story(evidence, row["id"]))
+        note(evidence, finding, row["id"], what)
     for row in facts.query(
         "SELECT k.id FROM booked k LEFT JOIN transactions t ON t.id = k.id WHERE COALESCE(t.approved, 0) = 0"
     ):
         what = "settlement has booked what was never approved"
-        finding.violate(row["id"], what, **story(evidence, row["id"]))
+        note(evidence, finding, row["id"], what)

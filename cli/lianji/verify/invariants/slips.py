@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lianji.verify.evidence import Evidence, story
+from lianji.verify.evidence import Evidence, note
 from lianji.verify.report import Finding
 
 
@@ -13,12 +13,10 @@ def slips_match(evidence: Evidence, finding: Finding) -> None:
         return
     finding.checked = facts.count("SELECT COUNT(*) FROM slips")
     for row in facts.query("SELECT id, differs FROM slips WHERE differs <> ''"):
-        finding.violate(
-            row["id"], f"its slip is not what the journal says: {row['differs']}", **story(evidence, row["id"])
-        )
+        note(evidence, finding, row["id"], f"its slip is not what the journal says: {row['differs']}")
     for row in facts.query(
         "SELECT t.id FROM transactions t LEFT JOIN slips p ON p.id = t.id WHERE t.approved AND p.id IS NULL"
     ):
-        finding.violate(row["id"], "was approved and has no slip", **story(evidence, row["id"]))
+        note(evidence, finding, row["id"], "was approved and has no slip")
     for row in facts.query("SELECT id, COUNT(*) AS slips FROM slips GROUP BY id HAVING COUNT(*) > 1"):
-        finding.violate(row["id"], f"has {row['slips']} slips", **story(evidence, row["id"]))
+        note(evidence, finding, row["id"], f"has {row['slips']} slips")

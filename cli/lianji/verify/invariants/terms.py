@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.states import State
-from lianji.verify.evidence import Evidence, story
+from lianji.verify.evidence import Evidence, note
 from lianji.verify.paths import UNFINISHED
 from lianji.verify.report import Finding
 
@@ -22,7 +22,7 @@ def nothing_outlives_its_term(evidence: Evidence, finding: Finding) -> None:
         age_ms = evidence.journals.newest_ms[row["shard"]] - row["since_ms"]
         if age_ms > TERM_MS:
             what = "intent" if row["state"] == State.INTENT else "reversal"
-            finding.violate(row["id"], f"an open {what} of {age_ms // 1000} s", **story(evidence, row["id"]))
+            note(evidence, finding, row["id"], f"an open {what} of {age_ms // 1000} s")
 
 
 def nothing_is_left_open(evidence: Evidence, finding: Finding) -> None:
@@ -32,10 +32,10 @@ def nothing_is_left_open(evidence: Evidence, finding: Finding) -> None:
     for row in facts.query(f"SELECT id, state, waiting FROM transactions WHERE {UNFINISHED}"):
         intent = row["state"] == State.INTENT
         what = "has no outcome" if intent else "waits for its bank to acknowledge the reversal"
-        finding.violate(row["id"], what, waits_for=row["waiting"], **story(evidence, row["id"]))
+        note(evidence, finding, row["id"], what, waits_for=row["waiting"])
     for row in facts.query(
         "SELECT a.id, a.institution FROM acknowledged a LEFT JOIN charges c ON c.id = a.id AND c.institution = a.institution "
         "WHERE COALESCE(c.reversals, 0) = 0"
     ):
         what = f"{row['institution']} acknowledged a reversal that its ledger does not hold"
-        finding.violate(row["id"], what, **story(evidence, row["id"]))
+        note(evidence, finding, row["id"], what)
