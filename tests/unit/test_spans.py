@@ -11,7 +11,7 @@ import pytest
 from runtime import append_spans, otlp
 from runtime.log import Appended, Fenced
 from runtime.trace_context import TraceContext, parse_traceparent
-from runtime.tracing import CLIENT, LOCAL_SPANS, SERVER, Shape, Span, Tracer, message
+from runtime.tracing import CLIENT, LOCAL_SPANS, SERVER, Attribute, Shape, Span, Tracer, message
 
 WORK, PART = Shape("work", SERVER, {"lianji.shard": 3}), Shape("part")
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -260,3 +260,22 @@ async def test_the_span_of_an_append_says_its_group_and_its_wait(tracer: Tracer)
     cancelled.cancel()
     append_spans.end(tracer.span(PART), cancelled)
     assert [ended.error_text for ended in tracer.take()] == ["Fenced", "cancelled", ""]
+
+
+def test_what_recurs_is_told_like_what_is_told_for_the_first_time(tracer: Tracer) -> None:
+    key = "lianji.of_a_test"
+    values: list[Attribute] = [*(f"value {n}" for n in range(600)), "1", 1, True, 1.5, "pan 6291010000000018"]
+    spans = [tracer.span(PART, attributes={key: value}) for value in [*values, *values]]
+    for span in spans:
+        span.end()
+    shown = [row["attributes"] for row in exported(tracer, *spans)]
+    first, again = shown[: len(values)], shown[len(values) :]
+    assert first == again
+    assert [row[0]["value"] for row in first[599:]] == [
+        {"stringValue": "value 599"},
+        {"stringValue": "1"},
+        {"intValue": "1"},
+        {"boolValue": True},
+        {"doubleValue": 1.5},
+        {"stringValue": "pan 629101******0018"},
+    ]

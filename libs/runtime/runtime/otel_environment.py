@@ -18,7 +18,7 @@ from runtime import logs
 
 log = logs.get("otel")
 
-QUEUE_SIZE, BATCH_SIZE = 16_384, 1024
+QUEUE_SIZE, BATCH_SIZE = 16_384, 2048
 DELAY_MS, TIMEOUT_MS, SLOW_MS = 200, 2_000, 500
 
 

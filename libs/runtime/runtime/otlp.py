@@ -103,8 +103,33 @@ def _constants_of(shape: Shape) -> list[_KeyValue | msgspec.Raw]:
     return encoded
 
 
+_recurring: dict[str, dict[Attribute, msgspec.Raw]] = {}
+"""Attributes of few values, encoded: by key, then by value."""
+_VALUES = 256
+"""Of one key; what has more is told anew each time, as is what is no text."""
+
+
 def _attributes(attributes: Mapping[str, Attribute]) -> list[_KeyValue | msgspec.Raw]:
-    return [_KeyValue(key, _value(value)) for key, value in attributes.items()]
+    rows: list[_KeyValue | msgspec.Raw] = []
+    for key, value in attributes.items():
+        if type(value) is not str:
+            rows.append(_KeyValue(key, _value(value)))
+            continue
+        known = _recurring.get(key)
+        row = known.get(value) if known is not None else None
+        rows.append(row if row is not None else _remembered(key, value))
+    return rows
+
+
+def _remembered(key: str, value: str) -> _KeyValue | msgspec.Raw:
+    row = _KeyValue(key, _value(value))
+    if (known := _recurring.get(key)) is None:
+        if len(_recurring) >= _VALUES:
+            return row
+        known = _recurring[key] = {}
+    if len(known) < _VALUES:
+        known[value] = msgspec.Raw(_encode(row))
+    return row
 
 
 def _value(value: Attribute) -> _Value:
