@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 import world
 from contracts.authorization import Totals
@@ -34,8 +35,7 @@ from world import Terminal as TerminalFacts
 _CERTIFICATE = " (over TLS: does the host take this terminal's certificate?)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SwipeResult:
+class SwipeResult(msgspec.Struct, frozen=True, kw_only=True):
     """What a swipe came to."""
 
     rc: str = ""
@@ -66,15 +66,14 @@ class SwipeResult:
         return self.duration_us / 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseResult:
+class CloseResult(msgspec.Struct, frozen=True, kw_only=True):
     """What closing the batch came to."""
 
     balanced: bool = False
     result: str = ""
     """1 balanced, 2 not balanced, 3 error; empty without an answer."""
     batch: str = ""
-    totals: Totals = field(default_factory=Totals)
+    totals: Totals = Totals()
     """The terminal's own."""
     host: Totals | None = None
     rc: str = ""
