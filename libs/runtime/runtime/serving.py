@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -48,8 +49,26 @@ def may_be_answered(subject: str, reply: str) -> bool:
     return False
 
 
-def _context(header: bytes) -> TraceContext | None:
-    return parse_traceparent(header_value(header, _TRACEPARENT_NAME), header_value(header, _TRACESTATE_NAME))
+_USUAL = re.compile(
+    rb"NATS/1\.0\r\nLianji-Deadline: ([1-9][0-9]{12})\r\n"
+    rb"traceparent: 00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-(0[01])\r\n\r\n"
+).fullmatch
+"""Headers as our own bus writes them (`Bus.request`): read in one look, for each request has them."""
+
+
+def asked(header: bytes) -> tuple[int, TraceContext | None]:
+    """Deadline (Unix milliseconds, 0: the caller did not say) and trace context of a request; what cannot be read was not said."""
+    if (usual := _USUAL(header)) is not None:
+        deadline, trace_id, span_id, flags = usual.groups()
+        return int(deadline), TraceContext(trace_id.decode(), span_id.decode(), flags == b"01")
+    return _asked_otherwise(header)
+
+
+def _asked_otherwise(header: bytes) -> tuple[int, TraceContext | None]:
+    said = header_value(header, DEADLINE_NAME)
+    deadline = int(said) if len(said) <= MILLISECONDS and said.isascii() and said.isdigit() else 0
+    state = header_value(header, _TRACESTATE_NAME)
+    return deadline, parse_traceparent(header_value(header, _TRACEPARENT_NAME), state)
 
 
 class Request:
@@ -136,14 +155,8 @@ class Serving:
 
     async def _handle(self, message: _Message) -> None:
         started = time.perf_counter_ns()
-        header = message.header
-        deadline = header_value(header, DEADLINE_NAME) if header else ""
-        request = Request(
-            message.subject,
-            message.data,
-            _context(header) if header else None,
-            int(deadline) if len(deadline) <= MILLISECONDS and deadline.isascii() and deadline.isdigit() else 0,
-        )
+        deadline_ms, trace = asked(message.header) if message.header else (0, None)
+        request = Request(message.subject, message.data, trace, deadline_ms)
         if request.remaining_s() <= 0:
             by_s = round(-request.remaining_s(), 3)  # seconds: a queue; an hour: somebody's clock
             log.warning("request refused: its deadline had passed", subject=self.subject, by_s=by_s)
