@@ -14,11 +14,15 @@ WORKERS ?= 2
 # Simulated days: how many, and the first one's seed.
 SEEDS ?= 200
 FIRST ?= 1
+
+# How often `make power` and `make corruption` break something.
+CUTS ?= 20
+TIMES ?= 20
 # A virtual environment that happens to be active is not ours.
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check audit bench bench-quick bench-journal bench-tools bench-slow bench-schemes fuzz leaks traces chaos up down lock smoke permissions sim
+.PHONY: help setup demo test check audit bench bench-quick bench-journal bench-tools bench-slow bench-schemes fuzz leaks traces chaos up down lock smoke permissions sim power corruption
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +90,12 @@ chaos: setup ## MINUTES=3 of faults under load, each healed and timed, the books
 
 sim: setup ## SEEDS=200 simulated days, on all cores; FIRST=1: the first seed; writes build/sim.json
 	$(BIN)/python -m simulation run --seeds $(SEEDS) --first $(FIRST)
+
+power: setup ## CUTS=20 power cuts of broker and databases under load (needs root and a loop device); remakes its section of docs/reliability.md
+	$(BIN)/python -m reliability.power --cuts $(CUTS) --page
+
+corruption: setup ## TIMES=20 damages to what a stopped stack keeps, each noticed or not; remakes its section of docs/reliability.md
+	$(BIN)/python -m reliability.corruption --times $(TIMES) --page
 
 up: setup ## the stack in the foreground on .lianji; Ctrl-C stops it
 	$(BIN)/lianji up

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from contracts import access
-from lianji import overlay, stackfile
+from lianji import damage, overlay, stackfile
 from lianji.broker import BrokerError, LocalBroker
 from lianji.declaration import declaration_for, expected_subjects
 from lianji.errors import CliError
@@ -41,8 +41,10 @@ SERVICES = (
     ("settlement", "settlement"),
     ("terminal-gw", "terminal_gw"),
 )
+OWNERS = ("auth-a", "auth-b", "issuer-sim")
+"""Those that own logs."""
 COLLECTOR, BROKER = "collector", "nats-server"
-BESIDE = frozenset({"auth-a", "auth-b", "issuer-sim", "terminal-gw"})
+BESIDE = frozenset({*OWNERS, "terminal-gw"})
 """Whose successor may stand beside its predecessor: contenders for a log, which has one owner, and gateways, which share a socket. The others
 have a file or a port of their own; nobody waits for them on the path."""
 READY_S = 120.0
@@ -77,6 +79,7 @@ class Stack:
         self._lock: IO[bytes] | None = None
         self._broker_turn = asyncio.Lock()
         self._stopping = False
+        self._damaged: set[str] = set()
         self._starting: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------------ start
@@ -178,11 +181,15 @@ class Stack:
         return {} if named else {"OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_url, "OTEL_METRICS_EXPORTER": "none"}
 
     async def _until_ready(self, bus: Bus) -> None:
-        """Every subject has somebody who answers, and the gateway takes connections."""
+        """Every subject has somebody who answers, and the gateway takes connections. A damaged log is away with what depends on it: the
+        rest of the stack works."""
         expected = expected_subjects(self.world)
         said, give_up = "", time.monotonic() + READY_S
         while True:
             missing = expected - await bus.discover()
+            if missing:
+                expected -= await self._away()
+                missing &= expected
             if (now := await self._progress()) != said:
                 said, give_up = now, time.monotonic() + READY_S
             if not missing and await _takes_connections(self.gateway_port):
@@ -200,6 +207,16 @@ class Stack:
         urls = [stackfile.health_url(self.data_dir, name) for name, _ in SERVICES]
         said = await asyncio.gather(*(asyncio.to_thread(readiness, url) for url in urls if url))
         return "\n".join(text for _, text in said)
+
+    async def _away(self) -> set[str]:
+        """Subjects that nobody is going to answer, because a log behind them is damaged; each log is told of once."""
+        away: set[str] = set()
+        for log, says in (await asyncio.to_thread(damage.found, self.data_dir, OWNERS)).items():
+            if log not in self._damaged:
+                self._damaged.add(log)
+                sys.stderr.write(f"lianji: {log} is damaged and is not served: {says}\n")
+            away |= damage.away_with(log, self.world)
+        return away
 
     # ------------------------------------------------------------------ while it runs
 

@@ -73,6 +73,13 @@ LOG_EPOCH = Definition("lianji.log.epoch", "", GAUGE, "The owner's term of offic
 LOG_SEQUENCE = Definition(
     "lianji.log.sequence", "", GAUGE, "Sequence of the last acknowledged group; of owners only.", ("log",)
 )
+LOG_DAMAGED = Definition(
+    "lianji.log.damaged",
+    "",
+    GAUGE,
+    "1 when the log was found damaged and is not served here; of its contenders.",
+    ("log",),
+)
 INTENTS_OPEN = Definition("lianji.intents.open", "{intent}", GAUGE, "Intents without an outcome.", ("shard",))
 INTENTS_OLDEST_AGE = Definition(
     "lianji.intents.oldest_age",
@@ -125,6 +132,7 @@ CATALOGUE = (
     APPEND_UNKNOWN,
     LOG_EPOCH,
     LOG_SEQUENCE,
+    LOG_DAMAGED,
     INTENTS_OPEN,
     INTENTS_OLDEST_AGE,
     REVERSALS_QUEUED,

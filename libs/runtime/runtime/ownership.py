@@ -148,6 +148,7 @@ class Owner(Generic[S]):
         self._measures = Measures(metrics, store.name)
         metrics.gauge(catalogue.LOG_EPOCH).watch(lambda: self._of_term(lambda term: term.epoch))
         metrics.gauge(catalogue.LOG_SEQUENCE).watch(lambda: self._of_term(lambda term: term.log.position.sequence))
+        metrics.gauge(catalogue.LOG_DAMAGED).watch(lambda: [((self.name,), int(bool(self.damage)))])
         self._draining = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
