@@ -14,7 +14,6 @@ WORKERS ?= 2
 # Simulated days: how many, and the first one's seed.
 SEEDS ?= 200
 FIRST ?= 1
-
 # How often `make power` and `make corruption` break something.
 CUTS ?= 20
 TIMES ?= 20
@@ -22,7 +21,7 @@ TIMES ?= 20
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check audit bench bench-quick bench-journal bench-tools bench-slow bench-schemes fuzz leaks traces chaos up down lock smoke permissions sim power corruption
+.PHONY: help setup demo test check audit bench bench-quick bench-journal bench-tools bench-slow bench-schemes fuzz leaks traces chaos up down lock smoke permissions sim power corruption rolling overload soak
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,13 +79,12 @@ leaks: setup ## 10,000 transactions with errors provoked in every service, then 
 traces: setup ## 10,000 swipes under load, every trace counted; the same through a kill -9 of each service; writes build/traces.json
 	$(BIN)/python -m traces
 
-# How long, with which order of faults (any when empty), which rows of the table; PAGE=--page remakes the section of docs/reliability.md.
-MINUTES ?= 3
-SEED ?=
-ONLY ?= *
-PAGE ?=
-chaos: setup ## MINUTES=3 of faults under load, each healed and timed, the books judged; writes build/chaos.json
-	$(BIN)/python -m reliability.chaos --minutes $(MINUTES) --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) $(PAGE)
+# How long, with which order of faults (any when empty), which rows of the table.
+chaos: MINUTES ?= 3
+chaos: SEED ?=
+chaos: ONLY ?= *
+chaos: setup ## MINUTES=3 of faults under load, each healed and timed, the books judged; remakes its section of docs/reliability.md
+	$(BIN)/python -m reliability.chaos --minutes $(MINUTES) --only '$(ONLY)' $(if $(SEED),--seed $(SEED)) --page
 
 sim: setup ## SEEDS=200 simulated days, on all cores; FIRST=1: the first seed; writes build/sim.json
 	$(BIN)/python -m simulation run --seeds $(SEEDS) --first $(FIRST)
@@ -96,6 +94,16 @@ power: setup ## CUTS=20 power cuts of broker and databases under load (needs roo
 
 corruption: setup ## TIMES=20 damages to what a stopped stack keeps, each noticed or not; remakes its section of docs/reliability.md
 	$(BIN)/python -m reliability.corruption --times $(TIMES) --page
+
+rolling: setup ## every process of a stack replaced while terminals sell; remakes its table in docs/reliability.md
+	$(BIN)/python -m reliability.rolling --page
+
+overload: setup ## half, all and twice of what a stack can hold; remakes its table
+	$(BIN)/python -m reliability.overload --page
+
+soak: MINUTES ?= 30
+soak: setup ## half of the capacity for MINUTES (30): who gets slow, who grows; remakes its table
+	$(BIN)/python -m reliability.soak --minutes $(MINUTES) --page
 
 up: setup ## the stack in the foreground on .lianji; Ctrl-C stops it
 	$(BIN)/lianji up
