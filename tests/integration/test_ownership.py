@@ -11,7 +11,7 @@ import pytest
 
 from runtime import ownership, replaying
 from runtime.bus_errors import NoAnswer
-from runtime.log import Fenced, LogDamaged, LogStore, Position, read_groups
+from runtime.log import AppendUnknown, Fenced, LogDamaged, LogStore, Position, read_groups
 from runtime.memory_log import MemoryLog
 from runtime.ownership import Owner, Term, replay
 from runtime.snapshots import NoSnapshots, Snapshot, SnapshotDamagedError, pack, unpack
@@ -216,6 +216,31 @@ async def test_a_broker_that_does_not_say_whose_the_lease_is_ends_no_term(store:
     await owner.drain()
     await task
     assert await values(store) == ["owner", 1]
+
+
+class MuteLog(MemoryLog):
+    """Does not say what has become of an append, once it is told not to."""
+
+    mute = False
+
+    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+        if self.mute:
+            raise AppendUnknown("nobody says")
+        return await super().append(payload, expected=expected, message_id=message_id)
+
+
+async def test_a_drain_without_a_broker_ends_and_says_nothing_to_anybody() -> None:
+    store, lock = MuteLog(), Lock()
+    owner, office, lease = make(store, lock, "owner")
+    task = asyncio.create_task(owner.run())
+    await asyncio.wait_for(office.opened.wait(), PATIENCE_S)
+    assert office.term is not None
+    store.mute = lease.silent = True
+    in_hand = office.term.append([1])
+    await asyncio.wait_for(owner.drain(), PATIENCE_S)
+    await task
+    with pytest.raises(Fenced):
+        await in_hand
 
 
 async def test_to_stand_by_is_to_be_ready_and_to_get_no_lease_from_anybody_is_not(store: LogStore) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from runtime import catalogue, clock, logs
@@ -253,6 +254,8 @@ class Owner(Generic[S]):
                     return
             except NoAnswer as error:
                 log.warning("lease not renewed, nobody can say whose it is", log=self.name, reason=str(error))
+                if self._draining.is_set():
+                    return  # what is in hand cannot be finished, and the process is to end
 
     async def _damaged(self, error: LogDamaged) -> None:
         self.damage = f"{error}; {RESTORE}"
@@ -297,6 +300,7 @@ class Owner(Generic[S]):
         await self._heads.save(group_log.position)
         noting = asyncio.create_task(self._note_heads(group_log))
         self.term = term
+        renewing.add_done_callback(partial(self._lease_lost, term))
         try:
             await self._office.open(term)
             self.trouble = ""
@@ -316,6 +320,10 @@ class Owner(Generic[S]):
                 noted = log_.position
                 await self._heads.save(noted)
 
+    def _lease_lost(self, term: Term[S], renewing: asyncio.Task[None]) -> None:
+        if not renewing.cancelled():
+            term.log.end(Fenced(f"{self.name}: the lease was lost"))  # nothing, where the term has ended before
+
     def _tell(self, progress: str) -> None:
         self.progress = progress
 
@@ -329,8 +337,8 @@ class Owner(Generic[S]):
 
     async def _step_down(self, term: Term[S], reasons: list[LogError], renewing: asyncio.Task[None]) -> None:
         """After a drain what is in hand is finished; after a lost lease or a fence it is dropped, for the memory is worth nothing."""
-        if renewing.done() and not reasons:
-            term.log.end(Fenced(f"{self.name}: the lease was lost"))
+        if renewing.done():
+            self._lease_lost(term, renewing)
         await self._office.close()
         self.term = None
         if reasons:
