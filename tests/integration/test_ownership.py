@@ -299,6 +299,8 @@ async def test_who_has_a_log_in_hand_lets_another_take_the_next(
     running = [asyncio.create_task(laden.run()), asyncio.create_task(free.run())]
     await asyncio.wait_for(free_office.opened.wait(), PATIENCE_S)
     assert free.holds
+    assert free.asked.is_set()
+    assert not laden.asked.is_set()
     assert not laden_lease.asked.is_set()
     await free.drain()
     assert not free.holds

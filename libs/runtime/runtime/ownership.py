@@ -145,6 +145,8 @@ class Owner(Generic[S]):
         self._elsewhere = elsewhere
         self.holds = False
         """Whether this process has the lease, and so the log in hand."""
+        self.asked = asyncio.Event()
+        """Set once it is known whether the lease was to be had at first."""
         metrics = metrics or Metrics()
         self._measures = Measures(metrics, store.name)
         metrics.gauge(catalogue.LOG_EPOCH).watch(lambda: self._of_term(lambda term: term.epoch))
@@ -200,7 +202,7 @@ class Owner(Generic[S]):
     async def _take(self) -> bool:
         """Whether the lease is ours now. When the broker does not say, this is no standing by, and /readyz must not call it that."""
         try:
-            taken = await self._lease.take()
+            taken = self.holds = await self._lease.take()
         except NoAnswer as error:
             trouble = f"{self.name}: the lease cannot be taken: {error}"
             if trouble != self.trouble:
@@ -213,9 +215,10 @@ class Owner(Generic[S]):
                 )
             self.trouble = trouble
             return False
+        finally:
+            self.asked.set()
         if not taken:
             self.trouble = ""
-        self.holds = taken
         return taken
 
     async def drain(self) -> None:

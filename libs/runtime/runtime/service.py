@@ -107,6 +107,8 @@ class Service(Generic[C]):
         `spread`: others contend too, and the logs are better spread over all of them than in one hand.
         """
         bus = bus or self.bus
+        if spread:  # two that start together would take all that comes first, each before it knows that it has one
+            await asyncio.gather(*(other.asked.wait() for other in self._owners))
         notes = await open_bucket(bus, snapshots)
         owner = Owner(
             store=JetStreamLog(bus, stream, subject),
