@@ -23,7 +23,7 @@ from runtime.pull import Delivered, PullConsumer
 
 log = logs.get("projection")
 
-FETCH = 512
+FETCH = 256
 FETCH_WAIT_S = 2.0
 LINGER_S, LONG_LINGER_S = 0.2, 1.0
 """Pause after a fetch that was not full: groups gather, so that one SQL transaction and its sync to disk carry many of them.
