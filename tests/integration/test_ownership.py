@@ -209,6 +209,7 @@ async def test_a_broker_that_does_not_say_whose_the_lease_is_ends_no_term(store:
     for _ in range(2):
         lease.not_renewed.clear()
         await asyncio.wait_for(lease.not_renewed.wait(), PATIENCE_S)
+    assert await owner.ready() == f"{store.name}: lease: TimeoutError", "it does not call itself ready meanwhile"
     lease.silent = False
     assert term is not None
     assert not term.over

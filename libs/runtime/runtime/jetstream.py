@@ -180,7 +180,7 @@ class Lease:
         One that ran out while the broker was away, and that nobody has taken since, is ours again.
         """
         with self._asked():
-            if await self._put(self._revision):
+            if await self._written():
                 return True
             try:
                 entry = await self._bucket.get(self._key)
@@ -190,6 +190,14 @@ class Lease:
                 return False
             self._revision = entry.revision or 0  # a renewal that had landed, though nobody could say so
             return True
+
+    async def _written(self) -> bool:
+        """Whether our name stands there anew; raises NoAnswer when the broker answers and does not write, as with a full disk."""
+        try:
+            return await self._put(self._revision)
+        except TimeoutError:
+            await self._bucket.get(self._key)
+            raise NoAnswer(f"lease {self._key}: it cannot be renewed: the broker does not write") from None
 
     async def release(self) -> None:
         """Lets the next one in at once. When it cannot be said, the lease runs out by itself."""

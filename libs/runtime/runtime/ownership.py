@@ -255,8 +255,12 @@ class Owner(Generic[S]):
             try:
                 if not await self._lease.renew():
                     return
+                self.trouble = ""
             except NoAnswer as error:
-                log.warning("lease not renewed, nobody can say whose it is", log=self.name, reason=str(error))
+                trouble = f"{self.name}: {error}"
+                if trouble != self.trouble:
+                    log.warning("lease not renewed, nobody can say whose it is", log=self.name, reason=str(error))
+                self.trouble = trouble
                 if self._draining.is_set():
                     return  # what is in hand cannot be finished, and the process is to end
 
