@@ -52,15 +52,19 @@ class Way(NamedTuple):
 
     identity: str
     subject: str
+    answered: bool
+    """Whether anybody answers there at all."""
 
 
 def ways(everyone: tuple[Access, ...], service: str) -> Iterator[Way]:
     """Every subject on which the service takes requests or hears something, each with somebody who may send there."""
     theirs = [one for one in everyone if one.service == service]
-    for subject in dict.fromkeys(s for one in theirs for s in (*(serves.subject for serves in one.serves), *one.hears)):
+    served = dict.fromkeys((serves.subject for one in theirs for serves in one.serves), True)
+    heard = dict.fromkeys((subject for one in theirs for subject in one.hears), False)
+    for subject, answered in {**heard, **served}.items():
         sender = next((one for one in everyone if subject in (*one.asks, *one.tells)), None)
         if sender is not None:
-            yield Way(sender.identity, subject.replace("*", TERMINAL))
+            yield Way(sender.identity, subject.replace("*", TERMINAL), answered)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,32 +74,35 @@ class Poison(Fault):
     service: str
 
     async def strike(self, arena: Arena) -> Over:
-        by_identity: dict[str, list[str]] = {}
+        by_identity: dict[str, list[Way]] = {}
         for way in ways(everybody(world.built_in()), self.service):
-            by_identity.setdefault(way.identity, []).append(way.subject)
-        answered = [await _send_all(arena, identity, subjects) for identity, subjects in by_identity.items()]
+            by_identity.setdefault(way.identity, []).append(way)
+        answered = [await _send_all(arena, identity, its) for identity, its in by_identity.items()]
         sent = sum(map(len, by_identity.values())) * len(BODIES)
         return Over(now_s(), f"{sent} messages, {sum(answered)} answered")
 
 
-async def _send_all(arena: Arena, identity: str, subjects: list[str]) -> int:
+async def _send_all(arena: Arena, identity: str, its: list[Way]) -> int:
     """How many of an identity's messages were answered."""
     url = stackfile.running(arena.data_dir).nats_url
     bus = await Bus.connect(url, "chaos-poison", identity=identity_of(None, identity), wait_s=options.CONNECT_S)
     try:
         # Each subject's one after the other, as one who is wrong would send them; all subjects at once.
-        return sum(await asyncio.gather(*(_sent(bus, subject) for subject in subjects)))
+        return sum(await asyncio.gather(*(_sent(bus, way) for way in its)))
     finally:
         await bus.close()
 
 
-async def _sent(bus: Bus, subject: str) -> int:
-    return sum([await _answered(bus, subject, body) for body in BODIES.values()])
+async def _sent(bus: Bus, way: Way) -> int:
+    return sum([await _answered(bus, way, body) for body in BODIES.values()])
 
 
-async def _answered(bus: Bus, subject: str, body: bytes) -> bool:
+async def _answered(bus: Bus, way: Way, body: bytes) -> bool:
     try:
-        await bus.request(subject, body, timeout_s=ANSWER_S)
+        if not way.answered:
+            await bus.tell(way.subject, body)
+            return False
+        await bus.request(way.subject, body, timeout_s=ANSWER_S)
     except BusError:
         return False  # silence is an answer to poison
     return True
