@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from lianji.faults.processes import restart
 from reliability.chaos.acks import FILE, AckFile, AckWatch
 from reliability.chaos.deck import drawn
 from reliability.chaos.ends import Ends, compare
-from reliability.chaos.fault import EVERY_SERVICE, EVERYBODY, ON_THE_BROKER, Arena, Fault, now_s
+from reliability.chaos.fault import EVERY_SERVICE, EVERYBODY, ON_THE_BROKER, Arena, Fault, Over, now_s
 from reliability.chaos.health import answers_since
 from reliability.chaos.proxy import Proxy
 from reliability.chaos.report import Judged, Report, Row
@@ -118,35 +118,34 @@ class _Run:
 
     async def run(self) -> Report:
         """Until the time is over or all faults are struck; every part of it ends with the books judged."""
-        began_s, deck = now_s(), drawn(self._plan.faults, self._plan.seed)
-        ends_s = began_s + self._plan.minutes * 60
+        deck, ends_s = drawn(self._plan.faults, self._plan.seed), now_s() + self._plan.minutes * 60
         while True:
-            judge_s = min(now_s() + self._plan.judge_every_min * 60, ends_s)
-            selling = asyncio.create_task(self._traffic.sell())
-            try:
-                await self._traffic.sold_since(now_s(), GIVE_UP_S)
-                while now_s() < judge_s and not self._all_struck:
-                    await self._strike(next(deck))
-                    if self._report.complaints and self._rows_never_back:
-                        break  # nothing that follows would say anything
-                self._traffic.stop()
-                await asyncio.wait_for(selling, QUIET_S)
-            except TimeoutError:
-                self._complain("the terminals do not come to rest, or do not sell at all")
-            finally:
-                selling.cancel()
-                await asyncio.gather(selling, return_exceptions=True)
+            await self._part(deck, min(now_s() + self._plan.judge_every_min * 60, ends_s))
             await self._judge()
             if now_s() >= ends_s or self._all_struck or self._report.complaints:
                 return self._told()
 
+    async def _part(self, deck: Iterator[Fault], until_s: float) -> None:
+        """Faults under load, and then the terminals come to rest."""
+        selling = asyncio.create_task(self._traffic.sell())
+        try:
+            await self._traffic.sold_since(now_s(), GIVE_UP_S)
+            # After a fault that is not over nothing that follows would say anything.
+            while now_s() < until_s and not self._all_struck and await self._strike(next(deck)):
+                continue
+            self._traffic.stop()
+            await asyncio.wait_for(selling, QUIET_S)
+        except TimeoutError:
+            self._complain("the terminals do not sell, or do not come to rest")
+        finally:
+            selling.cancel()
+            await asyncio.gather(selling, return_exceptions=True)
+        if not selling.cancelled() and (error := selling.exception()) is not None:
+            raise error
+
     @property
     def _all_struck(self) -> bool:
         return 0 < self._plan.most <= len(self._struck)
-
-    @property
-    def _rows_never_back(self) -> int:
-        return sum(row.never_back for row in self._rows.values())
 
     def _told(self) -> Report:
         report, traffic = self._report, self._traffic
@@ -158,35 +157,38 @@ class _Run:
         self._report.complaints.append(what)
         self._say(f"  {what}")
 
-    async def _strike(self, fault: Fault) -> None:
+    async def _strike(self, fault: Fault) -> bool:
+        """Whether everything came back."""
         row, before, began_s = self._rows[fault.row], self._arena.pids(), now_s()
         self._stalls.since()
         self._struck.append((time.time_ns() // 1_000_000, row))
-        over = await fault.strike(self._arena)
-        ended = {name: before[name] for name in fault.ends}
-        again = [
-            self._traffic.sold_since(over.at_s, GIVE_UP_S),
-            *(answers_since(self._arena, name, ended.get(name, 0), GIVE_UP_S) for name in {*fault.ends, *fault.checks}),
-        ]
-        done = await asyncio.gather(*again, return_exceptions=True)
-        problems = [problem for problem in done if isinstance(problem, BaseException)]
-        for problem in problems:
-            if not isinstance(problem, TimeoutError):
-                raise problem
-        number = len(self._struck)
-        if problems:
+        try:
+            over = await fault.strike(self._arena)
+            back_s = await self._back(fault, over.at_s, before) - over.at_s
+            stalled = str(self._stalls.since())
+            self._tell(fault, over, over.at_s - began_s, back_s, stalled)
+            await self._calm(fault, before)
+        except (CliError, TimeoutError) as error:
             row.never_back += 1
-            self._complain(f"{fault.row}: not back within {GIVE_UP_S:g} s")
-            return
-        back_s = max(at_s for at_s in done if isinstance(at_s, float)) - over.at_s
+            self._complain(f"{fault.row}: {error or f'not everybody answers within {GIVE_UP_S:g} s'}")
+            return False
         row.back_s.append(round(back_s, 3))
-        late = "" if back_s <= fault.back_s else f", which is more than {fault.back_s:g} s"
+        row.stalled += bool(stalled)
+        return True
+
+    async def _back(self, fault: Fault, over_s: float, before: dict[str, int]) -> float:
+        """When every route had sold again, and whoever the fault touches had answered; TimeoutError."""
+        former = {name: before[name] for name in fault.ends}
+        answers = (
+            answers_since(self._arena, name, former.get(name, 0), GIVE_UP_S) for name in {*fault.ends, *fault.checks}
+        )
+        return max(await asyncio.gather(self._traffic.sold_since(over_s, GIVE_UP_S), *answers))
+
+    def _tell(self, fault: Fault, over: Over, took_s: float, back_s: float, stalled: str) -> None:
         detail = f" ({over.detail})" if over.detail else ""
-        if stalled := str(self._stalls.since()):
-            row.stalled += 1
-            late += f"; the machine stood still: {stalled}"
-        self._say(f"{number:4}  {fault.row}{detail}: {over.at_s - began_s:.1f} s, back after {back_s:.2f} s{late}")
-        await self._calm(fault, before)
+        late = "" if back_s <= fault.back_s else f", which is more than {fault.back_s:g} s"
+        why = f"; the machine stood still: {stalled}" if stalled else ""
+        self._say(f"{len(self._struck):4}  {fault.row}{detail}: {took_s:.1f} s, back after {back_s:.2f} s{late}{why}")
 
     async def _calm(self, fault: Fault, before: dict[str, int]) -> None:
         """Until everybody answers, for the next fault is to meet a whole stack; and nobody may have ended whom the fault spares."""
@@ -243,10 +245,13 @@ class _Run:
         )
         try:
             out, err = await asyncio.wait_for(process.communicate(), VERIFY_S)
-        except BaseException:
-            process.kill()
-            await process.wait()
-            raise
+        except TimeoutError:
+            self._complain(f"lianji verify: not done within {VERIFY_S:g} s")
+            return {}
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         try:
             verdict = msgspec.json.decode(out.splitlines()[-1] if out.strip() else b"", type=Verdict)
         except msgspec.MsgspecError:
