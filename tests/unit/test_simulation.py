@@ -14,6 +14,8 @@ import pytest
 import world
 from simulation import cast
 from simulation.broker.traps import Trap
+from simulation.bugs.table import BUGS
+from simulation.campaign import hunt
 from simulation.day import Result, play
 from simulation.faults import FAULTS
 from simulation.judge import Breach
@@ -21,7 +23,7 @@ from simulation.plan import Entry, Plan, draw
 from simulation.shrink import shrink
 from simulation.steps import STEPS
 
-SEEDS = range(1, 13)
+SEEDS = range(1, 9)
 SALE = Entry(at_ms=1_000, name="sale", terminal="10000001", arguments={"card": "debit-1", "amount": 12_34})
 
 
@@ -110,3 +112,27 @@ def test_a_failing_plan_is_made_as_short_as_it_can_be() -> None:
     )
     shortest = shrink(failing(plan), failing)
     assert [entry.name for entry in shortest.plan.entries] == ["kill", "close"]
+
+
+@pytest.mark.parametrize(
+    "name", ["settled-twice", "checkpoint-first", "reversal-lost", "answered-anew"]
+)
+def test_a_bug_is_caught(name: str) -> None:
+    """Those that show in nearly every day; `make sim-bugs` tries all."""
+    caught = hunt(name, 8, cores=1)
+    assert caught.invariants
+    assert caught.evidence
+
+
+def test_a_bug_that_is_switched_off_is_gone() -> None:
+    with BUGS["settled-twice"].switched_on():
+        pass
+    assert play(draw(1)).breaches == ()
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_bug_says_what_it_replaces(name: str) -> None:
+    for owner, function, instead in BUGS[name].replaced:
+        assert getattr(owner, function) is not instead
+        with BUGS[name].switched_on():
+            assert getattr(owner, function) is instead

@@ -10,7 +10,8 @@ import msgspec
 from rich.console import Console
 
 from simulation import report
-from simulation.campaign import Campaign, ready, run
+from simulation.bugs.table import BUGS
+from simulation.campaign import Campaign, hunt, ready, run
 from simulation.day import play
 from simulation.plan import Plan, draw
 from simulation.shrink import shrink
@@ -30,11 +31,18 @@ def _arguments() -> argparse.Namespace:
     one.add_argument(
         "--plan", type=Path, help="a plan to be played instead of the seed's own, as a failing run writes it"
     )
+    bugs = commands.add_parser(
+        "bugs", help="days with a bug switched on, each until it is caught; writes build/sim-bugs.json"
+    )
+    bugs.add_argument("--seeds", type=int, default=400, help="how many days at most (default 400)")
+    bugs.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(BUGS)}; left out: all")
     arguments = parser.parse_args()
-    if arguments.command == "run" and arguments.seeds < 1:
+    if arguments.command == "bugs" and (unknown := set(arguments.names) - set(BUGS)):
+        parser.error(f"NAME: there is no bug {', '.join(sorted(unknown))}")
+    if arguments.command != "replay" and arguments.seeds < 1:
         parser.error("--seeds: must be 1 or more")
-    seed = arguments.seed if arguments.command == "replay" else arguments.first
-    if not 0 <= seed <= LAST_SEED:
+    seed = {"replay": "seed", "run": "first"}.get(arguments.command)
+    if seed is not None and not 0 <= getattr(arguments, seed) <= LAST_SEED:
         parser.error(f"seed: must be 0 to {LAST_SEED}")
     return arguments
 
@@ -86,10 +94,24 @@ def _run(first: int, seeds: int) -> int:
     return 1 if campaign.failing else 0
 
 
+def _bugs(names: list[str], seeds: int) -> int:
+    console = Console(highlight=False, width=max(Console().width, 150))
+    caught = []
+    for name in names or BUGS:
+        caught.append(hunt(name, seeds))
+        sys.stderr.write(f"{name}: {', '.join(caught[-1].invariants) or 'not caught'} ({caught[-1].seeds} seeds)\n")
+    report.show_bugs(caught, console)
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / "sim-bugs.json").write_bytes(msgspec.json.encode(caught))
+    return 0 if all(row.invariants or row.made_good for row in caught) else 1
+
+
 def main() -> int:
     arguments = _arguments()
     if arguments.command == "replay":
         return _replay(arguments.seed, arguments.plan)
+    if arguments.command == "bugs":
+        return _bugs(arguments.names, arguments.seeds)
     return _run(arguments.first, arguments.seeds)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import time
@@ -14,7 +15,8 @@ from multiprocessing import get_context
 
 import msgspec
 
-from simulation.bugs.bug import SOUND, Bug
+from simulation.bugs.bug import SOUND
+from simulation.bugs.table import BUGS
 from simulation.day import Result, play
 from simulation.genesis import first_store
 from simulation.plan import draw
@@ -53,25 +55,30 @@ class Campaign(msgspec.Struct, kw_only=True):
             self.failing.append(result)
 
 
+def all_cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+@functools.cache
 def ready() -> None:
-    """What every process that plays days pays once: the world's keys, and whatever is imported."""
+    """What is paid once, before the processes that play days part: the world's keys, and whatever is imported."""
     first_store()
     gc.collect()
     gc.freeze()
 
 
-def _play(bug: Bug, seed: int) -> Result:
-    with bug.switched_on():
+def _play(bug: str, seed: int) -> Result:
+    with BUGS.get(bug, SOUND).switched_on():
         return play(draw(seed))
 
 
-def days(first: int, count: int, cores: int, bug: Bug = SOUND) -> Iterator[Result]:
-    """The days of the seeds from `first` on, in their order."""
+def days(first: int, count: int, cores: int, bug: str = "") -> Iterator[Result]:
+    """The days of the seeds from `first` on, in their order; with a bug of BUGS, by its name."""
+    ready()
     if cores == 1:
-        ready()
         yield from map(partial(_play, bug), range(first, first + count))
         return
-    with ProcessPoolExecutor(cores, get_context("fork"), ready) as pool:
+    with ProcessPoolExecutor(cores, get_context("fork")) as pool:
         seeds = iter(range(first, first + count))
         waiting = [pool.submit(_play, bug, seed) for seed in islice(seeds, cores * AHEAD)]
         try:
@@ -85,7 +92,7 @@ def days(first: int, count: int, cores: int, bug: Bug = SOUND) -> Iterator[Resul
 
 def run(first: int, count: int, progress: Callable[[Campaign], None], *, cores: int = 0) -> Campaign:
     """Plays the days and tells the progress after each; ends early after FAILURES failing ones."""
-    cores = cores or len(os.sched_getaffinity(0))
+    cores = cores or all_cores()
     campaign, began_s = Campaign(first=first, cores=cores), time.monotonic()
     for result in days(first, count, cores):
         campaign.add(result)
@@ -94,3 +101,28 @@ def run(first: int, count: int, progress: Callable[[Campaign], None], *, cores: 
         if len(campaign.failing) >= FAILURES:
             break
     return campaign
+
+
+class Caught(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a bug."""
+
+    bug: str
+    what: str
+    seeds: int
+    """Days played until it was caught, or in all."""
+    invariants: tuple[str, ...] = ()
+    """Those that were broken; empty: nothing has caught it."""
+    evidence: str = ""
+    made_good: str = ""
+
+
+def hunt(name: str, count: int, *, first: int = 1, cores: int = 0) -> Caught:
+    """Plays days with a bug switched on until one of them fails."""
+    bug, seeds = BUGS[name], 0
+    for result in days(first, count, cores or all_cores(), name):
+        seeds += 1
+        if not result.held:
+            broken = tuple(sorted({breach.invariant for breach in result.breaches}))
+            evidence = result.breaches[-1].text
+            return Caught(bug=name, what=bug.what, seeds=seeds, invariants=broken, evidence=evidence)
+    return Caught(bug=name, what=bug.what, seeds=seeds, made_good=bug.made_good)

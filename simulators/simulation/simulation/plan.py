@@ -14,7 +14,10 @@ from simulation.steps import STEPS, Arguments
 
 DAY_MS = 9_000
 """From the first step to the last one."""
-STEPS_OF_A_DAY, FAULTS_OF_A_DAY = (12, 40), (1, 8)
+STEPS_OF_A_DAY, FAULTS_OF_A_DAY = (12, 40), (1, 12)
+KINDS_OF_A_DAY = (1, 5)
+"""So many kinds of faults a day has, each several times: what is rare together meets more often than when every day has a bit of
+everything (swarm testing, Groce et al. 2012)."""
 
 RUSHES, RUSH_MS, IN_A_RUSH = (2, 5), 250, 0.7
 """So often a day everybody comes at once, for so long, and with them most of what goes wrong."""
@@ -55,13 +58,14 @@ def draw(seed: int) -> Plan:
             return chance.choice(moments) + chance.randint(0, RUSH_MS)
         return chance.randint(0, DAY_MS)
 
+    faults = {name: FAULTS[name] for name in chance.sample(list(FAULTS), chance.randint(*KINDS_OF_A_DAY))}
     entries = []
     for _ in range(chance.randint(*STEPS_OF_A_DAY)):
         name = _chosen(chance, STEPS)
         step = STEPS[name].draw(chance)
         entries.append(Entry(at_ms=at_ms(), name=name, terminal=chance.choice(terminals), arguments=step))
     for _ in range(chance.randint(*FAULTS_OF_A_DAY)):
-        name = _chosen(chance, FAULTS)
+        name = _chosen(chance, faults)
         entries.append(Entry(at_ms=at_ms(), name=name, arguments=FAULTS[name].draw(chance)))
     return Plan(seed=seed, entries=tuple(sorted(entries, key=lambda entry: entry.at_ms)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from simulation.campaign import Campaign
+from simulation.campaign import Campaign, Caught
 from simulation.day import Result
 from simulation.faults import FAULTS
 
@@ -31,3 +31,12 @@ def show_failure(result: Result, shortest: Result, console: Console) -> None:
     console.print(f"shortest plan found, {len(shortest.plan.entries)} of {len(result.plan.entries)} entries:")
     for entry in shortest.plan.entries:
         console.print(f"  {entry}", markup=False)
+
+
+def show_bugs(rows: list[Caught], console: Console) -> None:
+    table = Table("bug", "caught by", "seeds", "what")
+    for row in rows:
+        table.add_row(row.bug, ", ".join(row.invariants) or "NOT caught", str(row.seeds), row.made_good or row.what)
+    console.print(table)
+    caught = sum(1 for row in rows if row.invariants)
+    console.print(f"{caught} of {len(rows)} caught")

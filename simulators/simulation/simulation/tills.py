@@ -26,8 +26,8 @@ class Counter:
         assert facts is not None  # noqa: S101 - of cast.TERMINALS
         self.name = f"terminal {tid}"
         self.done = 0
-        self.said: list[str] = []
-        """What came of each step."""
+        self.said = ""
+        """What came of the last step."""
         self._facts = facts
         self._stage = stage
         self._waiting: deque[tuple[str, Arguments]] = deque()
@@ -72,5 +72,5 @@ class Counter:
         self._stage.told("step", " ".join((step, *(f"{key}={value}" for key, value in arguments.items()))))
         result = await STEPS[step].do(till, arguments)
         self.done += 1
-        self.said.append(result)
+        self.said = result
         self._stage.told("came", f"{step}: {result}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from issuer_sim import handlers
+from issuer_sim.domain.decide import decide_reverse
 from issuer_sim.handlers import Handlers
 from simulation.bugs.bug import Replaced
 
@@ -36,7 +37,7 @@ def _reversal_forgets(state: Any, transaction: str, **more: Any) -> Any:
     return decision if transaction in state.transactions else decision._replace(records=())
 
 
-_reverse = handlers.decide_reverse
+_reverse = decide_reverse
 
 NOT_IDEMPOTENT = (Replaced(Handlers, "_decide", _decided_again),)
 ANSWERED_EARLY = (Replaced(Handlers, "_stand", _not_stood),)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from msgspec.structs import replace
+
 from settlement.domain import postings
 from settlement.domain.book import Book
 from settlement.domain.ledger import EntryKind
@@ -22,10 +24,7 @@ def _twice(kind: EntryKind) -> Any:
     def enter(self: Book, of: EntryKind, transaction: Any, **more: Any) -> None:
         _enter(self, of, transaction, **more)
         if of is kind:
-            entry = self.entries[-1]
-            self.entries[-1] = type(entry)(
-                *(getattr(entry, f) for f in entry.__struct_fields__[:-1]), 2 * entry.amount_minor
-            )
+            self.entries[-1] = replace(self.entries[-1], amount_minor=2 * transaction.amount_minor)
 
     return enter
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulation.bugs.bug import Replaced
 from terminal_gw import requests, sales
-from terminal_gw.requests import Refusal
+from terminal_gw.answers import Refusal
 from terminal_gw.switch import Silence
 
 

@@ -11,7 +11,7 @@ from auth.domain import authorize, reverse, settle
 from auth.domain.state import Shard
 from auth.handlers import ShardOffice
 from auth.issuers import Issuers
-from contracts.authorization import IssuerReverseReply, ReverseRequest
+from contracts.authorization import IssuerReverseReply, ReverseReply, ReverseRequest
 from contracts.identity import transaction_id
 from contracts.journal import Reversing
 from contracts.response_codes import APPROVED
@@ -62,7 +62,7 @@ def _of_any_terminal(register: Any, shard: Shard, number: int, request: ReverseR
 
 
 def _no_tombstone(register: Any, id_: str, rrn: str, request: Any, *, at_ms: int, trace: str) -> Any:
-    return reverse.Reversal(reverse.ReverseReply(response_code=APPROVED, rrn=rrn, at_ms=at_ms))
+    return reverse.Reversal(ReverseReply(response_code=APPROVED, rrn=rrn, at_ms=at_ms))
 
 
 async def _never_told(self: Issuers, institution: str, request: Any, trace: Any) -> IssuerReverseReply:
