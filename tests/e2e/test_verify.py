@@ -15,6 +15,7 @@ import pytest
 
 from lianji.broker import LocalBroker
 from lianji.permissions import world_users
+from runtime.bus import Bus
 from tests.e2e.support import LIANJI, StackProcess
 
 pytestmark = pytest.mark.processes
@@ -112,6 +113,34 @@ def test_an_acknowledged_append_that_is_gone(data_dir: Path) -> None:
     (row,) = verdict["invariants"]["I13"]["violations"]
     assert row["subject"] == "journal.v1.0 sequence 100000"
     assert row["what"] == "was acknowledged and is not there"
+
+
+async def test_a_stream_that_is_gone(data_dir: Path) -> None:
+    """A broker that has lost a log answers everything else: that is damage, and not a broker that does not answer."""
+    broker = LocalBroker(data_dir / "broker")
+    broker.start()
+    try:
+        bus = await Bus.connect(broker.url, "test", wait_s=10)
+        await bus.client.jetstream().delete_stream("LEDGER_nanhai")
+        await bus.close()
+    finally:
+        broker.stop()
+    verdict = verified("--data-dir", str(data_dir))
+    assert broken(verdict) == {name for name in INVARIANTS if name not in ("I1", "I12")}
+    lost = [row["what"] for row in verdict["invariants"]["I7"]["violations"]]
+    assert lost == ["ledger.v1.nanhai: the broker has no stream LEDGER_nanhai"]
+
+
+def test_a_directory_for_work_that_cannot_be_written(data_dir: Path) -> None:
+    done = subprocess.run(
+        [LIANJI, "verify", "--data-dir", str(data_dir), "--work-dir", str(data_dir / "none")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("is no directory that can be written")
 
 
 def test_a_stack_of_which_only_urls_are_known(data_dir: Path) -> None:

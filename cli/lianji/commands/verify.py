@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sqlite3
 import tempfile
 import time
 from contextlib import AsyncExitStack, closing
@@ -96,19 +98,19 @@ async def _verify(places: Places, nats: str, patience_s: float, work_dir: Path) 
 
 
 async def _check(bus: Bus, places: Places, patience_s: float, work_dir: Path) -> Checked:
-    with (
-        Console(stderr=True, highlight=False).status("reading") as status,
-        of_stack(bus, world.built_in(), places) as sources,
-    ):
-        try:
-            gathered = await gather(sources, patience_s=patience_s, work_dir=work_dir, progress=status.update)
-        except OSError as error:
-            raise CliError(f"work-dir: {work_dir} cannot be written: {error.strerror}") from None
-        with closing(gathered) as evidence:
-            status.update("comparing")
-            # In a thread: the connection has its pings to answer meanwhile.
-            findings = await asyncio.to_thread(check, evidence)
-            return Checked(findings, evidence.waiting(), evidence.empty)
+    if not os.access(work_dir, os.W_OK | os.X_OK):
+        raise CliError(f"work-dir: {work_dir} is no directory that can be written")
+    async with of_stack(bus, world.built_in(), places) as sources:
+        with Console(stderr=True, highlight=False).status("reading") as status:
+            try:
+                gathered = await gather(sources, patience_s=patience_s, work_dir=work_dir, progress=status.update)
+                with closing(gathered) as evidence:
+                    status.update("comparing")
+                    # In a thread: the connection has its pings to answer meanwhile.
+                    findings = await asyncio.to_thread(check, evidence)
+                    return Checked(findings, evidence.waiting(), evidence.empty)
+            except sqlite3.Error as error:
+                raise CliError(f"work-dir: {work_dir}: {error}; is there room for about 1 KB a transaction?") from None
 
 
 def show(checked: Checked, took_s: float) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Container, Iterable
+from contextlib import asynccontextmanager
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -25,8 +25,11 @@ from lianji.verify.rebuilt import in_services
 from lianji.verify.sources import Progress, Sources, memories
 from runtime.bus import Bus
 from runtime.jetstream import JetStreamLog, open_bucket
+from runtime.log import LogDamaged, LogStore
+from runtime.rights import bucket_stream
 from runtime.snapshots import BucketSnapshots, Snapshot
 from runtime.sql import open_engine
+from runtime.streams import states
 from world import World
 
 SNAPSHOT_BYTES = 8 * 1024 * 1024
@@ -50,21 +53,22 @@ class Places(NamedTuple):
     acks: Path | None = None
 
 
-@contextmanager
-def of_stack(bus: Bus, world: World, places: Places) -> Iterator[Sources]:
-    """The sources of the stack whose broker is on `bus`; raises CliError."""
+@asynccontextmanager
+async def of_stack(bus: Bus, world: World, places: Places) -> AsyncIterator[Sources]:
+    """The sources of the stack whose broker is on `bus`; raises CliError, and runtime's BusError."""
     settlement = _engine("settlement", places.settlement, places.data_dir)
     receipts = _engine("receipts", places.receipts, places.data_dir)
     terminals = places.terminals or (places.data_dir / "terminals" if places.data_dir is not None else None)
     try:
+        there = await states(bus)
         yield Sources(
             world=world,
             journals={
-                str(shard): JetStreamLog(bus, subjects.journal_stream(shard), subjects.journal(shard))
+                str(shard): _log(bus, there, subjects.journal_stream(shard), subjects.journal(shard))
                 for shard in range(world.shards)
             },
             ledgers={
-                bank.id: JetStreamLog(bus, subjects.ledger_stream(bank.id), subjects.ledger(bank.id))
+                bank.id: _log(bus, there, subjects.ledger_stream(bank.id), subjects.ledger(bank.id))
                 for bank in world.institutions
             },
             settlement=settlement,
@@ -72,12 +76,37 @@ def of_stack(bus: Bus, world: World, places: Places) -> Iterator[Sources]:
             terminals=lambda: memories(terminals) if terminals is not None else (),
             search=lambda progress: _search(bus, world, places.data_dir, progress),
             rebuild=in_services("settlement", "receipts"),
-            marks=lambda: _marks(bus, world),
+            marks=lambda: _marks(bus, world, there),
             acknowledgements=_acknowledgements(places),
         )
     finally:
         settlement.dispose()
         receipts.dispose()
+
+
+class _Gone:
+    """A log whose stream the broker does not have: damage, and no question of patience."""
+
+    def __init__(self, stream: str, subject: str) -> None:
+        self.name = subject
+        self._lost = LogDamaged(f"{subject}: the broker has no stream {stream}")
+
+    async def last_sequence(self) -> int:
+        raise self._lost
+
+    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+        raise self._lost
+
+    async def read(self, sequence: int) -> bytes | None:
+        raise self._lost
+
+    async def read_from(self, sequence: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
+        raise self._lost
+        yield  # a generator, as the protocol wants it
+
+
+def _log(bus: Bus, there: Container[str], stream: str, subject: str) -> LogStore:
+    return JetStreamLog(bus, stream, subject) if stream in there else _Gone(stream, subject)
 
 
 async def _search(bus: Bus, world: World, data_dir: Path | None, progress: Progress) -> Report:
@@ -141,17 +170,19 @@ class _Bank(msgspec.Struct, tag="issuer-1"):
 _bank = msgspec.msgpack.Decoder(_Bank)
 
 
-async def _marks(bus: Bus, world: World) -> Iterable[Mark]:
-    """What every log's snapshots say; raises runtime's BusError."""
+async def _marks(bus: Bus, world: World, there: Container[str]) -> Iterable[Mark]:
+    """What every log's snapshots say, as far as their buckets are there; raises runtime's BusError."""
     found: list[Mark] = []
-    bucket = await open_bucket(bus, subjects.SNAPSHOTS_AUTH)
-    for shard in range(world.shards):
-        log = subjects.journal(shard)
-        found += [Mark(log, kept.position) for kept in await BucketSnapshots(bucket, log).kept()]
+    if bucket_stream(subjects.SNAPSHOTS_AUTH) in there:
+        bucket = await open_bucket(bus, subjects.SNAPSHOTS_AUTH)
+        for shard in range(world.shards):
+            log = subjects.journal(shard)
+            found += [Mark(log, kept.position) for kept in await BucketSnapshots(bucket, log).kept()]
     for institution in world.institutions:
-        log = subjects.ledger(institution.id)
-        bucket = await open_bucket(bus, subjects.snapshots_issuer(institution.id))
-        found += await _of_bank(log, BucketSnapshots(bucket, log))
+        name = subjects.snapshots_issuer(institution.id)
+        if bucket_stream(name) in there:
+            log = subjects.ledger(institution.id)
+            found += await _of_bank(log, BucketSnapshots(await open_bucket(bus, name), log))
     return found
 
 
