@@ -11,7 +11,7 @@ from rich.console import Console
 
 from simulation import report
 from simulation.bugs.table import BUGS
-from simulation.campaign import Campaign, hunt, ready, run
+from simulation.campaign import Campaign, all_cores, hunt, ready, run
 from simulation.day import play
 from simulation.plan import Plan, draw
 from simulation.shrink import shrink
@@ -26,6 +26,7 @@ def _arguments() -> argparse.Namespace:
     many = commands.add_parser("run", help="many days, on all cores; writes build/sim.json")
     many.add_argument("--seeds", type=int, default=200, help="how many (default 200)")
     many.add_argument("--first", type=int, default=1, help="the first of them (default 1)")
+    many.add_argument("--cores", type=int, default=0, help="how many to use (default: all)")
     one = commands.add_parser("replay", help="one day, event by event")
     one.add_argument("seed", type=int)
     one.add_argument(
@@ -41,6 +42,8 @@ def _arguments() -> argparse.Namespace:
         parser.error(f"NAME: there is no bug {', '.join(sorted(unknown))}")
     if arguments.command != "replay" and arguments.seeds < 1:
         parser.error("--seeds: must be 1 or more")
+    if arguments.command == "run" and not 0 <= arguments.cores <= all_cores():
+        parser.error(f"--cores: must be 1 to {all_cores()}")
     seed = {"replay": "seed", "run": "first"}.get(arguments.command)
     if seed is not None and not 0 <= getattr(arguments, seed) <= LAST_SEED:
         parser.error(f"seed: must be 0 to {LAST_SEED}")
@@ -70,7 +73,7 @@ def _replay(seed: int, file: Path | None) -> int:
     return 0 if result.held else 1
 
 
-def _run(first: int, seeds: int) -> int:
+def _run(first: int, seeds: int, cores: int) -> int:
     console = Console(highlight=False, width=max(Console().width, 120))
 
     def progress(campaign: Campaign) -> None:
@@ -78,7 +81,7 @@ def _run(first: int, seeds: int) -> int:
             rate, failing = f"{campaign.seeds_per_s:.1f} seeds/s", len(campaign.failing)
             sys.stderr.write(f"\r{campaign.seeds}/{seeds} seeds, {rate}, {failing} failing ")
 
-    campaign = run(first, seeds, progress)
+    campaign = run(first, seeds, progress, cores=cores)
     sys.stderr.write("\n")
     report.show(campaign, console)
     BUILD.mkdir(exist_ok=True)
@@ -112,7 +115,7 @@ def main() -> int:
         return _replay(arguments.seed, arguments.plan)
     if arguments.command == "bugs":
         return _bugs(arguments.names, arguments.seeds)
-    return _run(arguments.first, arguments.seeds)
+    return _run(arguments.first, arguments.seeds, arguments.cores)
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def _bury(loop: Loop) -> None:
         with mock.patch.object(sys, "unraisablehook", _nothing), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             gc.collect()
-            gc.collect()  # and what they have begun in their last moment
+            gc.collect(0)  # and what they have begun in their last moment
     finally:
         asyncio._set_running_loop(None)
 

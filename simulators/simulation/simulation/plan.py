@@ -12,7 +12,7 @@ from simulation import cast
 from simulation.faults import FAULTS
 from simulation.steps import STEPS, Arguments
 
-DAY_MS = 9_000
+DAY_MS = 7_000
 """From the first step to the last one."""
 STEPS_OF_A_DAY, FAULTS_OF_A_DAY = (12, 40), (1, 12)
 KINDS_OF_A_DAY = (1, 5)

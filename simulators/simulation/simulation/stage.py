@@ -148,7 +148,8 @@ class Stage:
 
     def start_later(self, name: str, seconds: float) -> None:
         if not self.over:
-            self._restarts[name] = self.loop.call_later(seconds, self.start, name)
+            # Ours, and not of whoever has killed it: that one may be dead by then.
+            self._restarts[name] = self.loop.call_later(seconds, self.start, name, context=self.network.home.context)
 
     def stop(self, name: str, number: int) -> None:
         """A signal that the process has a handler for (SIGTERM)."""

@@ -20,7 +20,11 @@ BUGS: dict[str, Bug] = {
     "of-any-terminal": Bug("a terminal can reverse another terminal's sale", switch.OF_ANY_TERMINAL),
     "tombstone-forgotten": Bug("a reversal that comes before its original is forgotten", switch.NO_TOMBSTONE),
     "intent-later": Bug("the intent is written with the outcome, not ahead", switch.INTENT_LATER),
-    "closed-at-once": Bug("a batch is closed without waiting for open intents", switch.CLOSED_AT_ONCE),
+    "closed-at-once": Bug(
+        "a batch is closed without waiting for open intents",
+        switch.CLOSED_AT_ONCE,
+        "no terminal closes while it has an intent open: it reverses first; tests/unit/test_auth_decisions.py holds the rule",
+    ),
     "bank-not-idempotent": Bug("the bank decides a repeated question anew", bank.NOT_IDEMPOTENT),
     "bank-answers-early": Bug("the bank answers before its ledger has it", bank.ANSWERED_EARLY),
     "bank-tombstone-forgotten": Bug("the bank forgets a reversal of what it does not know", bank.NO_TOMBSTONE),

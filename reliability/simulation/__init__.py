@@ -1,0 +1,1 @@
+"""What simulated days came to, on the page (ADR 0023)."""
