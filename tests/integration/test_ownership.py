@@ -331,7 +331,7 @@ async def test_how_far_a_replay_is_can_be_asked(store: LogStore, monkeypatch: py
     assert told == ["at 1 of 3 groups", "at 2 of 3 groups", "at 3 of 3 groups"], "the last is the health check's"
     told.clear()
     await replay(store, CounterMachine(), snapshots, tell=told.append)
-    assert told == ["reading the snapshot at 3, part 1"]
+    assert told == ["reading the snapshot at 3, part 1", "looking at the 3 groups before the snapshot"]
 
 
 async def test_a_damaged_log_is_not_served() -> None:

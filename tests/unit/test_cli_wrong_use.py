@@ -143,7 +143,7 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert not list(tmp_path.iterdir()), "nothing was started"
 
 
-@pytest.mark.parametrize("command", [name for name in MODULES if name not in ("provision", "permissions")])
+@pytest.mark.parametrize("command", [name for name in MODULES if name not in ("provision", "permissions", "replay")])
 @pytest.mark.parametrize("below", ["", "/deeper"])
 def test_a_data_dir_that_is_a_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str, below: str

@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as older_families
 
 from contracts.response_codes import RESPONSE_CODES
-from runtime import catalogue, metrics, openmetrics
+from runtime import catalogue, logs, metrics, openmetrics
 from runtime.metrics import Metrics, Reading, Series
 from runtime.metrics_otlp import exported
 from runtime.tracing import Shape, Span, Tracer
@@ -75,7 +75,7 @@ words = st.sampled_from([*KINDS, *CODES, *BANKS, "", "other"]) | st.text(max_siz
 
 @given(st.lists(st.tuples(words, words, words), max_size=200))
 def test_the_series_are_bounded_whatever_comes(asked: list[tuple[str, str, str]]) -> None:
-    transactions = Transactions(told := Metrics(), _Silent(), BANKS)
+    transactions = Transactions(told := Metrics(), logs.get("test"), BANKS)
     for kind, code, institution in asked:
         with transactions.begin(kind, institution) as transaction:
             transaction.answered("x", code, None)
@@ -96,15 +96,8 @@ def test_what_nobody_expected_is_not_remembered() -> None:
     assert (values, series.count) == (("other", "00", "huaxing"), 1000)
 
 
-class _Silent:
-    """A log that nobody reads."""
-
-    def info(self, event: str, **facts: object) -> None:
-        return
-
-
 def test_what_is_left_unanswered_counts_with_no_response_code() -> None:
-    transactions = Transactions(told := Metrics(), _Silent(), BANKS)
+    transactions = Transactions(told := Metrics(), logs.get("test"), BANKS)
 
     def fail() -> None:
         with transactions.begin("sale", "huaxing"):
