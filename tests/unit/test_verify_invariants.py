@@ -334,12 +334,24 @@ def test_a_bank_s_late_answer_is_the_outcome_that_a_span_tells_of(sides: Sides) 
 
 def test_a_damaged_log_raises_no_false_alarms(sides: Sides) -> None:
     sides.changed_group = 2
+    sides.acks.append(Acknowledgement("journal.v1.0", 3, "d"))
     findings = sides.findings()
-    assert broken(findings) == set(INVARIANTS) - {"I1", "I12"}
+    assert broken(findings) == set(INVARIANTS) - {"I1", "I12", "I13"}
     assert findings["I7"].violations[0].what == "journal.v1.0: the hash chain is broken at sequence 3"
+    assert findings["I13"].unchecked == ["journal.v1.0: it cannot be read to its end"]
     for name in broken(findings) - {"I7"}:
         (row,) = findings[name].violations
         assert row.what == "not checked: the log cannot be read to its end"
+
+
+def test_a_log_that_has_lost_its_end_is_held_against_every_witness(sides: Sides) -> None:
+    """Settlement has read a group that the journal does not have, and somebody was told of it."""
+    sides.settlement.append("UPDATE checkpoints SET sequence = sequence + 1")
+    sides.acks.append(Acknowledgement("journal.v1.0", (len(sides.journal) + 1) // 2 + 1, "d"))
+    findings = sides.findings()
+    assert findings["I7"].violations[0].what == "settlement has read 1 groups that are not in the journal"
+    (row,) = findings["I13"].violations
+    assert row.what == "was acknowledged and is not there"
 
 
 def test_many_violations_are_counted_and_few_are_shown(sides: Sides) -> None:

@@ -31,6 +31,8 @@ class Evidence(NamedTuple):
     has_slips: bool
     damage: list[tuple[str, str]]
     """Logs that cannot be trusted, and why."""
+    unreadable: frozenset[str]
+    """Those of them that could not be read to their ends."""
     balances: Noted
     """Accounts that are not what their bank's snapshot says."""
     accounts_compared: int

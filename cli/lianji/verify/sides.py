@@ -201,6 +201,7 @@ class Sides:
             books=self.books,
             has_slips=self.slips is not None,
             damage=self.damage(),
+            unreadable=frozenset(r.store.name for r in (*self.shards.values(), *self.banks) if r.damage),
             balances=self._balances,
             accounts_compared=self._accounts_compared,
             rebuilt=self._rebuilt,

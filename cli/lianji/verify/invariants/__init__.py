@@ -81,6 +81,7 @@ INVARIANTS: dict[str, Invariant] = {
     "I13": Invariant(
         "every append that somebody was told of is there, with the same sequence and content",
         logs.acknowledged_appends_stand,
+        any_log=True,
     ),
     "I14": Invariant(
         "every approval has one slip, and both its copies say what the journal says",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contracts import subjects
 from lianji.verify.evidence import Evidence, note
 from lianji.verify.report import Finding
 
 _NO_RRN = "000000000000"
 """Field 37 of an answer about which nothing is journalled."""
+
+_JOURNALS = subjects.journal(0).removesuffix("0")
+"""How the names of the switch's logs begin."""
 
 _BY_RECORD = {
     "intent": "t.begun_sequence = a.sequence",
@@ -27,21 +31,34 @@ def paths_are_legal(evidence: Evidence, finding: Finding) -> None:
 
 def acknowledged_appends_stand(evidence: Evidence, finding: Finding) -> None:
     """Answers leave when their append is acknowledged, so whoever was answered is a witness: terminals by the reference number, snapshots and
-    acknowledgements that were written down by sequence and digest, spans by sequence and trace."""
-    facts = evidence.facts
-    finding.checked = facts.count("SELECT COUNT(*) FROM acks")
-    finding.checked += facts.count("SELECT COUNT(*) FROM seen WHERE rrn NOT IN ('', ?)", _NO_RRN)
-    finding.checked += facts.count("SELECT COUNT(*) FROM terminal_batches")
-    for row in facts.query(
+    acknowledgements that were written down by sequence and digest, spans by sequence and trace. A log that has lost its end is what this is
+    about; of one that cannot be read to its end nobody can say."""
+    finding.unchecked += [f"{log}: it cannot be read to its end" for log in sorted(evidence.unreadable)]
+    finding.checked = evidence.facts.count(f"SELECT COUNT(*) FROM acks a WHERE {_readable(evidence)}")
+    for row in evidence.facts.query(
         "SELECT a.log, a.sequence, a.witness, a.digest, g.digest AS stands FROM acks a "
         "LEFT JOIN groups g ON g.log = a.log AND g.sequence = a.sequence "
-        "WHERE g.sequence IS NULL OR a.digest NOT IN ('', g.digest)"
+        f"WHERE (g.sequence IS NULL OR a.digest NOT IN ('', g.digest)) AND {_readable(evidence)}"
     ):
         what = "holds another group" if row["stands"] else "is not there"
         subject = f"{row['log']} sequence {row['sequence']}"
         finding.violate(
             subject, f"was acknowledged and {what}", witness=row["witness"], told=row["digest"], stands=row["stands"]
         )
+    _spans(evidence, finding)
+    if not any(log.startswith(_JOURNALS) for log in evidence.unreadable):
+        _terminals(evidence, finding)
+
+
+def _readable(evidence: Evidence) -> str:
+    """SQL: the acknowledgement is of a log that could be read to its end. The logs' names are the project's own."""
+    return f"a.log NOT IN ({', '.join(repr(log) for log in sorted(evidence.unreadable))})"
+
+
+def _terminals(evidence: Evidence, finding: Finding) -> None:
+    facts = evidence.facts
+    finding.checked += facts.count("SELECT COUNT(*) FROM seen WHERE rrn NOT IN ('', ?)", _NO_RRN)
+    finding.checked += facts.count("SELECT COUNT(*) FROM terminal_batches")
     for row in facts.query(
         "SELECT s.id, s.rrn FROM seen s LEFT JOIN transactions t ON t.id = s.id WHERE s.rrn NOT IN ('', ?) AND t.id IS NULL",
         _NO_RRN,
@@ -53,7 +70,6 @@ def acknowledged_appends_stand(evidence: Evidence, finding: Finding) -> None:
     ):
         what = "its terminal was told that the batch is closed, and no journal holds that"
         finding.violate(f"{row['terminal']}:{row['batch']}", what, rrn=row["rrn"])
-    _spans(evidence, finding)
 
 
 def _spans(evidence: Evidence, finding: Finding) -> None:
@@ -61,7 +77,7 @@ def _spans(evidence: Evidence, finding: Finding) -> None:
     for record, stands in _BY_RECORD.items():
         # A span whose trace no path began with is a reversal's own, or of a message that made no transaction.
         for row in evidence.facts.query(
-            "SELECT DISTINCT a.log, a.sequence, a.trace FROM acks a WHERE a.record = ? "
+            f"SELECT DISTINCT a.log, a.sequence, a.trace FROM acks a WHERE a.record = ? AND {_readable(evidence)} "
             "AND EXISTS (SELECT 1 FROM transactions t WHERE t.trace = a.trace AND t.trace <> '') "
             f"AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.trace = a.trace AND t.trace <> '' AND {stands})",
             record,
