@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import msgspec
 import pytest
 
@@ -9,8 +11,8 @@ from contracts.codec import encode_stored
 from contracts.journal import EpochStarted, Record, SignedOff, record_decoder
 from lianji.verify.facts import Facts
 from lianji.verify.journals import Journals
-from lianji.verify.reader import LogReader
-from runtime.log import Group, digest
+from lianji.verify.reader import TRIES, LogReader
+from runtime.log import AppendUnknown, Group, digest
 from runtime.memory_log import MemoryLog
 
 
@@ -53,6 +55,46 @@ async def test_a_whole_log_is_read_once_and_on_from_there(
     store.groups.append(group(store.groups[-1], SIGNED_OFF))
     await reader.read_on()
     assert (reader.damage, reader.position.sequence, len(taken)) == ("", 5, 6)
+
+
+class Busy(MemoryLog):
+    """Does not answer `silences` times, each time after a group."""
+
+    silences = 0
+
+    async def read_from(self, sequence: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
+        async for found in super().read_from(sequence, last):
+            yield found
+            if self.silences:
+                self.silences -= 1
+                raise AppendUnknown("NoAnswer")
+
+
+@pytest.mark.parametrize("silences", [1, 3, TRIES + 3])
+async def test_a_broker_that_is_busy_is_asked_again(
+    store: MemoryLog, taken: list[Record], monkeypatch: pytest.MonkeyPatch, silences: int
+) -> None:
+    monkeypatch.setattr("lianji.verify.reader.PAUSE_S", 0.0)
+    busy = Busy()
+    busy.groups, busy.silences = store.groups, silences
+    reader = LogReader(busy, lambda _sequence, _position, raw: taken.append(record_decoder.decode(raw)))
+    await reader.read_on()
+    assert (reader.damage, reader.position.sequence, len(taken)) == ("", 4, 5)
+
+
+async def test_a_broker_that_does_not_answer_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lianji.verify.reader.PAUSE_S", 0.0)
+    asked = 0
+
+    class Silent(MemoryLog):
+        async def last_sequence(self) -> int:
+            nonlocal asked
+            asked += 1
+            raise AppendUnknown("NoAnswer")
+
+    with pytest.raises(AppendUnknown):
+        await LogReader(Silent(), lambda _sequence, _position, _raw: None).read_on()
+    assert asked == TRIES
 
 
 async def test_a_changed_group_breaks_the_chain(reader: LogReader, store: MemoryLog) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from contracts.reading import rule
 from lianji.verify.sources import Progress
-from runtime.log import LogDamaged, LogStore, Position, digest, read_groups
+from runtime.log import AppendUnknown, LogDamaged, LogStore, Position, digest, read_groups
 
 TELL_EVERY = 5_000
 """Groups between two words of progress."""
+
+TRIES = 6
+PAUSE_S = 0.5
 
 Take = Callable[[int, int, bytes], None]
 """Sequence of the group, place of the record in it, and the record."""
@@ -35,9 +39,19 @@ class LogReader:
         self._take, self._after, self._progress = take, after, progress
 
     async def read_on(self) -> None:
-        """To the log's end."""
-        if self.damage:
-            return
+        """To the log's end; raises AppendUnknown when the broker does not answer, TRIES times on end without a group in between."""
+        tries, position = 0, self.position
+        while not self.damage:
+            try:
+                return await self._read_on()
+            except AppendUnknown:  # a machine that is busy with something else: it goes on where it was
+                tries = 1 if self.position != position else tries + 1
+                position = self.position
+                if tries == TRIES:
+                    raise
+                await asyncio.sleep(PAUSE_S)
+
+    async def _read_on(self) -> None:
         try:
             last = await self.store.last_sequence()
             if last < self.position.sequence:
