@@ -1,0 +1,124 @@
+"""`python -m reliability.power`: power cuts under load, each followed by a start from a copy of the disk.
+
+Exits 1 when something that had been acknowledged is gone, a projection is ahead of its journal, or the books do not hold. Writes
+build/power.json; with --page it remakes its section of docs/reliability.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from bench.errors import BenchError
+from bench.page import table
+from bench.stack import temporary_directory
+from reliability.page import section
+from reliability.power.machine import Machine
+from reliability.power.trial import Trial, cut
+
+REPORT = Path("build/power.json")
+KEPT = Path("build/power.img")
+SELL_S, CONCURRENCY = 4.0, 24
+HEAD = ("cut", "sold for, s", "answered", "approvals held by terminals", "lost", "behind", "ahead", "ready, s", "books")
+
+
+class Report(msgspec.Struct, kw_only=True):
+    seed: int
+    synced: bool
+    trials: list[Trial]
+
+    @property
+    def good(self) -> bool:
+        return all(trial.good for trial in self.trials)
+
+
+def rows(report: Report) -> list[tuple[str, ...]]:
+    return [
+        (
+            str(t.number),
+            f"{t.after_s:.2f}",
+            f"{t.answered:,}",
+            f"{t.acknowledged:,}",
+            f"{t.lost:,}",
+            f"{t.behind:,}",
+            f"{t.ahead:,}",
+            f"{t.ready_s:.1f}",
+            "held" if t.held else "NOT held",
+        )
+        for t in report.trials
+    ]
+
+
+def text(report: Report) -> str:
+    trials = report.trials
+    ready = sorted(t.ready_s for t in trials)
+    verdict = (
+        f"{len(trials)} cuts (seed {report.seed}): {sum(t.answered for t in trials):,} sales answered, "
+        f"{sum(t.lost for t in trials)} acknowledged lost, {sum(t.ahead for t in trials)} groups ahead; "
+        f"ready after {ready[len(ready) // 2]:.1f} s (median), {ready[-1]:.1f} s (longest); "
+        f"books held {sum(t.held for t in trials)} times."
+    )
+    return f"{verdict}\n\n{table(HEAD, rows(report))}"
+
+
+def trials(directory: Path, *, cuts: int, seed: int, synced: bool) -> Report:
+    report = Report(seed=seed, synced=synced, trials=[])
+    chance, machine = random.Random(seed), Machine(directory, synced=synced)
+    machine.build()
+    try:
+        machine.start()
+        for number in range(1, cuts + 1):
+            report.trials.append(cut(machine, number, chance, sell_s=SELL_S, concurrency=CONCURRENCY))
+            last = report.trials[-1]
+            sys.stderr.write(f"cut {number}: lost {last.lost}, {'good' if last.good else last.said or 'NOT good'}\n")
+            if not last.good:
+                break
+    finally:
+        machine.stop()
+    if not report.good:
+        KEPT.unlink(missing_ok=True)
+        machine.disk.copy(KEPT)
+        sys.stderr.write(f"power: the disk, to be looked at: {KEPT} (mount -o loop,ro)\n")
+    return report
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m reliability.power", description="Power cuts under load.")
+    parser.add_argument("--cuts", type=int, default=20, help="how many (default 20)")
+    parser.add_argument(
+        "--seed", type=int, default=random.randrange(1 << 32), help="of the moments (default: another each time)"
+    )
+    parser.add_argument("--unsynced", action="store_true", help="with a broker that syncs every two minutes: must lose")
+    parser.add_argument("--page", action="store_true", help="remake the section of docs/reliability.md")
+    arguments = parser.parse_args()
+    if arguments.cuts < 1:
+        parser.error("--cuts: must be at least 1")
+    try:
+        with temporary_directory() as name:
+            report = trials(
+                Path(name).resolve(), cuts=arguments.cuts, seed=arguments.seed, synced=not arguments.unsynced
+            )
+    except BenchError as error:
+        sys.stderr.write(f"power: {error}\n")
+        return 1
+    shown = Table(*HEAD)
+    for row in rows(report):
+        shown.add_row(*row)
+    Console(highlight=False, width=max(Console().width, 140)).print(shown)
+    for trial in report.trials:
+        if trial.said:
+            sys.stderr.write(f"power: cut {trial.number}: {trial.said}\n")
+    REPORT.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    if arguments.page and report.good:
+        section("POWER", text(report))
+    return 0 if report.good else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
