@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -124,6 +125,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.times < 1:
         parser.error("--times: must be at least 1")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # no stack is left behind
     try:
         with temporary_directory() as name:
             report = trials(Path(name).resolve(), times=arguments.times, seed=arguments.seed, restore=arguments.restore)

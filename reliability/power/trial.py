@@ -45,17 +45,19 @@ class Trial(msgspec.Struct, kw_only=True):
     ahead: int
     ready_s: float
     """From switching on to the first swipe that can be taken."""
-    held: bool
-    """`lianji verify`."""
+    held: bool | None = None
+    """`lianji verify`, over all that has happened on this disk so far; None when it was not asked after this cut."""
     said: str = ""
     """What was wrong."""
 
     @property
     def good(self) -> bool:
-        return self.held and not self.lost and not self.ahead and not self.said
+        return self.held is not False and not self.lost and not self.ahead and not self.said
 
 
-def cut(machine: Machine, number: int, chance: random.Random, *, sell_s: float, concurrency: int) -> Trial:
+def cut(
+    machine: Machine, number: int, chance: random.Random, *, sell_s: float, concurrency: int, verify: bool
+) -> Trial:
     """Raises BenchError when the trial could not be made; what it finds is in the result."""
     after_s = chance.uniform(0.0, sell_s - 1.5)
     load = machine.sell(sell_s, concurrency)
@@ -74,7 +76,6 @@ def cut(machine: Machine, number: int, chance: random.Random, *, sell_s: float, 
         behind=0,
         ahead=0,
         ready_s=0.0,
-        held=False,
     )
     try:
         trial.ready_s = machine.start()
@@ -86,6 +87,12 @@ def cut(machine: Machine, number: int, chance: random.Random, *, sell_s: float, 
         for checkpoint in (one.get(shard, 0) for one in checkpoints.values()):
             trial.behind += max(end - checkpoint, 0)
             trial.ahead += max(checkpoint - end, 0)
+    if verify:
+        _verify(machine, trial)
+    return trial
+
+
+def _verify(machine: Machine, trial: Trial) -> None:
     done = subprocess.run(
         lianji("verify", "--json", "--data-dir", str(machine.data_dir), "--patience", f"{PATIENCE_S:g}"),
         capture_output=True,
@@ -95,7 +102,6 @@ def cut(machine: Machine, number: int, chance: random.Random, *, sell_s: float, 
     trial.held = done.returncode == 0
     if not trial.held:
         trial.said = (done.stderr or done.stdout).strip()[-300:]
-    return trial
 
 
 async def _count(machine: Machine, witnesses: Witnesses, trial: Trial) -> dict[str, int]:
