@@ -175,13 +175,18 @@ class Lease:
         return True
 
     async def renew(self) -> bool:
-        """False when another holds it; raises NoAnswer when nobody can say, and then nobody else can have it either.
+        """False when another holds it, or the broker answers and does not write; raises NoAnswer when it does not answer: then nobody else can
+        have it either.
 
         One that ran out while the broker was away, and that nobody has taken since, is ours again.
         """
         with self._asked():
-            if await self._written():
-                return True
+            try:
+                if await self._put(self._revision):
+                    return True
+            except TimeoutError:
+                await self._bucket.get(self._key)  # raises when the broker is away altogether
+                return False  # a full disk: what is in hand cannot be finished before somebody has looked after it
             try:
                 entry = await self._bucket.get(self._key)
             except nats.js.errors.KeyNotFoundError as error:
@@ -190,14 +195,6 @@ class Lease:
                 return False
             self._revision = entry.revision or 0  # a renewal that had landed, though nobody could say so
             return True
-
-    async def _written(self) -> bool:
-        """Whether our name stands there anew; raises NoAnswer when the broker answers and does not write, as with a full disk."""
-        try:
-            return await self._put(self._revision)
-        except TimeoutError:
-            await self._bucket.get(self._key)
-            raise NoAnswer(f"lease {self._key}: it cannot be renewed: the broker does not write") from None
 
     async def release(self) -> None:
         """Lets the next one in at once. When it cannot be said, the lease runs out by itself."""
