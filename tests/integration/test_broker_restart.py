@@ -87,6 +87,23 @@ async def test_a_renewal_that_landed_unseen_is_known_again(bus: Bus) -> None:
     assert not await Lease(holder._bucket, "shard.1", "holder").take()
 
 
+async def test_a_renewal_that_was_lost_with_the_connection_is_no_full_disk(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holder = await open_lease(bus, "LEASES", "shard.2", "holder")
+    assert await holder.take()
+    put, lost = holder._bucket.update, iter([True, False])
+
+    async def update(key: str, value: bytes, last: int | None = None) -> int:
+        if next(lost):
+            raise TimeoutError
+        return await put(key, value, last)
+
+    monkeypatch.setattr(holder._bucket, "update", update)
+    assert await holder.renew()
+    assert next(lost, "both") == "both"
+
+
 async def test_nothing_is_appended_to_a_stream_that_came_back_short(broker: LocalBroker, bus: Bus) -> None:
     log = JetStreamLog(bus, "T", "t.t")
     for number in range(3):

@@ -174,6 +174,14 @@ class Lease:
             return False  # another was faster
         return True
 
+    async def _put_or_look(self) -> bool | None:
+        """`_put` behind our last renewal; None when it was not answered and the broker does answer."""
+        try:
+            return await self._put(self._revision)
+        except TimeoutError:
+            await self._bucket.get(self._key)
+            return None
+
     async def renew(self) -> bool:
         """False when another holds it, or the broker answers and does not write; raises NoAnswer when it does not answer: then nobody else can
         have it either.
@@ -181,12 +189,11 @@ class Lease:
         One that ran out while the broker was away, and that nobody has taken since, is ours again.
         """
         with self._asked():
-            try:
-                if await self._put(self._revision):
-                    return True
-            except TimeoutError:
-                await self._bucket.get(self._key)  # raises when the broker is away altogether
-                return False  # a full disk: what is in hand cannot be finished before somebody has looked after it
+            written = await self._put_or_look()
+            if written is None:  # the first may have been lost with a connection; two in a row are a full disk
+                written = await self._put_or_look()
+            if written is None or written:
+                return bool(written)
             try:
                 entry = await self._bucket.get(self._key)
             except nats.js.errors.KeyNotFoundError as error:
