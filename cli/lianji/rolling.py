@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from lianji import stackfile
 from lianji.broker import BrokerError
 from lianji.stack import BROKER, COLLECTOR, SERVICES, Stack
 from lianji.supervisor import NotReplacedError
@@ -46,10 +47,6 @@ class Report(msgspec.Struct, kw_only=True):
     steps: list[Step] = []
     over: bool = False
     error: str = ""
-
-
-def order_path(data_dir: Path) -> Path:
-    return data_dir / "run" / "restart.json"
 
 
 def report_path(data_dir: Path) -> Path:
@@ -88,7 +85,7 @@ class Roller:
 
     async def _carry_out(self) -> None:
         async with self._turn:
-            path = order_path(self._stack.data_dir)
+            path = stackfile.order_path(self._stack.data_dir)
             try:
                 order = msgspec.json.decode(path.read_bytes(), type=Order)
             except (FileNotFoundError, msgspec.DecodeError) as error:
@@ -107,6 +104,8 @@ class Roller:
     async def _replace(self, name: str, report: Report) -> str:
         """Why it could not be replaced; empty when it has been."""
         started = time.monotonic()
+        if name not in ORDER:
+            return f"service: {name!r} is not one of {', '.join(ORDER)}"
         try:
             await self._stack.restart(name)
         except (NotReplacedError, BrokerError) as error:

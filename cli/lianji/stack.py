@@ -151,6 +151,9 @@ class Stack:
             lock.close()
             raise CliError(f"a stack runs on {self.data_dir} already: stop it, or take another --data-dir") from None
         self._lock = lock
+        stackfile.order_path(self.data_dir).unlink(
+            missing_ok=True
+        )  # for a stack that was killed before it could read it
 
     def _environment(self, name: str) -> dict[str, str]:
         return {

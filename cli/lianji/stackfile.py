@@ -51,6 +51,11 @@ def path_in(data_dir: Path) -> Path:
     return data_dir / "run" / "stack.json"
 
 
+def order_path(data_dir: Path) -> Path:
+    """What the stack has been asked to restart (rolling), until its supervisor has read it."""
+    return data_dir / "run" / "restart.json"
+
+
 def write(stack: StackFile) -> None:
     """Atomically, for a reader may look at any moment."""
     path = path_in(Path(stack.data_dir))

@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
 def _carried_out(stack: stackfile.StackFile, order: Order) -> Iterator[Step]:
     """Each step as it is done; raises CliError when one cannot be."""
     data_dir = Path(stack.data_dir)
-    path = rolling.order_path(data_dir)
+    path = stackfile.order_path(data_dir)
     if path.exists():
         raise CliError("another restart is waiting for the supervisor: try again when it is done")
     rolling.write(path, order)
