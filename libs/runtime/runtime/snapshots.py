@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from typing import NamedTuple, Protocol
 
@@ -143,7 +142,7 @@ class BucketSnapshots:
 
     async def save(self, snapshot: Snapshot) -> None:
         """A snapshot that cannot be written costs a longer replay, nothing else."""
-        data = await asyncio.to_thread(pack, snapshot)  # digests leave the loop alone, and a large state takes a while
+        data = pack(snapshot)
         pieces = [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
         try:
             taken = await self._heads()
@@ -176,7 +175,7 @@ class BucketSnapshots:
         pieces = []
         for number in range(head.pieces if head is not None else 0):
             pieces.append(await self._bucket.get(f"{self._log}.{place}.{number}") or b"")
-        snapshot = await asyncio.to_thread(unpack, b"".join(pieces))
+        snapshot = unpack(b"".join(pieces))
         if snapshot.position.sequence != sequence:
             raise SnapshotDamagedError("another one has been written over it")
         return snapshot
