@@ -46,8 +46,11 @@ class CounterMachine:
     def dump(self, state: Counter) -> bytes:
         return msgspec.json.encode(state)
 
-    def load(self, data: bytes) -> Iterator[Counter]:
-        yield msgspec.json.decode(data, type=Counter)
+    def load(self, data: bytes) -> Counter:
+        return msgspec.json.decode(data, type=Counter)
+
+    def load_in_parts(self, data: bytes) -> Iterator[Counter]:
+        yield self.load(data)
 
 
 class Lock:

@@ -148,7 +148,7 @@ class Bench:
         for record in self.journal:
             self.machine.apply(replayed, record)
         assert self.machine.dump(replayed) == self.machine.dump(self.shard)
-        self.shard = list(self.machine.load(self.machine.dump(replayed)))[-1]
+        self.shard = self.machine.load(self.machine.dump(replayed))
         self.write(*reverse.abandoned(self.shard, at_ms=self.now))
 
 

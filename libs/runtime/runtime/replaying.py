@@ -42,7 +42,10 @@ class Machine(Protocol[S]):
 
     def dump(self, state: S) -> bytes: ...
 
-    def load(self, data: bytes) -> Iterator[S]:
+    def load(self, data: bytes) -> S:
+        """The state that was dumped; raises msgspec.MsgspecError."""
+
+    def load_in_parts(self, data: bytes) -> Iterator[S]:
         """The state that was dumped, growing; the last is the whole. Each step takes a few milliseconds; raises msgspec.MsgspecError."""
 
 
@@ -100,7 +103,7 @@ async def replay(
 async def _loaded(machine: Machine[S], snapshot: Snapshot, tell: Callable[[str], None]) -> S:
     """The state of a snapshot; raises msgspec.MsgspecError."""
     state = machine.new_state()
-    for number, grown in enumerate(machine.load(snapshot.state), 1):
+    for number, grown in enumerate(machine.load_in_parts(snapshot.state), 1):
         state = grown
         tell(f"reading the snapshot at {snapshot.position.sequence:,}, part {number:,}")
         await asyncio.sleep(0)

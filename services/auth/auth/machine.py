@@ -38,7 +38,11 @@ class ShardMachine:
         rest = msgspec.structs.replace(state, transactions={})
         return slices.join([_dump(rest), *(_dump(part) for part in slices.slices(state.transactions))])
 
-    def load(self, data: bytes) -> Iterator[Shard]:
+    def load(self, data: bytes) -> Shard:
+        *_, shard = self.load_in_parts(data)
+        return shard
+
+    def load_in_parts(self, data: bytes) -> Iterator[Shard]:
         parts = slices.split(data)
         shard = _load(next(parts, b""))
         yield shard

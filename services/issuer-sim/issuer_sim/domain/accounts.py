@@ -183,7 +183,13 @@ def dump(state: State) -> bytes:
     return slices.join([_encoder.encode(rest), *parts])
 
 
-def load(snapshot: bytes) -> Iterator[State]:
+def load(snapshot: bytes) -> State:
+    """The state that `dump` wrote; raises msgspec.DecodeError when the bytes are no snapshot."""
+    *_, state = load_in_parts(snapshot)
+    return state
+
+
+def load_in_parts(snapshot: bytes) -> Iterator[State]:
     """The state that `dump` wrote, growing: the last is the whole. Raises msgspec.DecodeError when the bytes are no snapshot."""
     parts = slices.split(snapshot)
     state = _decoder.decode(next(parts, b""))

@@ -34,5 +34,8 @@ class LedgerMachine:
     def dump(self, state: State) -> bytes:
         return accounts.dump(state)
 
-    def load(self, data: bytes) -> Iterator[State]:
+    def load(self, data: bytes) -> State:
         return accounts.load(data)
+
+    def load_in_parts(self, data: bytes) -> Iterator[State]:
+        return accounts.load_in_parts(data)
