@@ -389,6 +389,24 @@ def test_a_repetition_is_the_same_bytes_and_its_answer_is_kept(signed_on: Termin
     assert len(set(transaction.answer_digests)) == 1
 
 
+def test_that_a_repetition_reached_nobody_is_no_answer_to_what_was_sent_before(
+    signed_on: Terminal, host: PracticeHost
+) -> None:
+    first = sell(signed_on)
+    signed_on.receive(host.answer(first.send), now_ms=1)
+    again = signed_on.resend_last()
+    request = iso8583.decode(again.send)
+    reached_nobody = Message(
+        "0210", {3: request.text(3), 11: request.text(11), 39: "96", 41: request.text(41), 64: bytes(8)}
+    )
+    outcome = signed_on.receive(host.seal(request, reached_nobody), now_ms=2).outcome
+    assert isinstance(outcome, SaleOutcome)
+    assert outcome.response_code == ""
+    (transaction,) = signed_on.record.transactions.values()
+    assert len(transaction.answer_digests) == 1
+    assert transaction.counts
+
+
 def test_what_has_no_final_answer_is_not_repeated(signed_on: Terminal, host: PracticeHost) -> None:
     assert isinstance(signed_on.resend_last().outcome, Refused)
     sell(signed_on)

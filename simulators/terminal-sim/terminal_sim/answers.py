@@ -14,6 +14,7 @@ from contracts.response_codes import (
     MAC_ERROR,
     ORIGINAL_NOT_FOUND,
     RESPONSE_CODES,
+    SYSTEM_MALFUNCTION,
     describe,
 )
 from iso8583 import MTI_AT, Field60, FormatError, Message, Totals48
@@ -88,10 +89,12 @@ def sale(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -> V
 
 
 def repetition(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -> Verdict:
-    """Recorded for comparison; changes nothing."""
+    """Recorded for comparison; changes nothing. A 96 is not: the gateway has reached nobody, and says nothing of the first one."""
     batch, stan, message = record.batch, answer.request.text(11), answer.message
     if not answer.sealed:
         return Verdict(outcome=SaleOutcome(batch=batch, stan=stan, reason="the answer's MAC is missing or wrong"))
+    if message.text(39) == SYSTEM_MALFUNCTION:
+        return Verdict(outcome=SaleOutcome(batch=batch, stan=stan, reason="the host could not work on the repetition"))
     outcome = SaleOutcome(
         batch=batch,
         stan=stan,
