@@ -28,7 +28,7 @@ SALE = Entry(at_ms=1_000, name="sale", terminal="10000001", arguments={"card": "
 
 
 def replayed(seed: int, hash_seed: str) -> str:
-    command = [sys.executable, "-m", "simulation", "replay", str(seed)]
+    command = [sys.executable, "-m", "simulation", "replay", str(seed), "--all"]
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
 

@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
                 help="A plan to be played instead of the seed's own: the file that a failing `make sim` names."
             ),
         ] = None,
+        everything: Annotated[bool, typer.Option("--all", help="Also what comes every half second.")] = False,
     ) -> None:
         """Show a simulated day: virtual time, process, what happened. Exits 0 when all invariants hold, 1 when one is broken."""
         # A process of its own, like a service: the command line does not import what it starts.
@@ -31,4 +32,6 @@ def register(app: typer.Typer) -> None:
         command = [sys.executable, "-m", "simulation", "replay", str(seed)]
         if plan is not None:
             command += ["--plan", str(plan)]
+        if everything:
+            command.append("--all")
         raise typer.Exit(subprocess.run(command, check=False).returncode)

@@ -47,6 +47,7 @@ LAST_SALE: Arguments = {"card": "debit-1", "amount": 1_00}
 THOROUGH = 4
 """One seed in so many is judged with the projections made again."""
 GROUP_RECORDS = 2
+"""Of a group at most: more wait for the next."""
 SNAPSHOT_EVERY = 8
 """Groups between two snapshots of an owner."""
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of ours is made there
@@ -188,20 +189,17 @@ def _enter(stage: Stage, counters: dict[str, Counter], entry: Entry) -> None:
 async def _finish(stage: Stage, counters: list[Counter]) -> list[Breach]:
     """Every terminal ends what it has begun, sells once more, and closes its batch: within RECOVERY_S all must go well."""
     recovered_s = stage.loop.time() + RECOVERY_S
-    for counter in counters:
-        counter.order("recover", {})
-        counter.order("sale", LAST_SALE)
-    waiting = list(counters)
+    waiting = counters
     while waiting:
-        breaches = await _until_idle(stage, waiting)
-        if breaches:
-            return breaches
-        waiting = [counter for counter in waiting if "→ 00" not in counter.said]
-        if waiting and stage.loop.time() > recovered_s:
-            return [Breach("service", f"{c.name}: a sale, with everything whole: {c.said}") for c in waiting]
+        began_s = stage.loop.time()
         for counter in waiting:
             counter.order("recover", {})
             counter.order("sale", LAST_SALE)
+        if breaches := await _until_idle(stage, waiting):
+            return breaches
+        waiting = [counter for counter in waiting if "→ 00" not in counter.said]
+        if waiting and began_s > recovered_s:
+            return [Breach("service", f"{c.name}: a sale, with everything whole: {c.said}") for c in waiting]
     for counter in counters:
         counter.order("close", {})
     return await _until_idle(stage, counters) or [

@@ -7,13 +7,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import structlog
 
 from runtime import logs
+from runtime.log import LogDamaged, decode_group
 from simulation.loop import START_NS, Loop
 from simulation.processes import PROCESS
 
+_SHOWN_OF_RECORDS = (
+    "type",
+    "id",
+    "terminal",
+    "batch",
+    "amount_minor",
+    "state",
+    "response_code",
+    "reason",
+    "institution",
+    "epoch",
+    "owner",
+)
+"""Nothing of the card is among them."""
 _NOT_SHOWN = frozenset({"event", "component", "trace_id", "exc_info", "instance", "service"})
+
+
+def _records(group: bytes) -> str:
+    """The records of a group, each by what it is, whose, and what it says."""
+    try:
+        records = decode_group(group).records
+    except LogDamaged:
+        return ""
+    rows = []
+    for raw in records:
+        record = msgspec.json.decode(raw)
+        rows.append(" ".join(str(record[name]) for name in _SHOWN_OF_RECORDS if record.get(name)))
+    return ": " + (" | ".join(rows) or "nothing") if records or group else ""
 
 
 class Recorder:
@@ -24,11 +53,13 @@ class Recorder:
         self.lines: list[str] = []
         self._loop = loop
 
-    def told(self, kind: str, text: str) -> None:
+    def told(self, kind: str, text: str, group: bytes = b"") -> None:
+        """`group` is a group of a log, of which the records are named; anything else is left out."""
         if self.keeps:
             process = PROCESS.get()
             who = process.name if process is not None else "-"
-            self.lines.append(f"{(self._loop.now_ns - START_NS) / 1e9:10.6f}  {who:<17} {kind:<8} {text}")
+            line = f"{(self._loop.now_ns - START_NS) / 1e9:10.6f}  {who:<17} {kind:<8} {text}{_records(group)}"
+            self.lines.append(line.rstrip())
 
     def _logged(self, _: Any, method: str, event: Any) -> Any:
         """A log line of a service, masked as everywhere."""

@@ -25,7 +25,6 @@ class Counter:
         facts = world.built_in().terminal(tid)
         assert facts is not None  # noqa: S101 - of cast.TERMINALS
         self.name = f"terminal {tid}"
-        self.done = 0
         self.said = ""
         """What came of the last step."""
         self._facts = facts
@@ -71,6 +70,5 @@ class Counter:
     async def _do(self, till: Till, step: str, arguments: Arguments) -> None:
         self._stage.told("step", " ".join((step, *(f"{key}={value}" for key, value in arguments.items()))))
         result = await STEPS[step].do(till, arguments)
-        self.done += 1
         self.said = result
         self._stage.told("came", f"{step}: {result}")

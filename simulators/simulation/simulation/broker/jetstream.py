@@ -27,7 +27,7 @@ _CREATED = "2026-01-01T00:00:00Z"
 class Line(Protocol):
     """The broker, as far as it is used here."""
 
-    told: Callable[[str, str], None]
+    told: Callable[[str, str, bytes], None]
 
     def deliver(self, to: str, subject: str, reply: str, header: bytes, data: bytes) -> bool: ...
 
@@ -74,7 +74,7 @@ class JetStream:
     def _append(self, stream: Stream, subject: str, reply: str, header: bytes, data: bytes) -> None:
         trap = self.traps.take(stream.name)
         if trap is not None:
-            self._line.told("trap", f"{stream.name}: {trap.name}: {trap.value}")
+            self._line.told("trap", f"{stream.name}: {trap.name}: {trap.value}", data)
         if trap in KILLS:
             self.traps.kill_owner(stream.name)
         if trap in (Trap.LATE, Trap.DIES_LATE):
@@ -91,10 +91,10 @@ class JetStream:
         try:
             stored = stream.store(subject, header, data, time.time_ns())
         except Refused as refused:
-            self._line.told("append", f"{stream.name}: refused: {refused.description}")
+            self._line.told("append", f"{stream.name} refused: {refused.description}", data)
             answer = _error(refused.code, refused.error, refused.description)
         else:
-            self._line.told("append", f"{stream.name} {stored.sequence}{' again' if stored.duplicate else ''}")
+            self._line.told("append", f"{stream.name} {stored.sequence}{' again' if stored.duplicate else ''}", data)
             answer = {"stream": stream.name, "seq": stored.sequence}
             if stored.duplicate:
                 answer["duplicate"] = True

@@ -26,8 +26,8 @@ _INFO = {
 }
 _NO_RESPONDERS = b"NATS/1.0 503\r\n\r\n"
 
-Told = Callable[[str, str], None]
-"""Takes what has happened and details, for whoever reads a day event by event."""
+Told = Callable[[str, str, bytes], None]
+"""Takes what has happened, details, and the data it has happened to, for whoever reads a day event by event."""
 
 
 class Subscription:
@@ -134,7 +134,7 @@ class Client(asyncio.Protocol):
                 self._end(subscription)
 
 
-def _unheard(_: str, __: str) -> None:
+def _unheard(_: str, __: str, ___: bytes) -> None:
     return
 
 

@@ -8,7 +8,6 @@ from simulation.broker.subjects import covers
 
 WRONG_LAST_SEQUENCE = 10071
 EXPECTED_STREAM = 10060
-NOT_FOUND = 10037
 
 LARGE = 256
 """Bytes from which on a message is more than a head."""

@@ -44,17 +44,11 @@ class Traps:
         """Kills who owns the log of a stream."""
         self.disk_slow_s = 0.0
         """What every sync takes beside the usual."""
-        self.sprung: dict[str, int] = {}
-        """Trap → how often it was met."""
 
     def take(self, stream: str) -> Trap | None:
         """The trap for the next append on `stream`."""
         waiting = self.waiting.get(stream)
-        if not waiting:
-            return None
-        trap = waiting.pop(0)
-        self.sprung[trap.name] = self.sprung.get(trap.name, 0) + 1
-        return trap
+        return waiting.pop(0) if waiting else None
 
     def sync_s(self) -> float:
         """What one synced write takes."""
