@@ -132,7 +132,8 @@ def _slow(stage: Stage, arguments: Arguments) -> None:
 
 def _trap(trap: Trap) -> Callable[[Stage, Arguments], None]:
     def do(stage: Stage, arguments: Arguments) -> None:
-        stage.traps.waiting.setdefault(str(arguments["who"]), []).extend([trap] * int(arguments["appends"]))
+        waiting = stage.traps.waiting.setdefault(str(arguments["who"]), [])
+        waiting += [None] * int(arguments.get("after", 0)) + [trap] * int(arguments["appends"])
 
     return do
 
@@ -181,13 +182,13 @@ def _clock(stage: Stage, arguments: Arguments) -> None:
     _later(stage, arguments, right)
 
 
-_append = _who(_LOGS, appends=(1, 1))
+_append = _who(_LOGS, after=(0, 6), appends=(1, 1))
 _appends = _who(_LOGS, appends=(1, 3))
 _names = tuple(name for name, _ in _FOLLOWERS)
 
 FAULTS: dict[str, Fault] = {
     "kill": Fault("a process is killed", 12, _who(_PROCESSES, for_ms=(50, 3000)), _kill),
-    "crash": Fault("an owner is killed between two of its steps", 14, _who(_OWNERS, callbacks=(1, 400)), _crash),
+    "crash": Fault("an owner is killed between two of its steps", 14, _who(_OWNERS, callbacks=(1, 100)), _crash),
     "crash-any": Fault("a process is killed between two of its steps", 8, _who(_PROCESSES, callbacks=(1, 300)), _crash),
     "pause": Fault("a process is stopped and goes on later", 8, _who(_PROCESSES, for_ms=(100, 6000)), _pause),
     "terminal-gone": Fault("a terminal burns down, with all that it remembers", 4, _who(_TILLS), _lose),

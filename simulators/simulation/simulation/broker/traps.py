@@ -38,8 +38,8 @@ class Traps:
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
-        self.waiting: dict[str, list[Trap]] = {}
-        """Stream → traps for its next appends."""
+        self.waiting: dict[str, list[Trap | None]] = {}
+        """Stream → traps for its next appends, None for those that nothing happens to."""
         self.kill_owner: Callable[[str], None] = lambda _: None
         """Kills who owns the log of a stream."""
         self.disk_slow_s = 0.0
