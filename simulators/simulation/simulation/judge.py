@@ -153,8 +153,8 @@ class Judge:
         for institution, log in self._ledgers.items():
             bucket = _StoredBucket(self._stage.store, subjects.snapshots_issuer(institution))
             for snapshot in await BucketSnapshots(bucket, log.name).newest():
-                *_, state = load(snapshot.state)
-                balances = {number: account.balance_minor for number, account in state.accounts.items()}
+                accounts = load(snapshot.state).accounts
+                balances = {number: account.balance_minor for number, account in accounts.items()}
                 found.append(Mark(log.name, snapshot.position, balances))
         return found
 
