@@ -98,7 +98,7 @@ class LocalBroker:
     def start(self, *, wait_s: float = 30.0) -> None:
         """Starts it and returns when it takes connections; raises BrokerError."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._stop_orphans()
+        self.stop_orphans()
         config = self._write_config()
         with self.log_file.open("ab") as log:
             # Its own process group: a Ctrl-C at the terminal is for the supervisor, which stops the broker last.
@@ -123,7 +123,7 @@ class LocalBroker:
         config.write_text(text + (WITH_USERS if self.users else ""))
         return config
 
-    def _stop_orphans(self) -> None:
+    def stop_orphans(self) -> None:
         """Stops a server that a killed supervisor left behind on this directory: two over one store would ruin it.
 
         For the holder of the directory only. A process is taken for one when it still runs with this directory's configuration.

@@ -98,8 +98,9 @@ def _call_raw(*command: str) -> None:
         raise BenchError(f"{' '.join(command)}: exit status {done.returncode}: {done.stderr.strip()[-500:]}")
 
 
-def trials(directory: Path, *, times: int, seed: int, restore: bool) -> Report:
-    report = Report(seed=seed, trials=[])
+def trials(directory: Path, report: Report, *, times: int, restore: bool) -> None:
+    """Fills the report, damage by damage."""
+    seed = report.seed
     originals, backups = _prepared(directory)
     chance = random.Random(seed)
     for number in range(1, times + 1):
@@ -111,7 +112,6 @@ def trials(directory: Path, *, times: int, seed: int, restore: bool) -> Report:
         report.trials.append(trial)
         verdict = "good" if trial.good else f"NOT good: {trial.complaint or trial.says}"
         sys.stderr.write(f"{number} {trial.kind} ({trial.where}, {trial.what}): {verdict}\n")
-    return report
 
 
 def main() -> int:
@@ -126,20 +126,27 @@ def main() -> int:
     if arguments.times < 1:
         parser.error("--times: must be at least 1")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # no stack is left behind
+    report, whole = Report(seed=arguments.seed, trials=[]), False
     try:
         with temporary_directory() as name:
-            report = trials(Path(name).resolve(), times=arguments.times, seed=arguments.seed, restore=arguments.restore)
+            trials(Path(name).resolve(), report, times=arguments.times, restore=arguments.restore)
+        whole = True
     except BenchError as error:
         sys.stderr.write(f"corruption: {error}\n")
-        return 1
+    finally:
+        show(report)
+    if arguments.page and whole and report.good:
+        section("CORRUPTION", text(report))
+    return 0 if whole and report.good else 1
+
+
+def show(report: Report) -> None:
+    """What has been tried so far, on the screen and in build/corruption.json."""
     shown = Table(*HEAD, "what the stack says")
     for row, trial in zip(rows(report), report.trials, strict=True):
         shown.add_row(*row, trial.complaint or trial.says)
     Console(highlight=False, width=max(Console().width, 180)).print(shown)
     REPORT.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    if arguments.page and report.good:
-        section("CORRUPTION", text(report))
-    return 0 if report.good else 1
 
 
 if __name__ == "__main__":

@@ -70,9 +70,9 @@ def text(report: Report) -> str:
     return f"{verdict}\n\n{table(HEAD, rows(report))}"
 
 
-def trials(directory: Path, *, cuts: int, seed: int, synced: bool) -> Report:
-    report = Report(seed=seed, synced=synced, trials=[])
-    chance, machine = random.Random(seed), Machine(directory, synced=synced)
+def trials(directory: Path, report: Report, *, cuts: int) -> None:
+    """Fills the report, cut by cut; ends at the first that is not good."""
+    chance, machine = random.Random(report.seed), Machine(directory, synced=report.synced)
     machine.build()
     try:
         machine.start()
@@ -85,11 +85,10 @@ def trials(directory: Path, *, cuts: int, seed: int, synced: bool) -> Report:
                 break
     finally:
         machine.stop()
-    if not report.good:
+    if report.synced and not report.good:
         KEPT.unlink(missing_ok=True)
         machine.disk.copy(KEPT)
         sys.stderr.write(f"power: the disk, to be looked at: {KEPT} (mount -o loop,ro)\n")
-    return report
 
 
 def main() -> int:
@@ -104,14 +103,24 @@ def main() -> int:
     if arguments.cuts < 1:
         parser.error("--cuts: must be at least 1")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what is mounted is not left behind
+    report, whole = Report(seed=arguments.seed, synced=not arguments.unsynced, trials=[]), False
     try:
         with temporary_directory() as name:
-            report = trials(
-                Path(name).resolve(), cuts=arguments.cuts, seed=arguments.seed, synced=not arguments.unsynced
-            )
+            trials(Path(name).resolve(), report, cuts=arguments.cuts)
+        whole = True
     except BenchError as error:
         sys.stderr.write(f"power: {error}\n")
-        return 1
+    finally:
+        show(report)
+    if not report.synced:
+        return 0 if whole and any(t.lost or t.said for t in report.trials) else 1
+    if arguments.page and whole and report.good:
+        section("POWER", text(report))
+    return 0 if whole and report.good else 1
+
+
+def show(report: Report) -> None:
+    """What has been tried so far, on the screen and in build/power.json."""
     shown = Table(*HEAD)
     for row in rows(report):
         shown.add_row(*row)
@@ -120,9 +129,6 @@ def main() -> int:
         if trial.said:
             sys.stderr.write(f"power: cut {trial.number}: {trial.said}\n")
     REPORT.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    if arguments.page and report.good:
-        section("POWER", text(report))
-    return 0 if report.good else 1
 
 
 if __name__ == "__main__":

@@ -109,6 +109,8 @@ class Restorer:
         return names + [f"{name}{suffix}" for name in DATABASES for suffix in ("", "-wal", "-shm")]
 
     def _move_aside(self) -> None:
+        # A server that a killed supervisor left behind would go on writing there, under whatever name.
+        LocalBroker(self._data_dir / "broker").stop_orphans()
         self._aside.mkdir(parents=True)
         for name in self._moved():
             if (self._data_dir / name).exists():
