@@ -25,7 +25,7 @@ from reliability.power.trial import Trial, cut
 
 REPORT = Path("build/power.json")
 KEPT = Path("build/power.img")
-SELL_S, CONCURRENCY = 3.0, 24
+LONGEST_S, CONCURRENCY = 2.0, 24
 VERIFY_EVERY = 5
 """Cuts between two looks at all the books; a look covers every cut before it."""
 HEAD = ("cut", "sold for, s", "answered", "approvals held by terminals", "lost", "behind", "ahead", "ready, s", "books")
@@ -78,7 +78,9 @@ def trials(directory: Path, report: Report, *, cuts: int) -> None:
         machine.start()
         for number in range(1, cuts + 1):
             verify = number % VERIFY_EVERY == 0 or number == cuts
-            report.trials.append(cut(machine, number, chance, sell_s=SELL_S, concurrency=CONCURRENCY, verify=verify))
+            report.trials.append(
+                cut(machine, number, chance, longest_s=LONGEST_S, concurrency=CONCURRENCY, verify=verify)
+            )
             last = report.trials[-1]
             sys.stderr.write(f"cut {number}: lost {last.lost}, {'good' if last.good else last.said or 'NOT good'}\n")
             if not last.good:

@@ -20,7 +20,7 @@ from contracts.states import State
 from lianji import options, stackfile
 from lianji.recovery.paths import Paths
 from lianji.recovery.witnesses import Witnesses, read_witnesses
-from reliability.power.machine import Machine, sold
+from reliability.power.machine import Machine, switch_off
 from runtime.jetstream import JetStreamLog
 from runtime.log import Position, read_groups
 
@@ -56,21 +56,22 @@ class Trial(msgspec.Struct, kw_only=True):
 
 
 def cut(
-    machine: Machine, number: int, chance: random.Random, *, sell_s: float, concurrency: int, verify: bool
+    machine: Machine, number: int, chance: random.Random, *, longest_s: float, concurrency: int, verify: bool
 ) -> Trial:
     """Raises BenchError when the trial could not be made; what it finds is in the result."""
-    after_s = chance.uniform(0.0, sell_s - 1.5)
-    load = machine.sell(sell_s, concurrency)
+    before = _answered(read_witnesses(machine.data_dir))
+    after_s = chance.uniform(0.0, longest_s)
+    load = machine.sell(concurrency)
     time.sleep(after_s)  # the moment is what is tried
     machine.cut_power()
-    answered = sold(load, sell_s)
+    switch_off(load)
     machine.revive()
     witnesses = read_witnesses(machine.data_dir)
     checkpoints = _checkpoints(machine)
     trial = Trial(
         number=number,
         after_s=1.0 + after_s,
-        answered=answered.tx,
+        answered=_answered(witnesses) - before,
         acknowledged=sum(seen.approved for seen in witnesses.seen.values()),
         lost=0,
         behind=0,
@@ -102,6 +103,10 @@ def _verify(machine: Machine, trial: Trial) -> None:
     trial.held = done.returncode == 0
     if not trial.held:
         trial.said = (done.stderr or done.stdout).strip()[-300:]
+
+
+def _answered(witnesses: Witnesses) -> int:
+    return sum(bool(seen.response_code) for seen in witnesses.seen.values())
 
 
 async def _count(machine: Machine, witnesses: Witnesses, trial: Trial) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Whatever a journal loses, banks and terminals give back: the mended journal is one that switch and settlement can read, what stood
+"""Whatever a journal loses, banks and terminals give back: the mended journal is one that switch, settlement and receipts can read, what stood
 stands, what was closed is closed, and every cardholder has paid for exactly that."""
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from lianji.recovery.decisions import Action
 from lianji.recovery.mending import Mended, Mender
 from lianji.recovery.paths import Paths
 from lianji.recovery.witnesses import Close, Seen, Witnesses
+from receipts.domain.filing import File, Names
 from settlement.domain.book import Book
 from settlement.domain.postings import post
 
@@ -204,11 +205,12 @@ damages = st.builds(
 
 
 def can_be_read(journal: Iterable[Record]) -> None:
-    """By the switch and by settlement; each raises when it cannot."""
-    shard, book = Shard(), Book(1, (), ())
-    for record in journal:
+    """By the switch, settlement and receipts; each raises when it cannot."""
+    shard, book, slips = Shard(), Book(1, (), ()), File(Names(str, str, WORLD.acquirer), {}, set())
+    for position, record in enumerate(journal):
         apply_to_switch(shard, record)
         post(book, record)
+        slips.take(1, position, record)
 
 
 def check(damage: Damage) -> None:
