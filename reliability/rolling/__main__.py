@@ -52,6 +52,9 @@ def main() -> int:
     REPORT.write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
     if arguments.page:
         section("rolling", said)
+    for row in rows:
+        if row.failed:
+            sys.stderr.write(f"rolling: {row.name}: {row.failed} sales failed: {row.how}\n")
     return 1 if verdict or any(row.failed for row in rows) else 0
 
 

@@ -30,6 +30,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     """The longest of them, from the order to the successor's being alone."""
     sales: int
     failed: int
+    how: dict[str, int]
+    """Of the failed: by response code; `none`, no usable answer; `unsent`, never sent."""
     dialled_again: int
     """Tries of a terminal that found no line, and sent nothing; the sale came after."""
     longest_wait_ms: float
@@ -51,6 +53,11 @@ def restarted(data_dir: Path, name: str, *, times: int, rate: float) -> Row:
         slowest_s=max(seconds),
         sales=report.tx + report.unknown,
         failed=failed(report),
+        how={
+            what: count
+            for what, count in {**report.declined, "none": report.unknown, "unsent": report.unsent}.items()
+            if count
+        },
         dialled_again=report.refused,
         longest_wait_ms=report.max_us / 1000,
         p99_ms=report.p99_us / 1000,

@@ -566,6 +566,20 @@ async def test_what_nobody_got_is_tried_again_and_in_the_end_96(line: Line, hast
     assert terminal.trusts(reply)
 
 
+async def test_a_session_is_asked_for_again_while_the_broker_starts(line: Line) -> None:
+    """By a gateway that knows none: its refusal would have no MAC, and the sale would have to be reversed."""
+    gateway, terminal = line
+    second = Gateway(gateway.switch, gateway.bucket)
+    second.desk.sessions._patience_s = 60
+    gateway.bucket.trouble = NoAnswer("starting")
+    selling = asyncio.create_task(second.answer(terminal.sale()))
+    before = gateway.bucket.reads
+    while gateway.bucket.reads < before + 2:
+        await asyncio.sleep(0)
+    gateway.bucket.trouble = None
+    assert (await selling).text(39) == "00"
+
+
 async def test_without_the_bucket_nobody_signs_on_and_nothing_is_sold_unchecked(line: Line) -> None:
     gateway, terminal = line
     gateway.bucket.trouble = NoAnswer("bucket")

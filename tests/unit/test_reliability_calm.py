@@ -44,7 +44,7 @@ def test_growth_is_from_after_the_warm_up_to_the_end() -> None:
 PAGES = {
     "rolling": (
         rolling_text(
-            [Row(name="auth-a", restarts=3, slowest_s=1.25, sales=1200, failed=1, dialled_again=2, longest_wait_ms=204.4, p99_ms=88)],
+            [Row(name="auth-a", restarts=3, slowest_s=1.25, sales=1200, failed=1, how={"none": 1}, dialled_again=2, longest_wait_ms=204.4, p99_ms=88)],
             rate=200,
             cpus=2,
         ),

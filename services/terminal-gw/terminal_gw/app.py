@@ -23,7 +23,7 @@ from terminal_gw.masters import Masters
 from terminal_gw.pipeline import Pipeline
 from terminal_gw.requests import Desk
 from terminal_gw.secure import SecureDoor
-from terminal_gw.sessions import Sessions
+from terminal_gw.sessions import PATIENCE_S, Sessions
 from terminal_gw.settings import Settings
 from terminal_gw.switch import Switch
 from terminal_gw.tls import server_context
@@ -53,7 +53,7 @@ async def wire(service: Service[Settings]) -> None:
         module=module,
         keyring=Keyring(module, store, test_world),
         masters=masters,
-        sessions=Sessions(await service.bucket(subjects.TERMINAL_SESSIONS), module),
+        sessions=Sessions(await service.bucket(subjects.TERMINAL_SESSIONS), module, patience_s=PATIENCE_S),
         admission=admission,
         switch=Switch(service.bus, service.tracer, test_world.shards, answer_timeout_s=settings.answer_timeout_s),
         tracer=service.tracer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 
 import msgspec
@@ -9,9 +10,14 @@ import msgspec
 from contracts import subjects
 from contracts.codec import decoder, encode_stored
 from runtime import logs
+from runtime.bus import NoAnswer
 from security_module import KeyFormatError, WrappedKey
 
 log = logs.get("sessions")
+
+PATIENCE_S = 3.0
+"""With the switch's 15 s below what a terminal waits (20 s)."""
+RETRY_S = 0.05
 
 
 class SignOnAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +69,9 @@ class Opener(Protocol):
 class Sessions:
     """Sessions by terminal. Only terminals of the world are asked for, so memory is bounded by it."""
 
-    def __init__(self, bucket: Bucket, module: Opener) -> None:
+    def __init__(self, bucket: Bucket, module: Opener, *, patience_s: float = 0.0) -> None:
+        """`patience_s`: how long a session is asked for again when nobody can say. A refusal then has no MAC, and would be reversed."""
+        self._patience_s = patience_s
         self._bucket = bucket
         self._module = module
         self._known: dict[str, Session] = {}
@@ -78,13 +86,25 @@ class Sessions:
 
     async def reread(self, terminal: str) -> Session | None:
         """What the bucket says: another gateway may have made newer keys. One made under another LMK is none: the terminal signs on again."""
-        stored = await self._bucket.get(subjects.token(terminal))
+        stored = await self._read(subjects.token(terminal))
         session = None if stored is None else self._opened(_decode(stored), terminal)
         if session is None:
             self._known.pop(terminal, None)
             return None
         self._known[terminal] = session
         return session
+
+    async def _read(self, key: str) -> bytes | None:
+        """Asked again within the patience: a gateway that has just been started knows no session, and the broker may be starting too."""
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + self._patience_s
+        while True:
+            try:
+                return await self._bucket.get(key)
+            except NoAnswer:
+                if clock() >= give_up:
+                    raise
+            await asyncio.sleep(RETRY_S)
 
     def _opened(self, session: Session, terminal: str) -> Session | None:
         try:
