@@ -15,6 +15,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 HEALTHY_S = 10.0
 """A process that has lived this long starts again without a pause."""
 STOP_S = 20.0
+LOG_BYTES = 256_000_000
+"""Half an hour of lines at 500 sales a second."""
 SUCCESSOR_S = 120.0
 """A successor is ready by then, if only by standing by."""
 _PR_SET_PDEATHSIG = 1
@@ -22,6 +24,12 @@ _PR_SET_PDEATHSIG = 1
 
 class NotReplacedError(Exception):
     """The successor did not come up; the text says why. Whoever was there before still is, where the two stood side by side."""
+
+
+def _put_aside(log: Path) -> None:
+    """A log that has grown long makes room for a new one at its process's next start; the one before it goes. Who still writes goes on there."""
+    if log.exists() and log.stat().st_size > LOG_BYTES:
+        log.replace(log.with_name(f"{log.name}.1"))
 
 
 def _die_with_parent() -> None:
@@ -69,6 +77,7 @@ class Child:
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        _put_aside(self.log_file)
         with self.log_file.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *self._command,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lianji import supervisor
 from lianji.supervisor import Child, NotReplacedError
 
 PATIENCE_S = 30
@@ -71,6 +72,20 @@ async def test_a_successor_stands_beside_its_predecessor_until_it_is_ready(nurse
     assert nursery.child.starts == 2, "the end of the former one was no death"
     os.kill(nursery.child.pid, 9)
     assert await nursery.started(other_than=asked[0])
+
+
+async def test_a_long_log_is_put_aside_when_its_process_is_replaced(
+    nursery: Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await nursery.started()
+    log, aside = nursery.child.log_file, nursery.child.log_file.with_name("child.log.1")
+    log.write_text("short")
+    await nursery.child.replace(ready, beside=True)
+    assert not aside.exists()
+    monkeypatch.setattr(supervisor, "LOG_BYTES", 4)
+    await nursery.child.replace(ready, beside=True)
+    assert aside.read_text() == "short"
+    assert log.read_text() == ""
 
 
 async def test_where_two_cannot_stand_the_former_one_goes_first(nursery: Nursery) -> None:
