@@ -33,12 +33,12 @@ def main() -> int:
     try:
         with temporary_directory() as name, Stack(Path(name) / "data") as stack:
             result = run(stack, Path(name) / "data", Plan(arguments.duration, tuple(arguments.shares)))
+            said = text(result, cpus=os.cpu_count() or 1)
+            print(said, flush=True)
             verdict = subprocess.run(lianji("verify", "--data-dir", str(Path(name) / "data")), check=False).returncode
     except BenchError as error:
         sys.stderr.write(f"overload: {error}\n")
         return 1
-    said = text(result, cpus=os.cpu_count() or 1)
-    print(said)
     REPORT.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
     if arguments.page:
         section("overload", said)

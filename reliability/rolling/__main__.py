@@ -43,12 +43,12 @@ def main() -> int:
     try:
         with temporary_directory() as name, Stack(Path(name) / "data"):
             rows = _rows(Path(name) / "data", arguments)
+            said = text(rows, rate=arguments.rate, cpus=os.cpu_count() or 1)
+            print(said, flush=True)
             verdict = subprocess.run(lianji("verify", "--data-dir", str(Path(name) / "data")), check=False).returncode
     except BenchError as error:
         sys.stderr.write(f"rolling: {error}\n")
         return 1
-    said = text(rows, rate=arguments.rate, cpus=os.cpu_count() or 1)
-    print(said)
     REPORT.write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
     if arguments.page:
         section("rolling", said)
