@@ -178,8 +178,9 @@ class Proxy:
         self._connections.add(task)
         try:
             await self._connect_on(reader, writer)
-        except (OSError, ValueError, asyncio.CancelledError):
-            return  # one of the two sides has gone, or speaks another language: the other one is let go
+        except (OSError, ValueError, RuntimeError, asyncio.CancelledError):
+            # One of the two sides has gone (RuntimeError: its socket is closed, says the loop), or speaks another language.
+            return
         finally:
             self._connections.discard(task)
             writer.transport.abort()
