@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from lianji.broker import LocalBroker
 from runtime import jetstream
 from runtime.bus import Bus, NoAnswer
 from runtime.jetstream import JetStreamLog, Lease, open_lease
-from runtime.log import LogDamaged
+from runtime.log import GroupLog, LogDamaged, Position
 from runtime.provision import Declaration, LogDeclaration, provision
 
 PATIENCE_S = 30
@@ -121,3 +122,48 @@ async def test_nothing_is_appended_to_a_stream_that_came_back_short(broker: Loca
     with pytest.raises(LogDamaged, match="it ends at 1, and 3 had been acknowledged"):
         await log.append(b"group 3", expected=3, message_id="3")
     assert (await log.read(4)) is None
+
+
+async def test_damage_that_a_broker_has_not_noticed_is_found_before_the_next_append(
+    broker: LocalBroker, bus: Bus
+) -> None:
+    """With its index whole the server believes it, and reads a block when somebody asks."""
+    log = JetStreamLog(bus, "T", "t.t")
+    writer = GroupLog(log, 1, Position(), now_ns=time.time_ns)
+    for number in range(3):
+        await writer.append([b'"record %d"' % number])
+    restored = bus.reconnections
+    broker.stop()
+    (block,) = (broker.directory / "jetstream").glob("**/T/msgs/*.blk")
+    content = bytearray(block.read_bytes())
+    content[content.index(b"record 0")] ^= 1
+    block.write_bytes(content)
+    broker.start()
+    await until_restored(bus, restored)
+    with pytest.raises(LogDamaged):
+        await writer.append([b'"record 3"'])
+    assert writer.over
+
+
+async def test_a_whole_stream_is_read_once_for_each_start_of_the_broker(
+    broker: LocalBroker, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, read = JetStreamLog(bus, "T", "t.t"), []
+    reading = log.read_from
+
+    def read_from(sequence: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
+        read.append((sequence, last))
+        return reading(sequence, last)
+
+    monkeypatch.setattr(log, "read_from", read_from)
+    writer = GroupLog(log, 1, Position(), now_ns=time.time_ns)
+    await writer.append([b"1"])
+    for starts in (1, 2):
+        restored = bus.reconnections
+        broker.stop()
+        broker.start()
+        await until_restored(bus, restored)
+        await writer.append([b"2"])
+        await writer.append([b"3"])
+        assert len(read) == starts
+    assert read[0] == (1, 1)

@@ -18,7 +18,7 @@ from runtime import streams
 from runtime.bus import Bus
 from runtime.bus_errors import BusError, NoAnswer, NotDelivered, NotPermitted
 from runtime.client import header_block
-from runtime.log import AppendUnknown, LogDamaged, WrongSequence
+from runtime.log import AppendUnknown, LogDamaged, Position, WrongSequence, read_groups
 from runtime.rights import bucket_stream, bucket_subject
 
 APPEND_TIMEOUT_S = 2.0
@@ -54,7 +54,9 @@ class JetStreamLog:
         self._stream = stream
         self._subject = subject
         self._checked = bus.reconnections
-        """How often the connection had been restored when the stream was last seen whole."""
+        """How often the connection had been restored when the stream was last seen to reach as far as it must."""
+        self._read_from = bus.broker
+        """The broker from which all of the stream has been read since it started."""
 
     @property
     def name(self) -> str:
@@ -71,11 +73,7 @@ class JetStreamLog:
 
     async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
         if self._bus.reconnections != self._checked:
-            # The broker may have been started again, and one that finds a damaged file drops what follows without a word.
-            restored = self._bus.reconnections
-            if (last := await self.last_sequence()) < expected:
-                raise LogDamaged(f"{self._stream}: it ends at {last}, and {expected} had been acknowledged")
-            self._checked = restored
+            await self._look_again(expected)
         header = header_block(
             {
                 "Nats-Expected-Stream": self._stream,
@@ -96,6 +94,21 @@ class JetStreamLog:
             raise WrongSequence(ack.error.description)
         # 10158, 10164: another message is in flight there; 10201 and the rest: nobody can say. All are answered by looking again.
         raise AppendUnknown(f"{ack.error.err_code} {ack.error.description}")
+
+    def found_whole(self) -> None:
+        self._checked, self._read_from = self._bus.reconnections, self._bus.broker
+
+    async def _look_again(self, expected: int) -> None:
+        """Nothing is appended behind damage. A broker that is started again and finds a damaged file drops what follows without a word, or
+        notices when that is read: all of it is read once, by whoever has the log in hand. Raises LogDamaged, AppendUnknown."""
+        restored, broker = self._bus.reconnections, self._bus.broker
+        if (last := await self.last_sequence()) < expected:
+            raise LogDamaged(f"{self._stream}: it ends at {last}, and {expected} had been acknowledged")
+        if broker != self._read_from:
+            async for group in read_groups(self, Position(), last):
+                if group.sequence % 256 == 0:
+                    await asyncio.sleep(0)  # the lease's renewal has its turn
+        self._checked, self._read_from = restored, broker
 
     async def read(self, sequence: int) -> bytes | None:
         with _unknown():

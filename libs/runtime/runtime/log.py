@@ -60,6 +60,13 @@ class LogStore(Protocol):
         """The groups from `sequence` to `last`, both included, in order."""
 
 
+class OwnedStore(LogStore, Protocol):
+    """What an owner writes to."""
+
+    def found_whole(self) -> None:
+        """All that stands there now has been read, as the broker that runs now keeps it: what is to be appended next has firm ground."""
+
+
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """What one message of a log holds."""
 

@@ -22,8 +22,8 @@ from runtime.log import (
     GroupLog,
     LogDamaged,
     LogError,
-    LogStore,
     Measures,
+    OwnedStore,
     Position,
 )
 from runtime.metrics import Metrics
@@ -120,7 +120,7 @@ class Owner(Generic[S]):
     def __init__(
         self,
         *,
-        store: LogStore,
+        store: OwnedStore,
         machine: Machine[S],
         office: Office[S],
         lease: LeaseLike,
@@ -277,6 +277,7 @@ class Owner(Generic[S]):
             state, position, epoch = await replay(
                 self._store, self._machine, self._snapshots, self._heads, tell=self._tell
             )
+            self._store.found_whole()
         finally:
             self._tell("")
         group_log = GroupLog(self._store, epoch + 1, position, now_ns=time.time_ns, measures=self._measures)
