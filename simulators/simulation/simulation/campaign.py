@@ -68,8 +68,7 @@ def ready() -> None:
 
 
 def _play(bug: str, seed: int) -> Result:
-    with BUGS.get(bug, SOUND).switched_on():
-        return play(draw(seed))
+    return play(draw(seed), bug=BUGS.get(bug, SOUND))
 
 
 def days(first: int, count: int, cores: int, bug: str = "") -> Iterator[Result]:

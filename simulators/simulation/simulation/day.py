@@ -26,6 +26,7 @@ from runtime.log import GroupLog
 from runtime.ownership import Owner
 from simulation import cast
 from simulation.broker.streams import Store
+from simulation.bugs.bug import SOUND, Bug
 from simulation.chance import virtual
 from simulation.faults import FAULTS
 from simulation.genesis import first_store
@@ -43,6 +44,8 @@ FINISH_S = 120.0
 """Within this the terminals have ended what they had begun."""
 RECOVERY_S = 5.0
 """From the healing on; a sale that began within it may still be refused, the next one not."""
+REST_S = 1.0
+"""In which the projections follow."""
 LAST_SALE: Arguments = {"card": "debit-1", "amount": 1_00}
 THOROUGH = 4
 """One seed in so many is judged with the projections made again."""
@@ -110,16 +113,17 @@ def _folder() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def play(plan: Plan, *, record: bool = False) -> Result:
-    """Plays a day from its beginning to the verdict."""
+def play(plan: Plan, *, record: bool = False, bug: Bug = SOUND) -> Result:
+    """Plays a day from its beginning to the verdict. A bug is in the product, and not in whoever judges it."""
     store, loop = first_store().copy(), Loop()
     recorder = Recorder(loop, keeps=record)
+    loop.set_exception_handler(lambda _, what: recorder.told("loop", type(what.get("exception")).__name__))
     collecting = gc.isenabled()
     gc.disable()  # what is freed, and when, must not depend on what ran before
     try:
         with _one_process(), _folder() as folder, virtual(loop, plan.seed), recorder.listening():
             stage = Stage(loop, store, random.Random(f"day {plan.seed}"), folder, recorder)
-            breaches = _run(loop, stage, plan)
+            breaches = _run(loop, stage, plan, bug)
             result = Result(
                 plan=plan,
                 breaches=tuple(breaches),
@@ -151,9 +155,11 @@ def _bury(loop: Loop) -> None:
         asyncio._set_running_loop(None)
 
 
-def _run(loop: Loop, stage: Stage, plan: Plan) -> list[Breach]:
+def _run(loop: Loop, stage: Stage, plan: Plan, bug: Bug) -> list[Breach]:
     try:
-        return loop.run(_day(stage, plan))
+        with bug.switched_on():
+            breaches = loop.run(_day(stage, plan))
+        return breaches + loop.run(Judge(stage, thorough=plan.seed % THOROUGH == 0).verdict())
     except (Stuck, NotReady) as error:
         return [Breach("rest", f"{type(error).__name__}: {error}")]
 
@@ -174,8 +180,9 @@ async def _day(stage: Stage, plan: Plan) -> list[Breach]:
     stage.heal()
     await stage.until_ready()
     there = [counter for counter in counters.values() if counter.name not in stage.gone]
-    thorough = plan.seed % THOROUGH == 0
-    return await _finish(stage, there) + await Judge(stage, thorough=thorough).verdict()
+    breaches = await _finish(stage, there)
+    await asyncio.sleep(REST_S)
+    return breaches
 
 
 def _enter(stage: Stage, counters: dict[str, Counter], entry: Entry) -> None:

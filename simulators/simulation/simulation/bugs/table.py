@@ -19,7 +19,11 @@ BUGS: dict[str, Bug] = {
     "as-before-close": Bug("a reversal after the close is recorded as one before it", switch.AS_BEFORE_CLOSE),
     "of-any-terminal": Bug("a terminal can reverse another terminal's sale", switch.OF_ANY_TERMINAL),
     "tombstone-forgotten": Bug("a reversal that comes before its original is forgotten", switch.NO_TOMBSTONE),
-    "intent-later": Bug("the intent is written with the outcome, not ahead", switch.INTENT_LATER),
+    "intent-later": Bug(
+        "the intent is written with the outcome, not ahead",
+        switch.INTENT_LATER,
+        "a terminal without an answer reverses, and the tombstone undoes it: only one that is gone for ever leaves a trace",
+    ),
     "closed-at-once": Bug(
         "a batch is closed without waiting for open intents",
         switch.CLOSED_AT_ONCE,
