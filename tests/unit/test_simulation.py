@@ -97,6 +97,19 @@ def test_each_trap_springs(trap: Trap) -> None:
     assert result.breaches == ()
 
 
+LOST_WHILE_LEAVING = (
+    Entry(at_ms=2_597, name="broker-pause", arguments={"who": "broker", "for_ms": 3_709}),
+    Entry(at_ms=6_052, name="cut", arguments={"who": "auth-a"}),
+    Entry(at_ms=6_332, name="late-bank", terminal="10000009", arguments={"card": "debit-1", "amount": 8_002_00}),
+)
+"""An owner loses its lease, and its connection while it gives its subjects up."""
+
+
+@pytest.mark.parametrize(("seed", "entries"), [(735, LOST_WHILE_LEAVING)])
+def test_what_has_failed_once_holds(seed: int, entries: tuple[Entry, ...]) -> None:
+    assert play(Plan(seed=seed, entries=entries)).breaches == ()
+
+
 def failing(plan: Plan) -> Result:
     """Breaks when both of two entries are there."""
     names = [entry.name for entry in plan.entries]

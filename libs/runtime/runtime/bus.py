@@ -131,6 +131,8 @@ class Bus:
         async def disconnected() -> None:
             self.connected.clear()
             self._fail_waiting()
+            for serving in tuple(self.servings):
+                serving.lost()
             if not self._closing:
                 log.warning("broker connection lost", broker=url)
 

@@ -152,6 +152,10 @@ class PathClient(Client):
         self.takers[subscription._id] = taker
         return subscription
 
+    def drop(self, subscription: Subscription) -> None:
+        """Forgets a subscription, so that it is not taken again after a reconnection. The broker is told nothing."""
+        self._remove_sub(subscription._id)
+
     def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
         if max_msgs == 0:
             self.takers.pop(sid, None)

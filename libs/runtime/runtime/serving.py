@@ -124,6 +124,7 @@ class Serving:
         self.subject = subject
         self.queue = queue
         self._refusing = False
+        self._lost = asyncio.Event()
         self.requests = self.errors = 0
         self.busy_ns = 0
 
@@ -195,16 +196,44 @@ class Serving:
         if cancel:
             self._cancel()
         if self._subscription is not None:
-            try:
-                # What the broker has delivered already is handled too: nobody else will get it.
-                await asyncio.wait_for(self._subscription.drain(), STOP_S)  # type: ignore[no-untyped-call]
-            except (nats.errors.Error, TimeoutError) as error:
-                log.warning("requests may be left without an answer", subject=self.subject, error=type(error).__name__)
+            await self._leave(self._subscription)
         while self._tasks:
             if cancel:
                 self._cancel()
             await asyncio.wait(self._tasks)
         self._bus.forget(self)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._lost.set()
+
+    async def _leave(self, subscription: Subscription) -> None:
+        """What the broker has delivered already is handled too: nobody else will get it. Without a connection there is nothing to come.
+
+        A subscription that is being given up must not come back with the next connection: its subject may have another owner by then,
+        and the caller hears whoever answers first.
+        """
+        client = self._bus.client
+        self._lost.clear()
+        if client.is_connected:
+            draining = asyncio.ensure_future(subscription.drain())  # type: ignore[no-untyped-call]
+            lost = asyncio.ensure_future(self._lost.wait())
+            try:
+                await asyncio.wait((draining, lost), timeout=STOP_S, return_when=asyncio.FIRST_COMPLETED)
+                error = draining.exception() if draining.done() and not draining.cancelled() else None
+                if error is not None or not draining.done():
+                    what = (
+                        type(error).__name__
+                        if error is not None
+                        else "ConnectionLost"
+                        if lost.done()
+                        else "TimeoutError"
+                    )
+                    log.warning("requests may be left without an answer", subject=self.subject, error=what)
+            finally:
+                draining.cancel()
+                lost.cancel()
+        client.drop(subscription)
 
     def _cancel(self) -> None:
         for message in self._waiting:
