@@ -153,7 +153,11 @@ def _free_lease(stage: Stage, arguments: Arguments) -> None:
 
 
 def _damage(stage: Stage, arguments: Arguments) -> None:
-    stage.store.streams[str(arguments["who"])].damage(int(arguments["place"]))
+    """And whoever reads them starts again: else nobody would look."""
+    bucket = str(arguments["who"])
+    stage.store.streams[bucket].damage(int(arguments["place"]))
+    for name in ("auth-a", "auth-b") if bucket == _SNAPSHOTS[0] else ("issuer-sim",):
+        stage.kill(name)
 
 
 def _deliver_again(stage: Stage, arguments: Arguments) -> None:
@@ -230,6 +234,6 @@ FAULTS: dict[str, Fault] = {
     ),
     "again": Fault("a follower gets everything once more", 5, _who(_names), _deliver_again),
     "disorder": Fault("a follower gets it once more, out of order", 5, _who(_names, batches=(1, 5)), _disorder),
-    "damage": Fault("the snapshots of a bucket are damaged", 5, _who(_SNAPSHOTS, place=(0, 9999)), _damage),
+    "damage": Fault("the snapshots of a bucket are damaged, and read", 5, _who(_SNAPSHOTS, place=(0, 9999)), _damage),
     "clock": Fault("a clock is wrong", 3, _who(tuple(cast.SERVICES), by_s=(-3600, 3600), for_ms=(500, 6000)), _clock),
 }
