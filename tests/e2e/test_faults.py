@@ -15,11 +15,13 @@ from tests.e2e.support import StackProcess, wait_until
 pytestmark = pytest.mark.processes
 
 LOAD_S = 8
+RATE = "60"
+"""Sales a second: enough to be hit in all places, few enough for the books to be looked at after each fault."""
 
 
 def load_around(stack: StackProcess, fault: Any, *, duration_s: int = LOAD_S) -> dict[str, Any]:
     """Runs `fault` in the middle of a load and returns the load's report."""
-    load = stack.start("load", "--concurrency", "8", "--terminals", "8", "--duration", str(duration_s), "--json")
+    load = stack.start("load", "--rate", RATE, "--terminals", "16", "--duration", str(duration_s), "--json")
     try:
         time.sleep(2)  # the fault has to fall into the load; nothing is waited for
         fault()

@@ -10,6 +10,7 @@ import resource
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from lianji.broker import LocalBroker
@@ -17,12 +18,15 @@ from runtime import jetstream
 from runtime.bus import Bus
 from runtime.bus_errors import NoAnswer
 from runtime.jetstream import JetStreamLog, open_lease
-from runtime.log import AppendUnknown
+from runtime.log import AppendUnknown, Group, digest
 from runtime.provision import Declaration, LogDeclaration, provision
 
 pytestmark = [pytest.mark.broker, pytest.mark.processes]
 
 ROOM, FULL = resource.RLIM_INFINITY, 0
+
+FIRST = msgspec.json.encode(Group(log="t.t", epoch=1, number=1, prev="", records=[]))
+SECOND = msgspec.json.encode(Group(log="t.t", epoch=1, number=2, prev=digest(FIRST), records=[]))
 
 
 @pytest.fixture
@@ -57,12 +61,12 @@ async def test_it_stays_dead_until_it_is_started_again(
     standby = await open_lease(bus, "LEASES", "shard.0", "standby")
     assert await holder.take()
     assert not await standby.take()
-    assert await log.append(b"first", expected=0, message_id="1") == 1
+    assert await log.append(FIRST, expected=0, message_id="1") == 1
     for state in (FULL, ROOM):  # and it is not enough that there is room again
         limit(broker, state)
         with pytest.raises(AppendUnknown):
-            await log.append(b"second", expected=1, message_id="2")
-        assert await log.read(1) == b"first"
+            await log.append(SECOND, expected=1, message_id="2")
+        assert await log.read(1) == FIRST
         assert await log.last_sequence() == 1
         assert not await holder.renew()
         with pytest.raises(NoAnswer, match="nobody renews it, and it does not run out: the broker does not write"):
@@ -71,7 +75,7 @@ async def test_it_stays_dead_until_it_is_started_again(
     broker.start()
     bus.connected.clear()
     await bus.connected.wait()
-    assert await log.append(b"second", expected=1, message_id="2") == 2
+    assert await log.append(SECOND, expected=1, message_id="2") == 2
     while not await standby.take():
         pass  # the former lease runs out
-    assert await log.read(2) == b"second"
+    assert await log.read(2) == SECOND

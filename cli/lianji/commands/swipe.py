@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,7 +120,7 @@ async def _sell(
     till.link.drop_answers = int(lose_answer)
     result = await till.swipe(card, amount_minor, pin)
     signed_on = session.batch if session is not None and session != before else ""
-    return replace(result, reversal=ahead[-1]) if ahead else result, signed_on
+    return msgspec.structs.replace(result, reversal=ahead[-1]) if ahead else result, signed_on
 
 
 @contextmanager

@@ -25,7 +25,7 @@ TERMINALS = 48
 STARTED_S = 60.0
 """It starts, and its terminals sign on."""
 STOPPED_S = 45.0
-"""For it to end; the reversals of what was in flight stay with their terminals."""
+"""For it to end; it sends the reversals of what was in flight first, as far as it can."""
 AT_LEAST_A_DAY_S = 100_000
 
 
@@ -115,7 +115,7 @@ class HotAccount(Fault):
     async def off(cls, target: Target) -> None:
         running = _running(target)
         if running is not None:
-            os.kill(running.pid, signal.SIGINT)
+            os.kill(running.pid, signal.SIGTERM)
             give_up = asyncio.get_running_loop().time() + STOPPED_S
             while _running(target) is not None:
                 if asyncio.get_running_loop().time() > give_up:

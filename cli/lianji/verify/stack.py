@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from contracts import subjects
+from contracts import slices, subjects
 from lianji.errors import CliError
 from lianji.scan.detector import Detector
 from lianji.scan.everywhere import search
@@ -194,9 +194,9 @@ async def _of_bank(log: str, snapshots: BucketSnapshots) -> list[Mark]:
 
 
 def _balances(snapshot: Snapshot) -> dict[str, int] | None:
-    """None for a snapshot of another layout, which its bank would not read either."""
+    """By the first part, which is all but the transactions; None for a snapshot of another layout, which its bank would not read either."""
     try:
-        accounts = _bank.decode(snapshot.state).accounts
+        accounts = _bank.decode(next(slices.split(snapshot.state), b"")).accounts
     except msgspec.MsgspecError:
         return None
     return {number: account.balance_minor for number, account in accounts.items()}

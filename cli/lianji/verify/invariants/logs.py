@@ -14,7 +14,7 @@ _JOURNALS = subjects.journal(0).removesuffix("0")
 
 _BY_RECORD = {
     "intent": "t.begun_sequence = a.sequence",
-    "outcome": "a.sequence IN (t.decided_sequence, t.late_sequence)",
+    "outcome": "a.sequence IN (t.decided_sequence, t.late_sequence, t.undone_sequence)",  # no word from the bank: a reversal
     "decline": "t.decided_sequence = a.sequence",
     "reversing": "t.undone_sequence = a.sequence",
 }
