@@ -47,14 +47,14 @@ def days_text(reports: list[Days]) -> str:
     faults: Counter[str] = Counter()
     for report in reports:
         faults.update(report.faults)
-    seeds, seconds = sum(r.seeds for r in reports), sum(r.seconds for r in reports)
+    seeds, seconds = sum(r.seeds for r in reports), sum(r.seconds * r.cores for r in reports)
     failing = sum(len(r.failing) for r in reports)
     rows = [[name, f"{times:,}"] for name, times in faults.most_common()]
     return (
         f"{seeds:,} seeds from {min(r.first for r in reports)} on: {sum(r.transactions for r in reports):,} transactions, "
         f"{faults.total():,} faults, {sum(r.virtual_s for r in reports) / 3600:.1f} hours of virtual time, "
         f"{sum(r.callbacks for r in reports):,} callbacks; {failing} seeds failing. "
-        f"{seconds:,.0f} s on {reports[0].cores} cores, {seeds / seconds:.1f} seeds a second.\n\n"
+        f"{seconds:,.0f} s of a core, {seeds / seconds:.1f} seeds a second and core.\n\n"
         + table(["fault", "times"], rows)
     )
 
