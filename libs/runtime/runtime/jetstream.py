@@ -56,7 +56,9 @@ class JetStreamLog:
         self._checked = bus.reconnections
         """How often the connection had been restored when the stream was last seen to reach as far as it must."""
         self._read_from = bus.broker
-        """The broker from which all of the stream has been read since it started."""
+        """The broker from which all of the stream has been read since it started, or is being read."""
+        self._reading: asyncio.Task[None] | None = None
+        self._damage: LogDamaged | None = None
 
     @property
     def name(self) -> str:
@@ -74,6 +76,8 @@ class JetStreamLog:
     async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
         if self._bus.reconnections != self._checked:
             await self._look_again(expected)
+        if self._damage is not None:
+            raise self._damage
         header = header_block(
             {
                 "Nats-Expected-Stream": self._stream,
@@ -99,16 +103,28 @@ class JetStreamLog:
         self._checked, self._read_from = self._bus.reconnections, self._bus.broker
 
     async def _look_again(self, expected: int) -> None:
-        """Nothing is appended behind damage. A broker that is started again and finds a damaged file drops what follows without a word, or
-        notices when that is read: all of it is read once, by whoever has the log in hand. Raises LogDamaged, AppendUnknown."""
+        """A broker that is started again and finds a damaged file drops what follows without a word: nothing is appended before the stream
+        is seen to reach as far as it must. Or it notices damage only when that is read: then all of it is read, beside the work, for the
+        owner's memory is whole, and a long log takes seconds. Raises LogDamaged, AppendUnknown."""
         restored, broker = self._bus.reconnections, self._bus.broker
         if (last := await self.last_sequence()) < expected:
             raise LogDamaged(f"{self._stream}: it ends at {last}, and {expected} had been acknowledged")
+        self._checked = restored
         if broker != self._read_from:
+            self._read_from = broker
+            if self._reading is not None:
+                self._reading.cancel()
+            self._reading = asyncio.create_task(self._read_all(last))
+
+    async def _read_all(self, last: int) -> None:
+        try:
             async for group in read_groups(self, Position(), last):
-                if group.sequence % 256 == 0:
-                    await asyncio.sleep(0)  # the lease's renewal has its turn
-        self._checked, self._read_from = restored, broker
+                if group.sequence % 64 == 0:
+                    await asyncio.sleep(0)  # whoever sells comes first
+        except LogDamaged as error:
+            self._damage = error
+        except AppendUnknown:
+            self._read_from, self._checked = "", -1  # from the beginning, with the next append
 
     async def read(self, sequence: int) -> bytes | None:
         with _unknown():
