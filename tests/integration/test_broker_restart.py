@@ -140,10 +140,13 @@ async def test_damage_that_a_broker_has_not_noticed_is_found_by_an_owner_that_ou
     block.write_bytes(content)
     broker.start()
     await until_restored(bus, restored)
-    async with asyncio.timeout(PATIENCE_S):
-        with pytest.raises(LogDamaged):
-            while True:  # what is appended meanwhile is sound: the owner's memory is whole
-                await writer.append([b'"record 3"'])
+
+    async def append_on() -> None:
+        while True:  # what is appended meanwhile is sound: the owner's memory is whole
+            await writer.append([b'"record 3"'])
+
+    with pytest.raises(LogDamaged):
+        await asyncio.wait_for(append_on(), PATIENCE_S)
     assert writer.over
 
 
