@@ -55,7 +55,7 @@ class JetStreamLog:
         self._subject = subject
         self._checked = bus.reconnections
         """How often the connection had been restored when the stream was last seen to reach as far as it must."""
-        self._read_from = bus.broker
+        self._read_at = bus.broker
         """The broker from which all of the stream has been read since it started, or is being read."""
         self._reading: asyncio.Task[None] | None = None
         self._damage: LogDamaged | None = None
@@ -100,7 +100,7 @@ class JetStreamLog:
         raise AppendUnknown(f"{ack.error.err_code} {ack.error.description}")
 
     def found_whole(self) -> None:
-        self._checked, self._read_from = self._bus.reconnections, self._bus.broker
+        self._checked, self._read_at = self._bus.reconnections, self._bus.broker
 
     async def _look_again(self, expected: int) -> None:
         """A broker that is started again and finds a damaged file drops what follows without a word: nothing is appended before the stream
@@ -110,8 +110,8 @@ class JetStreamLog:
         if (last := await self.last_sequence()) < expected:
             raise LogDamaged(f"{self._stream}: it ends at {last}, and {expected} had been acknowledged")
         self._checked = restored
-        if broker != self._read_from:
-            self._read_from = broker
+        if broker != self._read_at:
+            self._read_at = broker
             if self._reading is not None:
                 self._reading.cancel()
             self._reading = asyncio.create_task(self._read_all(last))
@@ -124,7 +124,7 @@ class JetStreamLog:
         except LogDamaged as error:
             self._damage = error
         except AppendUnknown:
-            self._read_from, self._checked = "", -1  # from the beginning, with the next append
+            self._read_at, self._checked = "", -1  # from the beginning, with the next append
 
     async def read(self, sequence: int) -> bytes | None:
         with _unknown():

@@ -220,16 +220,14 @@ class Serving:
             lost = asyncio.ensure_future(self._lost.wait())
             try:
                 await asyncio.wait((draining, lost), timeout=STOP_S, return_when=asyncio.FIRST_COMPLETED)
-                error = draining.exception() if draining.done() and not draining.cancelled() else None
-                if error is not None or not draining.done():
-                    what = (
-                        type(error).__name__
-                        if error is not None
-                        else "ConnectionLost"
-                        if lost.done()
-                        else "TimeoutError"
-                    )
-                    log.warning("requests may be left without an answer", subject=self.subject, error=what)
+                if not draining.done():
+                    trouble = "ConnectionLost" if lost.done() else "TimeoutError"
+                elif draining.cancelled() or (error := draining.exception()) is None:
+                    trouble = ""
+                else:
+                    trouble = type(error).__name__
+                if trouble:
+                    log.warning("requests may be left without an answer", subject=self.subject, error=trouble)
             finally:
                 draining.cancel()
                 lost.cancel()

@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from auth import spans, unreadable
 from auth.delivery import LONGEST_PAUSE_S, Delivery
 from auth.domain import authorize, reverse, settle, terminals
@@ -264,7 +262,7 @@ class ShardOffice:
             self._notify()
         else:
             await term.flushed()
-        return msgspec.structs.replace(authorize.reply_of(transaction), issuer_ms=issuer_ms)
+        return authorize.reply_of(transaction, issuer_ms=issuer_ms)
 
     async def _ask(
         self, transaction: Transaction, decision: authorize.Forward, message: AuthorizeRequest, span: Span

@@ -133,11 +133,8 @@ class Pipeline:
             return Refusal(rc.FUNCTION_NOT_SUPPORTED, "60.3", "this kind of message is not served")
         if handler is not sales.authorize:  # which says it once it has read the request
             span.set("lianji.kind", kind_of(message))
-        exchange = Exchange(message, terminal, keys, sixty, span)
         try:
-            if handler is sales.authorize and (full := self._desk.admission.refuse()):
-                return Refusal(rc.SYSTEM_MALFUNCTION, "sales in hand", full)
-            return await handler(self._desk, exchange)
+            return await handler(self._desk, Exchange(message, terminal, keys, sixty, span))
         except NoAnswer:  # of the sessions' bucket; what the switch leaves unanswered has become a value before
             return Refusal(rc.SYSTEM_MALFUNCTION, "session", "cannot be stored now")
 

@@ -30,7 +30,9 @@ _reverse_replies = decoder(ReverseReply)
 
 
 async def authorize(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
-    """A transaction that needs the issuer's word."""
+    """A transaction that needs the issuer's word; refused before anything is done for it while there is no room."""
+    if full := desk.admission.refuse():
+        return Refusal(rc.SYSTEM_MALFUNCTION, "sales in hand", full)
     asked = _read(desk, exchange)
     if isinstance(asked, Refusal):
         return asked

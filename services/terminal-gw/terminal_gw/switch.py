@@ -97,9 +97,8 @@ class Switch:
                 silence = Silence.UNKNOWN
                 pause = min(pause * 2, LONGEST_PAUSE_S)  # a handler that fails each time is not hammered
             except NoRoom:
-                if (
-                    silence is Silence.NOT_DELIVERED
-                ):  # else an earlier try may have been worked on, and the answer is worth waiting for
+                # An earlier try may have been worked on: then its answer is worth waiting for.
+                if silence is Silence.NOT_DELIVERED:
                     return Silence.NO_ROOM
             except NotDelivered:
                 pass  # nobody has seen it

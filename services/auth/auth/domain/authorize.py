@@ -189,12 +189,13 @@ def no_word(transaction: Transaction, *, at_ms: int, trace: str) -> Record | Non
     )
 
 
-def reply_of(transaction: Transaction) -> AuthorizeReply:
-    """The answer to a decided transaction: the same for every repetition."""
+def reply_of(transaction: Transaction, *, issuer_ms: int = 0) -> AuthorizeReply:
+    """The answer to a decided transaction: the same for every repetition, but for how long its bank was waited for now."""
     return AuthorizeReply(
         response_code=transaction.response_code,
         rrn=transaction.rrn,
         at_ms=transaction.at_ms,
         authorization_code=transaction.authorization_code,
         institution=transaction.institution,
+        issuer_ms=issuer_ms,
     )
