@@ -7,19 +7,9 @@ the table, writes build/overload.json; with --page it remakes its section of doc
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
-from pathlib import Path
 
-import msgspec
-
-from bench.errors import BenchError
-from bench.stack import Stack, lianji, temporary_directory
+from reliability.judged import judged
 from reliability.overload.run import Plan, run, text
-from reliability.page import section
-
-REPORT = Path("build/overload.json")
 
 
 def main() -> int:
@@ -30,20 +20,17 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.duration < 2 or min(arguments.shares) <= 0:
         parser.error("--duration: at least 2; --shares: more than 0")
-    try:
-        with temporary_directory() as name, Stack(Path(name) / "data") as stack:
-            result = run(stack, Path(name) / "data", Plan(arguments.duration, tuple(arguments.shares)))
-            said = text(result, cpus=os.cpu_count() or 1)
-            print(said, flush=True)
-            verdict = subprocess.run(lianji("verify", "--data-dir", str(Path(name) / "data")), check=False).returncode
-    except BenchError as error:
-        sys.stderr.write(f"overload: {error}\n")
+    found = judged(
+        "overload",
+        lambda stack, data_dir: run(stack, data_dir, Plan(arguments.duration, tuple(arguments.shares))),
+        lambda result, cpus: text(result, cpus=cpus),
+        page=arguments.page,
+    )
+    if found is None:
         return 1
-    REPORT.write_bytes(msgspec.json.format(msgspec.json.encode(result)) + b"\n")
-    if arguments.page:
-        section("overload", said)
+    result, held = found
     well = all(not phase.failed for phase in result.phases) and result.phases[-1].normal_after_s > 0
-    return 0 if well and not verdict else 1
+    return 0 if well and held else 1
 
 
 if __name__ == "__main__":

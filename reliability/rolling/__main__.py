@@ -7,20 +7,12 @@ docs/reliability.md.
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
-
-from bench.errors import BenchError
-from bench.stack import Stack, lianji, temporary_directory
 from lianji.rolling import ALL, ORDER
-from reliability.page import section
+from reliability.judged import judged
 from reliability.rolling.run import Row, restarted, text
-
-REPORT = Path("build/rolling.json")
 
 
 def _rows(data_dir: Path, arguments: argparse.Namespace) -> list[Row]:
@@ -40,22 +32,19 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.rate <= 0 or arguments.times < 1:
         parser.error("--rate and --times: must be more than 0")
-    try:
-        with temporary_directory() as name, Stack(Path(name) / "data"):
-            rows = _rows(Path(name) / "data", arguments)
-            said = text(rows, rate=arguments.rate, cpus=os.cpu_count() or 1)
-            print(said, flush=True)
-            verdict = subprocess.run(lianji("verify", "--data-dir", str(Path(name) / "data")), check=False).returncode
-    except BenchError as error:
-        sys.stderr.write(f"rolling: {error}\n")
+    found = judged(
+        "rolling",
+        lambda _, data_dir: _rows(data_dir, arguments),
+        lambda rows, cpus: text(rows, rate=arguments.rate, cpus=cpus),
+        page=arguments.page,
+    )
+    if found is None:
         return 1
-    REPORT.write_bytes(msgspec.json.format(msgspec.json.encode(rows)) + b"\n")
-    if arguments.page:
-        section("rolling", said)
+    rows, held = found
     for row in rows:
         if row.failed:
             sys.stderr.write(f"rolling: {row.name}: {row.failed} sales failed: {row.how}\n")
-    return 1 if verdict or any(row.failed for row in rows) else 0
+    return 1 if not held or any(row.failed for row in rows) else 0
 
 
 if __name__ == "__main__":
