@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from contracts.authorization import Totals
-from contracts.journal import EpochStarted, LateAnswer
+from contracts.journal import RESTORER, EpochStarted, LateAnswer
 from lianji.verify import INVARIANTS
 from lianji.verify.acknowledged import Acknowledgement, Mark
 from lianji.verify.invariants.terms import TERM_MS
@@ -330,6 +330,20 @@ def test_a_bank_s_late_answer_is_the_outcome_that_a_span_tells_of(sides: Sides) 
     sides.journal.append(LateAnswer(id=id_of(REVERSED), response_code="00", at_ms=9))
     sides.acks.append(told("outcome", (len(sides.journal) + 1) // 2))
     assert broken(sides.findings()) == set()
+
+
+def test_a_span_of_before_a_restore_is_no_witness_of_what_was_recorded_again(sides: Sides) -> None:
+    traced(sides)
+    stands = sides.journal.index(outcome(SETTLED))
+    sides.journal.insert(stands, EpochStarted(epoch=2, owner=RESTORER, at_ms=2))
+    sides.journal.insert(stands + 2, EpochStarted(epoch=3, owner="auth-a", at_ms=2))
+    sides.acks.append(told("outcome", 99))
+    assert sides.findings()["I13"].held is False, "there is no such group"
+    sides.acks[-1] = told("outcome", 1)
+    findings = sides.findings()
+    assert findings["I13"].held, findings["I13"]
+    sides.journal[stands] = EpochStarted(epoch=2, owner="auth-b", at_ms=2)
+    assert sides.findings()["I13"].held is False
 
 
 def test_a_damaged_log_raises_no_false_alarms(sides: Sides) -> None:

@@ -20,7 +20,7 @@ import msgspec
 from contracts import access, subjects
 from contracts.access import AUDITOR, PROVISION, Keys
 from contracts.codec import encode_stored
-from contracts.journal import EpochStarted
+from contracts.journal import RESTORER, EpochStarted
 from contracts.journal import record_decoder as journal_records
 from contracts.ledger import LedgerEpochStarted
 from contracts.ledger import record_decoder as ledger_records
@@ -40,9 +40,6 @@ from runtime.jetstream import JetStreamLog, open_bucket
 from runtime.log import GroupLog, LogDamaged, LogStore, Position, digest
 from runtime.provision import provision
 from world import World
-
-OWNER = "lianji-restore"
-"""Who wrote the records that a restore added: its epochs say so."""
 
 Progress = Callable[[str], None]
 
@@ -162,7 +159,7 @@ class Restorer:
 
     @asynccontextmanager
     async def _connected(self, broker: LocalBroker, identity: str) -> AsyncIterator[Bus]:
-        bus = await Bus.connect(broker.url, OWNER, identity=identity_of(self._keys, identity), wait_s=10)
+        bus = await Bus.connect(broker.url, RESTORER, identity=identity_of(self._keys, identity), wait_s=10)
         try:
             yield bus
         finally:
@@ -247,11 +244,11 @@ class Restorer:
                 ledgers[institution] += records
             self._report.found += mended.found
             self._report.refused += mended.refused
-            epoch = EpochStarted(epoch=self._whole[stream].epoch + 1, owner=OWNER, at_ms=at_ms)
+            epoch = EpochStarted(epoch=self._whole[stream].epoch + 1, owner=RESTORER, at_ms=at_ms)
             await self._add(fresh, access.Log(stream, subjects.journal(shard)), epoch, mended.journal)
         for institution, records in ledgers.items():
             stream = subjects.ledger_stream(institution)
-            opened = LedgerEpochStarted(epoch=self._whole[stream].epoch + 1, owner=OWNER, at_ms=at_ms)
+            opened = LedgerEpochStarted(epoch=self._whole[stream].epoch + 1, owner=RESTORER, at_ms=at_ms)
             await self._add(fresh, access.Log(stream, subjects.ledger(institution)), opened, records)
 
     async def _add(self, fresh: LocalBroker, log: access.Log, epoch: Any, records: Sequence[Any]) -> None:

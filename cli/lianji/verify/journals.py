@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 
 from contracts.journal import (
+    RESTORER,
     BatchClosed,
     EpochStarted,
     Intent,
@@ -59,6 +60,8 @@ class Journals:
         """Records that say something about the world; a new owner's epoch does not."""
         self.newest_ms: dict[str, int] = {}
         """Shard → the latest time that its journal holds."""
+        self._restored: set[str] = set()
+        """Shards whose epoch, as far as has been read, is a restore's."""
         self._facts = facts
         self._paths = facts.rows(paths.TABLE, Path)
         facts.index("of_a_batch", paths.TABLE, "terminal, batch")
@@ -80,6 +83,8 @@ class Journals:
         self.moves += not isinstance(record, EpochStarted)
         self.newest_ms[place.shard] = max(record.at_ms, self.newest_ms.get(place.shard, 0))
         match record:
+            case EpochStarted():
+                (self._restored.add if record.owner == RESTORER else self._restored.discard)(place.shard)
             case Intent():
                 if self._paths.get(record.id) is not None:
                     self._illegal(record.id, "a second intent")
@@ -104,11 +109,13 @@ class Journals:
             path.response_code, path.authorization_code = record.response_code, record.authorization_code
             path.approved = record.state is State.APPROVED
             path.decided_ms, path.decided_sequence, path.decided_position = record.at_ms, place.sequence, place.position
+            path.again = place.shard in self._restored
 
     def _reversing(self, record: Reversing, place: Place) -> None:
         if path := self._move(record.id, State.REVERSING):
             path.waiting = path.institution
             path.response_code = record.response_code or path.response_code
+            path.again = path.again or place.shard in self._restored
             _undo(path, record.at_ms, place)
             if record.after_close is not self._is_closed(path):
                 self._illegal(record.id, f"a reversal that says after_close={record.after_close}")

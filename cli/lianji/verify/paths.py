@@ -56,6 +56,8 @@ class Path(msgspec.Struct, gc=False):
     undone_sequence: int = 0
     late_sequence: int = 0
     """Of a bank's answer that came after the reversal."""
+    again: bool = False
+    """Its end was recorded again by a restore, at another place than before."""
 
 
 def trace_id(traceparent: str) -> str:

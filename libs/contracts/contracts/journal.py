@@ -21,6 +21,10 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """W3C traceparent of the span that decided this."""
 
 
+RESTORER = "lianji-restore"
+"""Owner of the epochs in which a restore has recorded again what the journal had lost."""
+
+
 class EpochStarted(_Record, frozen=True, kw_only=True, tag="epoch-started"):
     """A new owner stands here: every append of a former owner behind this record fails."""
 

@@ -75,10 +75,11 @@ def _terminals(evidence: Evidence, finding: Finding) -> None:
 def _spans(evidence: Evidence, finding: Finding) -> None:
     evidence.facts.index("of_a_trace", "transactions", "trace", where="trace <> ''")
     for record, stands in _BY_RECORD.items():
-        # A span whose trace no path began with is a reversal's own, or of a message that made no transaction.
+        # A span whose trace no path began with is a reversal's own, or of a message that made no transaction. One of before a restore
+        # tells where a record stood that now stands elsewhere.
         for row in evidence.facts.query(
             f"SELECT DISTINCT a.log, a.sequence, a.trace FROM acks a WHERE a.record = ? AND {_readable(evidence)} "
-            "AND EXISTS (SELECT 1 FROM transactions t WHERE t.trace = a.trace AND t.trace <> '') "
+            "AND EXISTS (SELECT 1 FROM transactions t WHERE t.trace = a.trace AND t.trace <> '' AND NOT t.again) "
             f"AND NOT EXISTS (SELECT 1 FROM transactions t WHERE t.trace = a.trace AND t.trace <> '' AND {stands})",
             record,
         ):
