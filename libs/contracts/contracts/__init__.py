@@ -1,7 +1,8 @@
 """What Lianji's services say to each other.
 
 money, pan            values that are easy to get wrong
-kinds, states         the tables of transaction kinds and of states
+kinds, states         the tables of transaction kinds (and what they may be done to) and of states
+terms                 what a bank says beside yes: balances, instalments
 identity, subjects    names of transactions, shards, subjects, streams, buckets
 authorization         gateway ↔ switch ↔ issuer
 journal, ledger       the records of the logs

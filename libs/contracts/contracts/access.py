@@ -97,7 +97,12 @@ def declare(shards: int, institutions: Sequence[str], *, drills: bool) -> tuple[
         _follower(
             SETTLEMENT,
             journals,
-            (subjects.SETTLEMENT_DAY_SUMMARY, subjects.SETTLEMENT_BATCH, subjects.SETTLEMENT_STATUS),
+            (
+                subjects.SETTLEMENT_DAY_SUMMARY,
+                subjects.SETTLEMENT_BATCH,
+                subjects.SETTLEMENT_TRANSACTION,
+                subjects.SETTLEMENT_STATUS,
+            ),
         ),
         _auditor(),
         Access(
@@ -132,7 +137,10 @@ def _switch(journals: tuple[Log, ...], institutions: Iterable[str]) -> Access:
     return Access(
         identity=AUTH,
         service=AUTH,
-        asks=tuple(subjects.issuer(i, operation) for i in institutions for operation in subjects.ISSUER_OPERATIONS),
+        asks=(
+            *(subjects.issuer(i, operation) for i in institutions for operation in subjects.ISSUER_OPERATIONS),
+            subjects.SETTLEMENT_TRANSACTION,
+        ),
         serves=tuple(Serves(subjects.auth(shard, op)) for shard in shards for op in subjects.AUTH_OPERATIONS),
         owns=journals,
         writes=(
@@ -178,6 +186,7 @@ def _auditor() -> Access:
             subjects.RECEIPTS_STATUS,
             subjects.SETTLEMENT_DAY_SUMMARY,
             subjects.SETTLEMENT_BATCH,
+            subjects.SETTLEMENT_TRANSACTION,
             subjects.SETTLEMENT_STATUS,
         ),
         audits=True,

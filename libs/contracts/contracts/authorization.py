@@ -7,6 +7,7 @@ import msgspec
 from contracts import bounds
 from contracts.kinds import Kind
 from contracts.pan import MaskedCard, Pan, PinBlock, Track2
+from contracts.terms import Balance, InstalmentPlan, InstalmentTerms
 
 
 class CardData(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +30,29 @@ class CardData(msgspec.Struct, frozen=True, kw_only=True):
         return f"CardData({self.pan})"
 
 
-class AuthorizeRequest(msgspec.Struct, frozen=True, kw_only=True):
+class Original(msgspec.Struct, frozen=True, kw_only=True):
+    """How a terminal names the transaction that a void, a refund or a completion is about (fields 37, 38 and 61). What is empty was not said."""
+
+    batch: bounds.Batch
+    """61.1."""
+    stan: bounds.Stan
+    """61.2."""
+    date: bounds.Date
+    """61.3, MMDD."""
+    rrn: bounds.Rrn = ""
+    """Field 37 of the request: the original's."""
+    authorization_code: bounds.AuthorizationCode = ""
+    """Field 38 of the request: the original's."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """The card that a transfer goes to. It was keyed: there is neither track nor PIN."""
+
+    pan: Pan
+    masked: MaskedCard
+
+
+class AuthorizeRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A transaction that needs the issuer's word; subject `auth.v1.<shard>.authorize`."""
 
     kind: Kind
@@ -47,9 +70,17 @@ class AuthorizeRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Keyed digest of amount, card and processing code under the current data key, with its version in front (`2:4f1d…`)."""
     other_fingerprints: tuple[bounds.Fingerprint, ...] = ()
     """The same under the other versions that can be used, so that a repetition is known whichever version the first request met."""
+    original: Original | None = None
+    """For the kinds of contracts.kinds.CLAIMS, and for no other."""
+    target: Target | None = None
+    """For a transfer."""
+    instalment: InstalmentPlan | None = None
+    """For an instalment sale."""
+    takes_part: bool = False
+    """60.6: the terminal can take an approval of less (10)."""
 
 
-class AuthorizeReply(msgspec.Struct, frozen=True, kw_only=True):
+class AuthorizeReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The switch's answer; what the terminal gets of it is identical, byte for byte, for every repetition of the request."""
 
     response_code: bounds.Code
@@ -60,6 +91,12 @@ class AuthorizeReply(msgspec.Struct, frozen=True, kw_only=True):
     institution: str = ""
     issuer_ms: int = 0
     """How long the bank was waited for, for the gateway to know its own queues from a slow bank; 0 where none was, as in a repetition."""
+    part_minor: bounds.Amount = 0
+    """With 10: what was approved of the amount."""
+    balance: Balance | None = None
+    """Field 54 of a balance inquiry."""
+    instalment: InstalmentTerms | None = None
+    """Field 62 of an instalment sale."""
 
 
 class ReverseRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,7 +189,7 @@ class SettleReply(msgspec.Struct, frozen=True, kw_only=True):
     """What the host counted."""
 
 
-class IssuerRequest(msgspec.Struct, frozen=True, kw_only=True):
+class IssuerRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Subject `issuer.v1.<institution>.authorize`."""
 
     transaction: bounds.TransactionId
@@ -166,11 +203,21 @@ class IssuerRequest(msgspec.Struct, frozen=True, kw_only=True):
     card: CardData
     kept_from: bounds.Batch = ""
     """All that this terminal did in batches before this one is final: no repetition of it comes any more. Empty: nothing is promised."""
+    original: bounds.OptionalTransactionId = ""
+    """The transaction that this one is about, as the switch has found it; it may have been asked of this bank long ago."""
+    incoming: bool = False
+    """The second half of a transfer: the amount comes to the card. Its bank may be that of the first half, under the same id."""
+    instalment: InstalmentPlan | None = None
+    takes_part: bool = False
 
 
-class IssuerReply(msgspec.Struct, frozen=True, kw_only=True):
+class IssuerReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     response_code: bounds.Code
     authorization_code: bounds.AuthorizationCode = ""
+    part_minor: bounds.Amount = 0
+    """With 10: what was approved of the amount."""
+    balance: Balance | None = None
+    instalment: InstalmentTerms | None = None
 
 
 class IssuerReverseRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,8 @@ Currency = Annotated[str, Meta(max_length=3)]
 """Field 49."""
 EntryMode = Annotated[str, Meta(max_length=3)]
 """Field 22."""
+Date = Annotated[str, Meta(max_length=4)]
+"""MMDD."""
 Expiry = Annotated[str, Meta(max_length=4)]
 """Field 14."""
 Code = Annotated[str, Meta(max_length=2)]
@@ -49,6 +51,7 @@ Fingerprint = Annotated[str, Meta(pattern=r"^([0-9]{1,6}:)?[0-9a-f]{32}$")]
 """The same, with or without the version of its key in front."""
 TransactionId = Annotated[str, Meta(pattern=r"^[^:]{1,8}:[0-9]{6}:[0-9]{6}$")]
 """What `contracts.identity.transaction_id` makes."""
+OptionalTransactionId = Annotated[str, Meta(pattern=r"^([^:]{1,8}:[0-9]{6}:[0-9]{6})?$")]
 
 
 def fit_field_48(debit_minor: int, debit_count: int, credit_minor: int, credit_count: int) -> bool:

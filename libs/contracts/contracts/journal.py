@@ -12,9 +12,10 @@ from contracts.authorization import Totals
 from contracts.kinds import Kind
 from contracts.pan import MaskedCard
 from contracts.states import State
+from contracts.terms import Balance, InstalmentPlan, InstalmentTerms
 
 
-class _Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
     at_ms: int
     """Host time of the decision, Unix milliseconds UTC."""
     trace: str = ""
@@ -64,6 +65,40 @@ class Intent(_Record, frozen=True, kw_only=True, tag="intent"):
     entry_mode: str
     card: MaskedCard
     fingerprint: str
+    original: str = ""
+    """The id of the transaction that this one is about (contracts.kinds.CLAIMS)."""
+    original_rrn: str = ""
+    """Its RRN, for the slip and for whoever looks."""
+    target: MaskedCard | None = None
+    """Of a transfer: the card that it goes to."""
+    target_institution: str = ""
+    """The bank of that card: the reversal of a transfer goes to both banks."""
+    instalment: InstalmentPlan | None = None
+
+
+class Recalled(_Record, frozen=True, kw_only=True, tag="recalled"):
+    """A transaction of a closed batch that this journal's owner had forgotten, as the settlement ledger has it: a refund or a completion
+    refers to it, and from here on the owner knows it again.
+    """
+
+    id: str
+    rrn: str
+    kind: Kind
+    terminal: str
+    merchant: str
+    batch: str
+    stan: str
+    amount_minor: int
+    currency: str
+    institution: str
+    authorization_code: str
+    state: State
+    """SETTLED, or APPROVED of a kind that does not settle."""
+    decided_ms: int
+    taken_minor: int = 0
+    """What the claims that stand on it come to."""
+    spent: bool = False
+    """A claim that is exclusive stands on it."""
 
 
 class Outcome(_Record, frozen=True, kw_only=True, tag="outcome"):
@@ -74,6 +109,10 @@ class Outcome(_Record, frozen=True, kw_only=True, tag="outcome"):
     """APPROVED or DECLINED."""
     response_code: str
     authorization_code: str = ""
+    part_minor: int = 0
+    """With 10: what was approved of the amount, which is the transaction's amount from here on; 0: all of it."""
+    balance: Balance | None = None
+    instalment: InstalmentTerms | None = None
 
 
 class Reversing(_Record, frozen=True, kw_only=True, tag="reversing"):
@@ -153,6 +192,7 @@ Record = (
     | SignedOn
     | SignedOff
     | Intent
+    | Recalled
     | Outcome
     | Reversing
     | Tombstone

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class _Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
     at_ms: int
     trace: str = ""
 
@@ -16,15 +16,33 @@ class LedgerEpochStarted(_Record, frozen=True, kw_only=True, tag="epoch-started"
 
 
 class Posting(_Record, frozen=True, kw_only=True, tag="posting"):
-    """An approved authorization: `amount_minor` leaves the account (debit) or the credit line (credit)."""
+    """An approved authorization, whatever its kind: what it did to one account, in one piece.
+
+    A sale takes; a void, a refund and the second half of a transfer give (`amount_minor` below zero); a pre-authorization only holds; its
+    completion takes and releases; a question does nothing and is recorded all the same, so that a repetition is answered alike.
+    """
 
     id: str
     account: str
     amount_minor: int
+    """What leaves the account or the credit line; below zero: what comes to it."""
     currency: str
     authorization_code: str
     right_pin: bool = False
     """A PIN was keyed and right: the account's count of wrong PINs goes back to zero."""
+    incoming: bool = False
+    """The second half of a transfer: of its id there may be a posting of the first half in the same ledger."""
+    held_minor: int = 0
+    """What it sets aside, until `expires_ms`."""
+    expires_ms: int = 0
+    releases: str = ""
+    """The id of the hold that ends with it."""
+    released_minor: int = 0
+    """What that one held."""
+    forced: bool = False
+    """Booked whatever the account held: a notice (0220). The account may be overdrawn by as much."""
+    part_of_minor: int = 0
+    """With a partial approval: what was asked for."""
 
 
 class Refusal(_Record, frozen=True, kw_only=True, tag="refusal"):
@@ -39,13 +57,32 @@ class Refusal(_Record, frozen=True, kw_only=True, tag="refusal"):
 
 
 class ReversalPosting(_Record, frozen=True, kw_only=True, tag="reversal-posting"):
-    """Gives back, once, what `id` took. `amount_minor` is 0 for a refusal, and for an unknown `id`, which is refused from now on (tombstone)."""
+    """Undoes, once, all that a posting of `id` did to an account.
+
+    All amounts are 0 for a refusal, and for an unknown `id`, which is refused from now on (tombstone). A transfer within the bank is
+    undone by two of them, of which one is `incoming`.
+    """
 
     id: str
     account: str
     amount_minor: int
+    """What comes back to the account; below zero: what is taken from it again, whatever it holds."""
     currency: str
     reason: str
+    incoming: bool = False
+    held_minor: int = 0
+    """What is no longer set aside."""
+    restores: str = ""
+    """The id of the hold that stands again, because what had ended it is undone."""
+    restored_minor: int = 0
+
+
+class HoldExpired(_Record, frozen=True, kw_only=True, tag="hold-expired"):
+    """The term of a pre-authorization is over, and nobody has completed or voided it: what it held can be spent."""
+
+    id: str
+    account: str
+    held_minor: int
 
 
 class Archived(_Record, frozen=True, kw_only=True, tag="archived"):
@@ -55,6 +92,6 @@ class Archived(_Record, frozen=True, kw_only=True, tag="archived"):
     kept_from: str
 
 
-LedgerRecord = LedgerEpochStarted | Posting | Refusal | ReversalPosting | Archived
+LedgerRecord = LedgerEpochStarted | Posting | Refusal | ReversalPosting | HoldExpired | Archived
 
 record_decoder: msgspec.json.Decoder[LedgerRecord] = msgspec.json.Decoder(LedgerRecord)

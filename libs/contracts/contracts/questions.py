@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts.kinds import Kind
+from contracts.states import State
+
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
     """Why a question has no answer: one line that names the field and what to do."""
@@ -65,6 +68,44 @@ class SettlementSlip(msgspec.Struct, frozen=True, kw_only=True, tag="settlement-
     terminal: str
     batch: str
     text: str
+
+
+class TransactionQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Asked by a shard's owner of a transaction that it has forgotten. Answered only by a ledger that has read the shard's journal so far."""
+
+    shard: int
+    sequence: int
+    """The last group that the owner knows to be durable."""
+    ids: tuple[str, ...]
+    """The transaction may be any of these: a terminal names batch and STAN, and the merchant has several terminals."""
+    rrn: str = ""
+    """Empty: it was not said."""
+    authorization_code: str = ""
+    """Empty: it was not said."""
+
+
+class FoundTransaction(msgspec.Struct, frozen=True, kw_only=True, tag="transaction"):
+    """One that stands approved or settled, and what stands on it (contracts.kinds.CLAIMS)."""
+
+    id: str
+    rrn: str
+    kind: Kind
+    terminal: str
+    merchant: str
+    batch: str
+    stan: str
+    amount_minor: int
+    currency: str
+    institution: str
+    authorization_code: str
+    state: State
+    decided_ms: int
+    taken_minor: int
+    spent: bool
+
+
+class NoTransaction(msgspec.Struct, frozen=True, kw_only=True, tag="no-transaction"):
+    """None of those ids stands with that RRN and that authorization code."""
 
 
 class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True, tag="status"):

@@ -132,5 +132,6 @@ def snapshots_issuer(institution: str) -> str:
 RECEIPTS_SLIP = "receipts.v1.slip"
 SETTLEMENT_DAY_SUMMARY = "settlement.v1.day-summary"
 SETTLEMENT_BATCH = "settlement.v1.batch"
+SETTLEMENT_TRANSACTION = "settlement.v1.transaction"
 SETTLEMENT_STATUS = "settlement.v1.status"
 RECEIPTS_STATUS = "receipts.v1.status"
