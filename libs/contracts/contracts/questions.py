@@ -35,13 +35,21 @@ class DaySummaryQuestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DaySummaryLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One batch of the day: what moves its merchant's money. Holds, looks and transfers are in no number."""
+
     terminal: str
     batch: str
     closed: bool
     sales_count: int
     sales_minor: int
+    """What was taken from cards (debits)."""
     reversed_count: int
+    """Of both."""
     reversed_minor: int
+    """What they would have come to: debits less credits."""
+    credits_count: int = 0
+    credits_minor: int = 0
+    """What was given back (voids, refunds)."""
 
 
 class DaySummary(msgspec.Struct, frozen=True, kw_only=True, tag="day-summary"):
@@ -51,9 +59,9 @@ class DaySummary(msgspec.Struct, frozen=True, kw_only=True, tag="day-summary"):
     currency: str
     lines: tuple[DaySummaryLine, ...]
     captured_minor: int
-    """Approved, not reversed, batch still open."""
+    """Approved, not reversed, batch still open: debits less credits."""
     payable_minor: int
-    """Settled: what the acquirer owes the merchant."""
+    """Settled: what the acquirer owes the merchant; below zero: what the merchant owes."""
 
 
 class BatchQuestion(msgspec.Struct, frozen=True, kw_only=True):
