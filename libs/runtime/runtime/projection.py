@@ -8,6 +8,7 @@ the bell. A group that cannot be projected stops the projection and is never ski
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -27,7 +28,7 @@ FETCH = 256
 FETCH_WAIT_S = 2.0
 LINGER_S, LONG_LINGER_S = 0.2, 1.0
 """Pause after a fetch that was not full: groups gather, so that one SQL transaction and its sync to disk carry many of them.
-The same disk syncs the broker's appends, on which terminals wait; nobody waits for a projection."""
+The same disk syncs the broker's appends, on which terminals wait. When somebody waits for a projection there is no pause."""
 BUSY = 16
 """Groups in one fetch that make the pause the long one: what each round costs, whatever it brings, is then paid once a second."""
 
@@ -89,6 +90,8 @@ class Follower:
         self._last: int | None = None
         self._redelivered: int | None = None
         """Where the log ended and what its consumer had brought again, when it was last asked; None: nobody could say."""
+        self._waiting: list[tuple[int, asyncio.Future[bool]]] = []
+        self._waited_for = asyncio.Event()
         self._measure(metrics or Metrics())
 
     def _measure(self, metrics: Metrics) -> None:
@@ -125,6 +128,7 @@ class Follower:
                 await asyncio.sleep(0.2)
             except (ProjectionError, LogDamaged) as error:
                 self.stopped = str(error)
+                self._tell()
                 log.error(
                     "projection stopped: a group cannot be projected",
                     stream=self._stream,
@@ -140,6 +144,36 @@ class Follower:
             return f"{self._durable}: stopped: {self.stopped}"
         return f"{self._durable}: cannot read: {self.trouble}" if self.trouble else ""
 
+    async def reached(self, sequence: int, within_s: float) -> bool:
+        """Returns once the groups up to `sequence` are in the database; False when they are not there in time, or the projection has stopped."""
+        if self.checkpoint >= sequence or self.stopped:
+            return self.checkpoint >= sequence
+        told: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        waiting = (sequence, told)
+        self._waiting.append(waiting)
+        self._waited_for.set()
+        try:
+            async with asyncio.timeout(within_s):
+                return await told
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting.remove(waiting)
+            if not self._waiting:
+                self._waited_for.clear()
+
+    def _tell(self) -> None:
+        """Whoever waits for a sequence that is reached, or that will not be."""
+        for sequence, told in self._waiting:
+            if (self.checkpoint >= sequence or self.stopped) and not told.done():
+                told.set_result(self.checkpoint >= sequence)
+
+    async def _gather(self, pause: float) -> None:
+        """Lets groups gather, but not while somebody waits for them."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._waited_for.wait()
+
     async def _follow(self) -> None:
         last = (await streams.state_of(self._bus, self._stream)).last_seq
         if self.checkpoint > last:
@@ -154,7 +188,7 @@ class Follower:
                     continue
                 await self._project(messages)
                 consumer.acknowledge(messages[-1:])  # AckPolicy.ALL: and all before it
-                await asyncio.sleep(pause_s(len(messages)))
+                await self._gather(pause_s(len(messages)))
         finally:
             await consumer.close()
 
@@ -162,6 +196,7 @@ class Follower:
         fresh = [(message.sequence, message.data) for message in messages if message.sequence > self.checkpoint]
         if not fresh:
             return
+        await self._catch_up(fresh[0][0] - 1)
         groups: list[ProjectedGroup] = []
         expected = self.checkpoint + 1
         for sequence, data in fresh:
@@ -171,8 +206,28 @@ class Follower:
                 groups.append(self._group(missing, await self._read(missing)))
             groups.append(self._group(sequence, data))
             expected = sequence + 1
+        await self._apply(groups)
+
+    async def _catch_up(self, last: int) -> None:
+        """Projects up to `last` what the consumer has brought before, and not to this database: its tables were made anew. A list at a time."""
+        groups: list[ProjectedGroup] = []
+        async for message in streams.messages(self._bus, self._stream, self.checkpoint + 1, last):
+            expected = groups[-1].sequence + 1 if groups else self.checkpoint + 1
+            if message.seq != expected:
+                raise LogDamaged(f"{self._stream}: sequence {expected} is missing")
+            groups.append(self._group(message.seq, message.data))
+            if len(groups) == FETCH:
+                await self._apply(groups)
+                groups = []
+        if groups:
+            await self._apply(groups)
+        if self.checkpoint < last:
+            raise LogDamaged(f"{self._stream}: sequence {self.checkpoint + 1} is missing")
+
+    async def _apply(self, groups: list[ProjectedGroup]) -> None:
         await asyncio.to_thread(self._projection.apply, self._partition, groups)
         self.checkpoint = groups[-1].sequence
+        self._tell()
 
     async def _read(self, sequence: int) -> bytes:
         """A group that the consumer did not bring in order (a redelivery is on its way): read from the stream's leader."""

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 
 from runtime import logs
@@ -43,6 +43,33 @@ def open_engine(url: str, *, read_only: bool) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def make_tables(engine: Engine, metadata: MetaData) -> str:
+    """Makes the tables of a projection where they are not there yet. Which of them are there with other columns than `metadata` has, in words.
+
+    Then all of them, the checkpoints too, have been dropped and made anew: rows of another layout may lack what is asked of them now, and
+    all that they said follows from the journal, which the projection reads again from its first group.
+    """
+    with engine.begin() as connection:
+        found = inspect(connection)
+        there = {table.name: table for table in metadata.sorted_tables if found.has_table(table.name)}
+        other = ", ".join(
+            name
+            for name, table in there.items()
+            if {column["name"] for column in found.get_columns(name)} != set(table.columns.keys())
+        )
+        if other:
+            metadata.drop_all(connection)
+        metadata.create_all(connection)
+    if other:
+        log.warning(
+            "tables of another layout: made again from the journal",
+            database=Path(engine.url.database or "").name,
+            tables=other,
+            what_to_do="nothing; what is asked of this projection is answered in part until it has caught up",
+        )
+    return other
 
 
 def set_aside_if_damaged(url: str) -> str:
