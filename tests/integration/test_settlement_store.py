@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Engine, select
 
 from contracts.authorization import Totals
@@ -23,9 +24,12 @@ from contracts.questions import (
     BatchQuestion,
     DaySummary,
     DaySummaryQuestion,
+    FoundTransaction,
+    NoTransaction,
     ProjectionStatus,
     Refused,
     SettlementSlip,
+    TransactionQuestion,
 )
 from contracts.states import State
 from runtime.bus import Request
@@ -223,18 +227,41 @@ def asked(question: object) -> Request:
 
 _day_answer = decoder(DaySummary | Refused)
 _batch_answer = decoder(SettlementSlip | Refused)
+_transaction_answer = decoder(FoundTransaction | NoTransaction | Refused)
+
+
+class Standing:
+    """A follower that reads nothing more, unless it is asked for something."""
+
+    def __init__(self, books: LedgerProjection) -> None:
+        self.stopped = ""
+        self.asked_for = 0
+        self._books = books
+        self._coming: list[ProjectedGroup] = []
+
+    def will_read(self, coming: list[ProjectedGroup]) -> None:
+        self._coming = coming
+
+    async def reached(self, sequence: int, within_s: float) -> bool:
+        self.asked_for = sequence
+        self._books.apply("0", self._coming)
+        return self._books.checkpoint("0") >= sequence
 
 
 class Asker:
     def __init__(self, engine: Engine, url: str, world: World) -> None:
         self.books = projection(engine)
         self.reader = open_engine(url, read_only=True)
-        self.stopped = ""
-        self.handlers = Handlers(LedgerReader(self.reader), world, lambda: self.stopped)
+        self.progress = Standing(self.books)
+        self.handlers = Handlers(LedgerReader(self.reader), world, {0: self.progress})
 
     async def day(self, merchant: str = MERCHANT, day: str = "2026-01-31") -> DaySummary | Refused:
         answer = await self.handlers.day_summary(asked(DaySummaryQuestion(merchant=merchant, day=day)))
         return _day_answer.decode(answer)
+
+    async def transaction(self, *ids: str, sequence: int = 0, shard: int = 0, **more: str) -> object:
+        question = TransactionQuestion(shard=shard, sequence=sequence, ids=ids, **more)
+        return _transaction_answer.decode(await self.handlers.transaction(asked(question)))
 
     async def batch(self, batch: str = "", *, reprint: bool = False) -> SettlementSlip | Refused:
         question = BatchQuestion(terminal=TERMINAL, batch=batch, reprint=reprint)
@@ -280,10 +307,162 @@ async def test_day_summary(asker: Asker) -> None:
     assert isinstance(summary, DaySummary)
     assert summary.merchant_name == "云溪茶馆"
     assert [msgspec.structs.astuple(line) for line in summary.lines] == [
-        ("10000001", "000001", True, 1, 1000, 2, 230),
-        ("10000002", "000001", False, 1, 5000, 0, 0),
+        ("10000001", "000001", True, 1, 1000, 2, 230, 0, 0),
+        ("10000002", "000001", False, 1, 5000, 0, 0, 0, 0),
     ]
     assert (summary.captured_minor, summary.payable_minor) == (5000, 1000)
+
+
+def of_kind(number: int, kind: Kind, amount_minor: int, *, original: int = 0) -> Intent:
+    target = {"target_institution": "nanhai"} if kind is Kind.TRANSFER else {}
+    return replace(intent(number, amount_minor), kind=kind, original=intent(original).id if original else "", **target)
+
+
+async def test_a_day_with_voids_refunds_holds_and_transfers(asker: Asker) -> None:
+    asker.books.apply(
+        "0",
+        groups(
+            (intent(1, 1000), approved(1), intent(2, 300), approved(2)),
+            (of_kind(3, Kind.VOID, 1000, original=1), approved(3)),
+            (of_kind(4, Kind.REFUND, 100, original=2), approved(4)),
+            (of_kind(5, Kind.PRE_AUTH, 7000), approved(5), of_kind(6, Kind.TRANSFER, 8000), approved(6)),
+            (of_kind(7, Kind.BALANCE, 0), approved(7)),
+            (of_kind(8, Kind.VOID, 300, original=2), approved(8)),
+            (Reversing(at_ms=NOON_MS, id=intent(8).id, reason="98", origin="terminal"),),
+        ),
+    )
+    summary = await asker.day()
+    assert isinstance(summary, DaySummary)
+    (line,) = summary.lines
+    assert (line.sales_count, line.sales_minor, line.credits_count, line.credits_minor) == (2, 1300, 2, 1100)
+    assert (line.reversed_count, line.reversed_minor) == (1, -300)
+    assert (summary.captured_minor, summary.payable_minor) == (200, 0)
+    totals = Totals(debit_minor=1300, debit_count=2, credit_minor=1100, credit_count=2)
+    asker.books.apply("0", groups((close(totals),), first=8))
+    summary = await asker.day()
+    assert isinstance(summary, DaySummary)
+    assert (summary.captured_minor, summary.payable_minor) == (0, 200)
+    slip = await asker.batch()
+    assert isinstance(slip, SettlementSlip)
+    for line_of in ("消费             2         13.00", "消费撤销         1         10.00", "退货             1"):
+        assert line_of in slip.text
+    assert "预授权" not in slip.text
+    assert "转账" not in slip.text
+
+
+async def test_a_transaction_is_found_with_what_stands_on_it(asker: Asker) -> None:
+    sale, other = intent(1, 1000), intent(1, 70, terminal="10000002")
+    asker.books.apply(
+        "0",
+        groups(
+            (sale, replace(approved(1), authorization_code="A1B2C3"), other, approved(1, terminal="10000002")),
+            (close(Totals(debit_minor=1000, debit_count=1)),),
+        ),
+    )
+    found = await asker.transaction(sale.id, other.id, sequence=2)
+    assert found == FoundTransaction(
+        id=sale.id,
+        rrn=sale.rrn,
+        kind=Kind.SALE,
+        terminal=TERMINAL,
+        merchant=MERCHANT,
+        batch="000001",
+        stan="000001",
+        amount_minor=1000,
+        currency="156",
+        institution="huaxing",
+        authorization_code="A1B2C3",
+        state=State.SETTLED,
+        decided_ms=NOON_MS + 1,
+        taken_minor=0,
+        spent=False,
+    )
+    assert await asker.transaction(sale.id, rrn=sale.rrn, authorization_code="A1B2C3") == found
+    # The asker's order says whose comes first, and what it knows of RRN and code holds for every one of them.
+    second = await asker.transaction(other.id, sale.id)
+    assert isinstance(second, FoundTransaction)
+    assert (second.id, second.state) == (other.id, State.APPROVED)
+    assert await asker.transaction(other.id, sale.id, authorization_code="A1B2C3") == found
+    assert await asker.transaction(sale.id, rrn="000000000099") == NoTransaction()
+    assert await asker.transaction(sale.id, authorization_code="A1B2C4") == NoTransaction()
+    assert await asker.transaction(intent(9).id) == NoTransaction()
+    assert await asker.transaction() == NoTransaction()
+
+
+async def test_what_does_not_stand_is_not_found(asker: Asker) -> None:
+    declined = Outcome(at_ms=NOON_MS, id=intent(2).id, state=State.DECLINED, response_code="51")
+    reversing = Reversing(at_ms=NOON_MS, id=intent(3).id, reason="98", origin="terminal")
+    asker.books.apply("0", groups((intent(1), intent(2), declined, intent(3), approved(3), reversing)))
+    for number in (1, 2, 3):
+        assert await asker.transaction(intent(number).id) == NoTransaction(), number
+
+
+async def test_claims_count_while_they_stand(asker: Asker) -> None:
+    """A refund from its intent on, a declined one not; a completion until its reversal has been acknowledged."""
+    done = 0
+
+    async def taken(of: int, *records: Record) -> tuple[int, bool]:
+        nonlocal done
+        done += 1
+        asker.books.apply("0", groups(records, first=done))
+        found = await asker.transaction(intent(of).id, sequence=done)
+        assert isinstance(found, FoundTransaction)
+        return found.taken_minor, found.spent
+
+    refund = of_kind(2, Kind.REFUND, 300, original=1)
+    assert await taken(1, intent(1, 1000), approved(1)) == (0, False)
+    assert await taken(1, refund) == (300, False)
+    assert await taken(1, approved(2), of_kind(3, Kind.REFUND, 50, original=1)) == (350, False)
+    declined = Outcome(at_ms=NOON_MS, id=intent(3).id, state=State.DECLINED, response_code="51")
+    assert await taken(1, declined) == (300, False)
+    completion = of_kind(5, Kind.COMPLETION, 1100, original=4)
+    assert await taken(4, of_kind(4, Kind.PRE_AUTH, 1000), approved(4), completion, approved(5)) == (1100, True)
+    reversing = Reversing(at_ms=NOON_MS, id=intent(5).id, reason="98", origin="terminal")
+    assert await taken(4, reversing) == (1100, True)
+    assert await taken(4, Reversed(at_ms=NOON_MS, id=intent(5).id, institution="huaxing")) == (0, False)
+
+
+async def test_the_answer_waits_for_the_journal(asker: Asker) -> None:
+    asker.books.apply("0", groups((intent(1),)))
+    asker.progress.will_read(groups((approved(1),), first=2))
+    found = await asker.transaction(intent(1).id, sequence=2)
+    assert asker.progress.asked_for == 2
+    assert isinstance(found, FoundTransaction)
+    refused = await asker.transaction(intent(1).id, sequence=3)
+    assert refused == Refused(reason="sequence: the ledger has read shard 0 up to 2 only; ask again")
+    asker.progress.stopped = "a poison group"
+    refused = await asker.transaction(intent(1).id, sequence=3)
+    assert isinstance(refused, Refused)
+    assert refused.reason.endswith("a poison group")
+    assert await asker.transaction(intent(1).id, shard=7) == Refused(
+        reason="shard: there is none of that number; take 0 to 0"
+    )
+    broken = await asker.handlers.transaction(Request("settlement", b'{"shard":0}', None, 0))
+    assert isinstance(_transaction_answer.decode(broken), Refused)
+
+
+def test_claims_are_found_by_their_index(engine: Engine) -> None:
+    Ledger(engine)
+    with engine.begin() as connection:
+        plan = connection.exec_driver_sql(
+            f"EXPLAIN QUERY PLAN SELECT kind FROM transactions WHERE original = 'x' AND {schema.CLAIMING.text}"
+        ).all()
+    assert "claims_on_a_transaction" in str(plan)
+
+
+def test_tables_of_the_former_layout_are_made_again(engine: Engine) -> None:
+    projection(engine).apply("0", groups((intent(1), approved(1))))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX claims_on_a_transaction")
+        for name in ("original", "target_institution", "authorization_code"):
+            connection.exec_driver_sql(f"ALTER TABLE transactions DROP COLUMN {name}")
+    books = projection(engine)
+    assert books.checkpoint("0") == 0
+    books.apply("0", groups((intent(1), approved(1))))
+    again = dump(engine)
+    assert len(again["transactions"]) == len(again["entries"]) == 1
+    assert projection(engine).checkpoint("0") == 1  # and once only
+    assert dump(engine) == again
 
 
 async def test_questions_that_have_no_answer(asker: Asker) -> None:
@@ -338,6 +517,6 @@ async def test_the_slip_of_the_last_closed_batch(asker: Asker) -> None:
 
 async def test_status_tells_how_far_and_why_stopped(asker: Asker) -> None:
     asker.books.apply("0", groups((intent(1),)))
-    asker.stopped = "shard 0: sequence 2"
+    asker.progress.stopped = "shard 0: sequence 2"
     answer = decoder(ProjectionStatus).decode(await asker.handlers.status(Request("settlement", b"", None, 0)))
     assert answer == ProjectionStatus(checkpoints={"0": 1}, stopped="shard 0: sequence 2")

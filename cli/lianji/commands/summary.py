@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         nats: options.Nats = "",
         json: options.Json = False,
     ) -> None:
-        """Show what a merchant sold on one day, batch by batch, and what is payable."""
+        """Show what a merchant sold and gave back on one day, batch by batch, and what is payable."""
         broker = options.broker(data_dir, nats)
         question = DaySummaryQuestion(merchant=merchant, day=day or datetime.now(SHANGHAI).strftime("%Y-%m-%d"))
         answer = options.run(_ask(broker, question))
@@ -49,7 +49,7 @@ async def _ask(broker: options.Broker, question: DaySummaryQuestion) -> DaySumma
 
 
 def _show(answer: DaySummary) -> None:
-    table = Table("terminal", "batch", "", "sales", "amount", "reversed", "amount")
+    table = Table("terminal", "batch", "", "sales", "amount", "given back", "amount", "reversed", "amount")
     table.title = f"{answer.merchant_name} {answer.merchant} {answer.day}"
     for line in answer.lines:
         table.add_row(
@@ -58,6 +58,8 @@ def _show(answer: DaySummary) -> None:
             "closed" if line.closed else "open",
             str(line.sales_count),
             str(Money(line.sales_minor, answer.currency)),
+            str(line.credits_count),
+            str(Money(line.credits_minor, answer.currency)),
             str(line.reversed_count),
             str(Money(line.reversed_minor, answer.currency)),
         )

@@ -25,7 +25,7 @@ async def wire(service: Service[Settings]) -> None:
     projection = LedgerProjection(Ledger(open_engine(url, read_only=False)), service.tracer)
     reader = LedgerReader(open_engine(url, read_only=True))
 
-    followers: list[Follower] = []
+    followers: dict[int, Follower] = {}
     for shard in range(world.shards):
         stream = subjects.journal_stream(shard)
         follower = Follower(
@@ -37,14 +37,15 @@ async def wire(service: Service[Settings]) -> None:
             decode=record_decoder.decode,
             metrics=service.metrics,
         )
-        followers.append(follower)
+        followers[shard] = follower
         service.health.check(f"follower of {stream}", follower.ready)
         service.spawn(follower.run(), name=f"follower of {stream}")
 
-    handlers = Handlers(reader, world, lambda: "; ".join(f.stopped for f in followers if f.stopped))
+    handlers = Handlers(reader, world, followers)
     for subject, handler in (
         (subjects.SETTLEMENT_DAY_SUMMARY, handlers.day_summary),
         (subjects.SETTLEMENT_BATCH, handlers.batch),
+        (subjects.SETTLEMENT_TRANSACTION, handlers.transaction),
         (subjects.SETTLEMENT_STATUS, handlers.status),
     ):
         serving = await service.bus.serve(subject, handler, queue=access.SETTLEMENT)

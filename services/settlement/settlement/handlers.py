@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Protocol
 
 from contracts.codec import encode
 from contracts.money import CNY
-from contracts.questions import BatchQuestion, DaySummary, DaySummaryQuestion, ProjectionStatus, Refused, SettlementSlip
+from contracts.questions import (
+    BatchQuestion,
+    DaySummary,
+    DaySummaryQuestion,
+    FoundTransaction,
+    NoTransaction,
+    ProjectionStatus,
+    Refused,
+    SettlementSlip,
+    TransactionQuestion,
+)
 from contracts.reading import UnreadableError, reader
 from runtime.bus import Request
 from settlement.domain.days import day_bounds_ms
@@ -17,15 +28,32 @@ from world import World
 
 _day_question = reader(DaySummaryQuestion)
 _batch_question = reader(BatchQuestion)
+_transaction_question = reader(TransactionQuestion)
+
+REACH_S = 5.0
+"""How long a question for a transaction waits for the ledger to have read as far as its asker has written."""
+
+
+class Progress(Protocol):
+    """How far the ledger is with one shard's journal (runtime.projection.Follower)."""
+
+    @property
+    def stopped(self) -> str:
+        """Why it reads no further; empty when it does."""
+
+    async def reached(self, sequence: int, within_s: float) -> bool: ...
 
 
 class Handlers:
-    """Answers in bytes. What cannot be answered comes back as Refused; the ledger is read in a worker thread."""
+    """Answers in bytes. What cannot be answered comes back as Refused; the ledger is read in a worker thread.
 
-    def __init__(self, reader: LedgerReader, world: World, stopped: Callable[[], str]) -> None:
+    `progress` holds every shard, by its number.
+    """
+
+    def __init__(self, reader: LedgerReader, world: World, progress: Mapping[int, Progress]) -> None:
         self._reader = reader
         self._world = world
-        self._stopped = stopped
+        self._progress = progress
 
     async def day_summary(self, request: Request) -> bytes:
         try:
@@ -66,6 +94,25 @@ class Handlers:
         text = settlement_slip(batch, name, reprint=question.reprint)
         return SettlementSlip(terminal=batch.terminal, batch=batch.batch, text=text)
 
+    async def transaction(self, request: Request) -> bytes:
+        try:
+            question = _transaction_question(request.body)
+        except UnreadableError as error:
+            return encode(Refused(reason=str(error)))
+        return encode(await self._transaction(question))
+
+    async def _transaction(self, question: TransactionQuestion) -> FoundTransaction | NoTransaction | Refused:
+        progress = self._progress.get(question.shard)
+        if progress is None:
+            return Refused(reason=f"shard: there is none of that number; take 0 to {len(self._progress) - 1}")
+        await progress.reached(question.sequence, REACH_S)  # whether it was is read with the answer, in one transaction
+        found, checkpoint = await asyncio.to_thread(self._reader.transaction, question)
+        if checkpoint >= question.sequence:
+            return found
+        why = progress.stopped or "ask again"
+        return Refused(reason=f"sequence: the ledger has read shard {question.shard} up to {checkpoint} only; {why}")
+
     async def status(self, _: Request) -> bytes:
         checkpoints = await asyncio.to_thread(self._reader.checkpoints)
-        return encode(ProjectionStatus(checkpoints=checkpoints, stopped=self._stopped()))
+        stopped = "; ".join(p.stopped for p in self._progress.values() if p.stopped)
+        return encode(ProjectionStatus(checkpoints=checkpoints, stopped=stopped))

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
-from sqlalchemy import Engine, func, select
-
-from contracts.questions import DaySummary, DaySummaryLine
+from contracts.kinds import CLAIMS, KINDS, Kind
+from contracts.questions import DaySummary, DaySummaryLine, FoundTransaction, NoTransaction, TransactionQuestion
 from contracts.states import State
 from settlement import schema
 from settlement.domain.ledger import Batch, EntryKind, merchant_captured, merchant_payable
-from settlement.rows import batch_of
+from settlement.rows import batch_of, transaction_of
 
 _KEPT = (State.APPROVED.value, State.SETTLED.value)
+_CLAIMING = (State.INTENT.value, *_KEPT, State.REVERSING.value)
+"""A claim in one of these states may have had an effect (contracts.kinds.CLAIMS)."""
+_SETTLING = tuple(kind.value for kind, facts in KINDS.items() if facts.settles)
+
+
+class _Line:
+    """A batch of a day, while it is summed: count and minor units of each."""
+
+    def __init__(self, closed: bool) -> None:
+        self.closed = closed
+        self.debits = [0, 0]
+        self.credits = [0, 0]
+        self.reversed = [0, 0]
+
+    def add(self, kind: Kind, *, kept: bool, count: int, amount_minor: int) -> None:
+        debit = KINDS[kind].debit
+        sums = (self.debits if debit else self.credits) if kept else self.reversed
+        sums[0] += count
+        sums[1] += amount_minor if debit or kept else -amount_minor
 
 
 class LedgerReader:
@@ -54,7 +72,7 @@ class LedgerReader:
     def _lines(self, merchant: str, bounds_ms: tuple[int, int], currency: str) -> tuple[DaySummaryLine, ...]:
         t, e, b = schema.transactions.c, schema.entries.c, schema.batches.c
         query = (
-            select(t.terminal, t.batch, t.state, b.closed, func.count(), func.sum(t.amount_minor))
+            select(t.terminal, t.batch, t.kind, t.state, b.closed, func.count(), func.sum(t.amount_minor))
             .join_from(
                 schema.transactions,
                 schema.entries,
@@ -62,28 +80,67 @@ class LedgerReader:
             )
             .outerjoin(schema.batches, (b.terminal == t.terminal) & (b.batch == t.batch))
             .where(t.merchant == merchant, t.at_ms >= bounds_ms[0], t.at_ms < bounds_ms[1], t.currency == currency)
-            .group_by(t.terminal, t.batch, t.state, b.closed)
+            .where(t.kind.in_(_SETTLING))
+            .group_by(t.terminal, t.batch, t.kind, t.state, b.closed)
         )
-        closed: dict[tuple[str, str], bool] = {}
-        sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        lines: dict[tuple[str, str], _Line] = {}
         with self._engine.begin() as connection:
-            for terminal, batch, state, is_closed, count, amount_minor in connection.execute(query):
-                closed[terminal, batch] = bool(is_closed)
-                line = sums[terminal, batch]
-                place = 0 if state in _KEPT else 2
-                line[place] += count
-                line[place + 1] += int(amount_minor)  # PostgreSQL sums to Decimal
+            for terminal, batch, kind, state, closed, count, amount_minor in connection.execute(query):
+                line = lines.setdefault((terminal, batch), _Line(bool(closed)))
+                # PostgreSQL sums to Decimal
+                line.add(Kind(kind), kept=state in _KEPT, count=count, amount_minor=int(amount_minor))
         return tuple(
             DaySummaryLine(
-                terminal=key[0],
-                batch=key[1],
-                closed=closed[key],
-                sales_count=line[0],
-                sales_minor=line[1],
-                reversed_count=line[2],
-                reversed_minor=line[3],
+                terminal=terminal,
+                batch=batch,
+                closed=line.closed,
+                sales_count=line.debits[0],
+                sales_minor=line.debits[1],
+                credits_count=line.credits[0],
+                credits_minor=line.credits[1],
+                reversed_count=line.reversed[0],
+                reversed_minor=line.reversed[1],
             )
-            for key, line in sorted(sums.items())
+            for (terminal, batch), line in sorted(lines.items())
+        )
+
+    def transaction(self, question: TransactionQuestion) -> tuple[FoundTransaction | NoTransaction, int]:
+        """The first of the question's ids that stands and is what the question says; and the sequence up to which the shard's journal
+        was in the ledger when that was read.
+        """
+        t, c = schema.transactions.c, schema.checkpoints.c
+        wanted: list[ColumnElement[bool]] = [t.id.in_(question.ids), t.shard == str(question.shard), t.state.in_(_KEPT)]
+        if question.rrn:
+            wanted.append(t.rrn == question.rrn)
+        if question.authorization_code:
+            wanted.append(t.authorization_code == question.authorization_code)
+        with self._engine.begin() as connection:
+            checkpoint = connection.scalar(select(c.sequence).where(c.partition == str(question.shard))) or 0
+            rows = {row.id: row for row in connection.execute(select(schema.transactions).where(*wanted))}
+            row = next((rows[id_] for id_ in question.ids if id_ in rows), None)
+            if row is None:
+                return NoTransaction(), checkpoint
+            taken_minor, spent = _claims(connection, row.id)
+        found = transaction_of(row)
+        return (
+            FoundTransaction(
+                id=found.id,
+                rrn=found.rrn,
+                kind=found.kind,
+                terminal=found.terminal,
+                merchant=found.merchant,
+                batch=found.batch,
+                stan=found.stan,
+                amount_minor=found.amount_minor,
+                currency=found.currency,
+                institution=found.institution,
+                authorization_code=found.authorization_code,
+                state=found.state,
+                decided_ms=found.at_ms,
+                taken_minor=taken_minor,
+                spent=spent,
+            ),
+            checkpoint,
         )
 
     def _balances(self, merchant: str, bounds_ms: tuple[int, int], currency: str) -> tuple[int, int]:
@@ -106,3 +163,15 @@ class LedgerReader:
         with self._engine.begin() as connection:
             sums = {account: -int(amount_minor) for account, amount_minor in connection.execute(query)}
         return sums.get(names[0], 0), sums.get(names[1], 0)
+
+
+def _claims(connection: Connection, original: str) -> tuple[int, bool]:
+    """What the claims that stand on a transaction come to in minor units, and whether one of them stands alone."""
+    t = schema.transactions.c
+    query = (
+        select(t.kind, func.sum(t.amount_minor))
+        .where(t.original == original, schema.CLAIMING, t.state.in_(_CLAIMING))
+        .group_by(t.kind)
+    )
+    taken = {Kind(kind): int(amount_minor) for kind, amount_minor in connection.execute(query)}
+    return sum(taken.values()), any(CLAIMS[kind].exclusive for kind in taken)

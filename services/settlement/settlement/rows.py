@@ -38,17 +38,20 @@ def transaction_row(transaction: Transaction, shard: str) -> Values:
         t.at_ms,
         t.state.value,
         ",".join(t.awaiting),
+        t.authorization_code,
+        t.original,
+        t.target_institution,
         t.trace,
     )
 
 
-MOVED_COLUMNS = ("at_ms", "state", "awaiting", "trace", "key")
+MOVED_COLUMNS = ("at_ms", "state", "awaiting", "amount_minor", "authorization_code", "trace", "key")
 
 
 def moved_row(transaction: Transaction) -> Values:
     """What of a stored transaction changes; `key` is its id."""
     t = transaction
-    return (t.at_ms, t.state.value, ",".join(t.awaiting), t.trace, t.id)
+    return (t.at_ms, t.state.value, ",".join(t.awaiting), t.amount_minor, t.authorization_code, t.trace, t.id)
 
 
 def transaction_of(row: Row[Any]) -> Transaction:
@@ -66,6 +69,9 @@ def transaction_of(row: Row[Any]) -> Transaction:
         at_ms=row.at_ms,
         state=State(row.state),
         awaiting=tuple(row.awaiting.split(",")) if row.awaiting else (),
+        authorization_code=row.authorization_code,
+        original=row.original,
+        target_institution=row.target_institution,
         trace=row.trace,
     )
 

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 metadata = MetaData()
 
 # SQLite makes only an INTEGER key its row id; PostgreSQL needs 64 bits.
+CLAIMING = text("original <> ''")
+"""Most transactions have no original, and so cost the index of claims nothing. A query that is to use it says this word for word."""
+
 _Key = BigInteger().with_variant(Integer, "sqlite")
 
 checkpoints = Table(
@@ -40,9 +55,13 @@ transactions = Table(
     Column("at_ms", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
     Column("awaiting", Text, nullable=False),
+    Column("authorization_code", Text, nullable=False),
+    Column("original", Text, nullable=False),
+    Column("target_institution", Text, nullable=False),
     Column("trace", Text, nullable=False),
     Index("transactions_of_a_batch", "terminal", "batch"),
     Index("transactions_of_a_day", "merchant", "at_ms"),
+    Index("claims_on_a_transaction", "original", sqlite_where=CLAIMING, postgresql_where=CLAIMING),
     sqlite_with_rowid=False,
 )
 

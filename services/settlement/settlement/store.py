@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from contracts.journal import Record
 from contracts.states import State
+from runtime.sql import make_tables
 from settlement import schema
 from settlement.bulk import Bulk
 from settlement.domain.book import BatchKey, Book
@@ -77,7 +78,7 @@ class Ledger:
         self._engine = engine
         self._accounts: frozenset[str] = frozenset()
         self._statements = _Statements(engine.dialect)
-        schema.metadata.create_all(engine)
+        make_tables(engine, schema.metadata)
 
     def checkpoint(self, partition: str) -> int:
         """Sequence of the last group in the books, 0 before the first."""

@@ -13,19 +13,21 @@ from contracts.journal import BatchClosed, BatchUnbalanced, SignedOn
 from contracts.kinds import KINDS
 from contracts.states import IllegalMoveError, State, advance
 from settlement.domain.ledger import Batch, Entry, EntryKind, KindTotal, Posted, PostingError, Transaction
+from settlement.domain.sides import sides
 
 BatchKey = tuple[str, str]
 """Terminal and batch number."""
 
 
 def totals_of(standing: Iterable[Transaction]) -> Totals:
-    """Field 48 as the host counts it: debits are sales, credits what gives money back."""
+    """Field 48 as the host counts it: debits take money from cards, credits give it back, and what does neither is not counted."""
     debit_minor = debit_count = credit_minor = credit_count = 0
     for transaction in standing:
-        if KINDS[transaction.kind].debit:
+        facts = KINDS[transaction.kind]
+        if facts.debit:
             debit_minor += transaction.amount_minor
             debit_count += 1
-        else:
+        elif facts.credit:
             credit_minor += transaction.amount_minor
             credit_count += 1
     return Totals(
@@ -89,26 +91,20 @@ class Book:
         self.touched[id] = transaction
         return transaction, before
 
-    def enter(
-        self,
-        kind: EntryKind,
-        transaction: Transaction,
-        *,
-        at_ms: int,
-        debit: str,
-        credit: str,
-        trace: str,
-        caused_by: str = "",
-    ) -> None:
+    def enter(self, kind: EntryKind, transaction: Transaction, *, at_ms: int, trace: str, caused_by: str = "") -> None:
+        """The entry of `kind`, if such a transaction has one."""
         t = transaction
-        self.entries.append(Entry(self.next_entry, t.id, kind, at_ms, debit, credit, t.currency, t.amount_minor))
+        between = sides(kind, t)
+        if between is None:
+            return
+        self.entries.append(Entry(self.next_entry, t.id, kind, at_ms, *between, t.currency, t.amount_minor))
         self.posted.append(Posted(trace, kind, 1, t.rrn, caused_by))
         self.next_entry += 1
 
     def standing(self, terminal: str, batch: str) -> list[Transaction]:
-        """What stands approved in a batch, in one order for ever: that of the voucher numbers."""
-        members = self._members[terminal, batch]
-        return sorted((t for t in members if t.state is State.APPROVED), key=lambda t: t.stan)
+        """What a close of the batch settles, in one order for ever: that of the voucher numbers."""
+        members = (t for t in self._members[terminal, batch] if t.state is State.APPROVED and KINDS[t.kind].settles)
+        return sorted(members, key=lambda t: t.stan)
 
     def batch(self, record: SignedOn | BatchClosed | BatchUnbalanced) -> Batch:
         key = (record.terminal, record.batch)

@@ -23,13 +23,13 @@ class EntryKind(StrEnum):
     """What an entry books. At most one entry of each kind per transaction, for ever."""
 
     CAPTURE = "capture"
-    """Approved: the issuer owes, the merchant's sale is captured."""
+    """Approved: what a sale takes the issuer owes, and its merchant's part is captured; what is given back the other way round."""
     REVERSAL = "reversal"
     """Reversed before its batch was closed: the capture undone."""
     SETTLEMENT = "settlement"
-    """Its batch was closed while it stood approved: what was captured is now payable to the merchant."""
+    """Its batch was closed while it stood approved: what was captured is now payable, to the merchant or by it."""
     COMPENSATION = "compensation"
-    """Reversed after its batch was closed: the payable taken back."""
+    """Reversed after its batch was closed: what was settled is taken back."""
 
 
 def issuer_receivable(institution: str) -> str:
@@ -80,6 +80,7 @@ class Transaction(msgspec.Struct, kw_only=True):
     batch: str
     stan: str
     amount_minor: int
+    """As asked for; once it is approved in part (10), that part."""
     currency: str
     institution: str
     at_ms: int
@@ -87,6 +88,12 @@ class Transaction(msgspec.Struct, kw_only=True):
     state: State
     awaiting: tuple[str, ...] = ()
     """Institutions that have yet to acknowledge the reversal."""
+    authorization_code: str = ""
+    """Of the approval."""
+    original: str = ""
+    """The transaction that this one has a claim on (contracts.kinds.CLAIMS)."""
+    target_institution: str = ""
+    """Of a transfer: the bank of the card that it goes to."""
     trace: str = ""
     """Traceparent of the approval, so that the posting of the batch close is found in the sale's trace as well."""
 

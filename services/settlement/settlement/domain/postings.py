@@ -13,6 +13,7 @@ from contracts.journal import (
     Intent,
     LateAnswer,
     Outcome,
+    Recalled,
     Record,
     Reversed,
     Reversing,
@@ -20,18 +21,10 @@ from contracts.journal import (
     SignedOn,
     Tombstone,
 )
+from contracts.kinds import KINDS
 from contracts.states import State, advance
 from settlement.domain.book import BatchKey, Book, lines_of, totals_of
-from settlement.domain.ledger import (
-    Batch,
-    EntryKind,
-    Posted,
-    PostingError,
-    Transaction,
-    issuer_receivable,
-    merchant_captured,
-    merchant_payable,
-)
+from settlement.domain.ledger import Batch, EntryKind, Posted, PostingError, Transaction
 
 
 def needed(records: Iterable[Record]) -> tuple[set[str], set[BatchKey], set[BatchKey]]:
@@ -72,6 +65,8 @@ def _intent(book: Book, record: Intent) -> None:
             institution=record.institution,
             at_ms=record.at_ms,
             state=advance(None, State.INTENT),
+            original=record.original,
+            target_institution=record.target_institution,
         )
     )
 
@@ -79,16 +74,21 @@ def _intent(book: Book, record: Intent) -> None:
 def _outcome(book: Book, record: Outcome) -> None:
     transaction, _ = book.move(record.id, record.state)
     transaction.at_ms = record.at_ms
-    if record.state is State.APPROVED:
-        transaction.trace = record.trace
-        issuer, captured = issuer_receivable(transaction.institution), merchant_captured(transaction.merchant)
-        book.enter(
-            EntryKind.CAPTURE, transaction, at_ms=record.at_ms, debit=issuer, credit=captured, trace=record.trace
-        )
+    if record.state is not State.APPROVED:
+        return
+    if record.part_minor:
+        if not 0 < record.part_minor < transaction.amount_minor:
+            raise PostingError(
+                f"transaction {record.id}: part_minor {record.part_minor} is no part of {transaction.amount_minor}"
+            )
+        transaction.amount_minor = record.part_minor
+    transaction.authorization_code = record.authorization_code
+    transaction.trace = record.trace
+    book.enter(EntryKind.CAPTURE, transaction, at_ms=record.at_ms, trace=record.trace)
 
 
 def _reversing(book: Book, record: Reversing) -> None:
-    before = _undo(book, record, (book.known(record.id).institution,))
+    before = _undo(book, record, _asked(book.known(record.id)))
     if record.after_close is not (before is State.SETTLED):
         place = "after" if record.after_close else "before"
         raise PostingError(
@@ -96,18 +96,19 @@ def _reversing(book: Book, record: Reversing) -> None:
         )
 
 
+def _asked(transaction: Transaction) -> tuple[str, ...]:
+    """The institutions that a reversal is told to: a transfer's are both, and one if they are the same."""
+    first, second = transaction.institution, transaction.target_institution
+    return (first,) if second in ("", first) else (first, second)
+
+
 def _undo(book: Book, record: Reversing | Tombstone, awaiting: tuple[str, ...]) -> State:
     """Moves a transaction to REVERSING and books the opposite of what stands; the state it had."""
     transaction, before = book.move(record.id, State.REVERSING)
     transaction.awaiting = awaiting
-    issuer = issuer_receivable(transaction.institution)
-    undone = {
-        State.APPROVED: (EntryKind.REVERSAL, merchant_captured(transaction.merchant)),
-        State.SETTLED: (EntryKind.COMPENSATION, merchant_payable(transaction.merchant)),
-    }.get(before)
+    undone = {State.APPROVED: EntryKind.REVERSAL, State.SETTLED: EntryKind.COMPENSATION}.get(before)
     if undone is not None:
-        kind, merchant = undone
-        book.enter(kind, transaction, at_ms=record.at_ms, debit=merchant, credit=issuer, trace=record.trace)
+        book.enter(undone, transaction, at_ms=record.at_ms, trace=record.trace)
     return before
 
 
@@ -137,11 +138,12 @@ def _tombstone(book: Book, record: Tombstone) -> None:
 def _late_tombstone(book: Book, record: Tombstone) -> None:
     """A reversal of what the switch has archived and the ledger still knows: the institutions are told and undo what they did.
 
-    What had been settled is compensated, by the amount that was settled. What had been declined or reversed stays so; a
-    repeated reversal counts as one.
+    What had been settled is compensated, by the amount that was settled; what does not settle stood approved, and is reversed.
+    What had been declined or reversed stays so; a repeated reversal counts as one.
     """
     transaction = book.known(record.id)
-    if transaction.state is State.SETTLED:
+    stands = State.SETTLED if KINDS[transaction.kind].settles else State.APPROVED
+    if transaction.state is stands:
         _undo(book, record, record.institutions)
     elif transaction.state in _DONE:
         transaction.awaiting = record.institutions
@@ -172,7 +174,7 @@ def _signed_on(book: Book, record: SignedOn) -> None:
 
 
 def _compare(book: Book, record: BatchClosed | BatchUnbalanced, host: Totals) -> list[Transaction]:
-    """What stands approved in the batch; raises PostingError when it is not what the host counted."""
+    """What the batch settles; raises PostingError when it is not what the host counted."""
     place = f"batch {record.batch} of terminal {record.terminal}"
     standing = book.standing(record.terminal, record.batch)
     foreign = [t.id for t in standing if t.currency != record.currency or t.merchant != record.merchant]
@@ -205,7 +207,6 @@ def _write_close(batch: Batch, record: BatchClosed | BatchUnbalanced, result: st
 def _batch_closed(book: Book, record: BatchClosed) -> None:
     standing = _compare(book, record, record.totals)
     _write_close(book.batch(record), record, BALANCED, standing)
-    captured, payable = merchant_captured(record.merchant), merchant_payable(record.merchant)
     for transaction in standing:
         book.move(transaction.id, State.SETTLED)
         # The sale's own trace, so that it reaches from the terminal's frame to here.
@@ -213,8 +214,6 @@ def _batch_closed(book: Book, record: BatchClosed) -> None:
             EntryKind.SETTLEMENT,
             transaction,
             at_ms=record.at_ms,
-            debit=captured,
-            credit=payable,
             trace=transaction.trace,
             caused_by=record.trace,
         )
@@ -235,6 +234,7 @@ _RULES: dict[type, Callable[[Book, Any], None]] = {
     SignedOn: _signed_on,
     SignedOff: _nothing,
     Intent: _intent,
+    Recalled: _nothing,
     Outcome: _outcome,
     Reversing: _reversing,
     Tombstone: _tombstone,
