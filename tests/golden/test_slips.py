@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from contracts.authorization import BALANCED, NOT_BALANCED, Totals
-from contracts.kinds import Kind
+from contracts.kinds import KINDS, Kind
 from contracts.paper import WIDTH, columns
-from receipts.domain.slip import Copy, SlipFacts, render
+from receipts.domain.slip import Copy, Marks, SlipFacts, render
 from settlement.domain.ledger import Batch, KindTotal
 from settlement.domain.slip import settlement_slip
 
@@ -59,11 +60,75 @@ UNBALANCED = Batch(
     currency="156",
 )
 
+VOID_DAY_MS = SALE.at_ms + 86_400_000
+AUTH = replace(SALE, kind=Kind.PRE_AUTH, amount_minor=100_000)
+COMPLETED = replace(SALE, kind=Kind.COMPLETION, amount_minor=110_000)
+INSTALMENT = replace(SALE, kind=Kind.INSTALMENT, amount_minor=100_000, periods=3, first_minor=33_334, fee_minor=1_800)
+
+
+def later(original: SlipFacts, kind: Kind, amount_minor: int = 0) -> SlipFacts:
+    """What is done to `original` on the day after it."""
+    return replace(
+        original,
+        kind=kind,
+        rrn="010000000077",
+        stan="000077",
+        authorization_code="D4E5F6",
+        at_ms=VOID_DAY_MS,
+        amount_minor=amount_minor or original.amount_minor,
+        original=f"{original.terminal}:{original.batch}:{original.stan}",
+        original_rrn=original.rrn,
+        periods=0,
+        first_minor=0,
+        fee_minor=0,
+    )
+
+
+OF_KINDS: dict[Kind, tuple[SlipFacts, SlipFacts | None]] = {
+    Kind.VOID: (later(SALE, Kind.VOID), SALE),
+    Kind.REFUND: (later(SALE, Kind.REFUND, 200), SALE),
+    Kind.PRE_AUTH: (AUTH, None),
+    Kind.PRE_AUTH_VOID: (later(AUTH, Kind.PRE_AUTH_VOID), AUTH),
+    Kind.COMPLETION: (later(AUTH, Kind.COMPLETION, 110_000), AUTH),
+    Kind.COMPLETION_ADVICE: (later(AUTH, Kind.COMPLETION_ADVICE, 90_000), AUTH),
+    Kind.COMPLETION_VOID: (later(COMPLETED, Kind.COMPLETION_VOID), COMPLETED),
+    Kind.INSTALMENT: (INSTALMENT, None),
+    Kind.INSTALMENT_VOID: (later(INSTALMENT, Kind.INSTALMENT_VOID), INSTALMENT),
+    Kind.TRANSFER: (replace(SALE, kind=Kind.TRANSFER, entry_mode="051", target_card="629101******0026"), None),
+    Kind.OFFLINE_SALE: (replace(SALE, kind=Kind.OFFLINE_SALE, entry_mode="072"), None),
+}
+"""Each kind that prints, but the sale: what its slip says, and what its original's does."""
+PART = replace(SALE, amount_minor=1000, asked_minor=1234)
+
+EVERY_KIND = replace(
+    BATCH,
+    totals=Totals(debit_minor=360_234, debit_count=8, credit_minor=211_434, credit_count=5),
+    lines=(
+        KindTotal(Kind.SALE, 3, 3_702),
+        KindTotal(Kind.VOID, 1, 1_234),
+        KindTotal(Kind.REFUND, 2, 200),
+        KindTotal(Kind.COMPLETION, 1, 110_000),
+        KindTotal(Kind.COMPLETION_ADVICE, 1, 90_000),
+        KindTotal(Kind.COMPLETION_VOID, 1, 110_000),
+        KindTotal(Kind.INSTALMENT, 2, 155_298),
+        KindTotal(Kind.INSTALMENT_VOID, 1, 100_000),
+        KindTotal(Kind.OFFLINE_SALE, 1, 1_234),
+    ),
+)
+
 SLIPS = {
+    **{
+        f"{kind.value}-{copy.value}": render(facts, copy, original=original)
+        for kind, (facts, original) in OF_KINDS.items()
+        for copy in Copy
+    },
+    "sale-cardholder-in-part": render(PART, Copy.CARDHOLDER),
+    "sale-merchant-voided": render(SALE, Copy.MERCHANT, reprint=True, marks=Marks(voided=True)),
+    "settlement-every-kind": settlement_slip(EVERY_KIND, "云溪茶馆"),
     "sale-merchant": render(SALE, Copy.MERCHANT),
     "sale-cardholder": render(SALE, Copy.CARDHOLDER),
     "sale-merchant-reprint": render(SALE, Copy.MERCHANT, reprint=True),
-    "sale-cardholder-reprint-reversed": render(SALE, Copy.CARDHOLDER, reprint=True, is_reversed=True),
+    "sale-cardholder-reprint-reversed": render(SALE, Copy.CARDHOLDER, reprint=True, marks=Marks(reversed=True)),
     "settlement-balanced": settlement_slip(BATCH, "云溪茶馆"),
     "settlement-balanced-reprint": settlement_slip(BATCH, "云溪茶馆", reprint=True),
     "settlement-not-balanced": settlement_slip(UNBALANCED, "云溪茶馆"),
@@ -73,6 +138,10 @@ SLIPS = {
 @pytest.mark.parametrize("name", SLIPS)
 def test_slip(name: str) -> None:
     assert SLIPS[name] == (FILES / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def test_every_kind_that_prints_has_its_slips_here() -> None:
+    assert {Kind.SALE, *OF_KINDS} == {kind for kind, facts in KINDS.items() if facts.slip}
 
 
 def test_every_file_belongs_to_a_slip() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import Engine, inspect, select, text
 
 from contracts.codec import decoder, encode
@@ -160,7 +161,7 @@ def test_a_reversal_that_comes_again_changes_nothing_however_the_journal_is_cut(
     assert dump(at_once.engine) == dump(desk.engine)
     at_once.close()
     (slip,) = dump(desk.engine)["slips"]
-    assert slip[-1] == reversing(1).at_ms
+    assert slip[-2:] == (reversing(1).at_ms, "")
 
 
 def test_a_poison_group_leaves_nothing_of_its_list(desk: Desk) -> None:
@@ -208,6 +209,46 @@ async def test_the_slip_of_a_reversed_sale_says_so(desk: Desk) -> None:
         assert "重打印" not in text
 
 
+def void(number: int, of: int, kind: Kind = Kind.VOID) -> Intent:
+    return replace(intent(number), kind=kind, original=id_of(of), original_rrn=format_rrn(0, of))
+
+
+async def test_a_void_marks_the_slip_of_its_sale_while_it_stands(desk: Desk) -> None:
+    journal = groups(
+        (intent(1), outcome(1)),
+        (void(2, of=1), outcome(2, State.DECLINED)),
+        (void(3, of=1),),
+        (outcome(3),),
+        (reversing(3),),
+        (void(4, of=1), outcome(4)),
+    )
+    voided = []
+    for end in range(1, len(journal) + 1):
+        desk.slips.apply("0", journal[:end])
+        voided.append("本交易已被撤销(VOIDED)" in await desk.text(1))
+    assert voided == [False, False, False, True, False, True]
+    text = await desk.text(4, "cardholder")
+    assert "消费撤销(VOID)" in text
+    assert "原凭证号(ORIG VOUCHER): 000001" in text
+    assert "原日期(ORIG DATE): 2026/01/31" in text
+    assert "VOIDED" not in text
+
+
+async def test_a_refund_and_a_completion_void_nothing(desk: Desk) -> None:
+    hold = replace(intent(3), kind=Kind.PRE_AUTH)
+    records = (intent(1), outcome(1), void(2, 1, Kind.REFUND), outcome(2), hold, outcome(3))
+    desk.slips.apply("0", groups((*records, void(4, 3, Kind.COMPLETION), outcome(4))))
+    assert "VOIDED" not in await desk.text(1)
+    assert "VOIDED" not in await desk.text(3)
+    assert "预授权金额(AUTH AMT)" in await desk.text(4)
+
+
+async def test_a_look_has_no_slip(desk: Desk) -> None:
+    desk.slips.apply("0", groups((replace(intent(1), kind=Kind.BALANCE, amount_minor=0), outcome(1))))
+    assert await desk.ask(1) == Refused(reason="rrn: no approved transaction has this reference number")
+    assert dump(desk.engine)["open_intents"] == []
+
+
 async def test_questions_that_have_no_answer(desk: Desk) -> None:
     desk.slips.apply("0", JOURNAL)
     unknown = Refused(reason="rrn: no approved transaction has this reference number")
@@ -227,7 +268,9 @@ async def test_status(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("kept", [("merchant_copy",), ("merchant_copy", "cardholder_copy")])
-def test_tables_that_kept_the_text_of_the_copies_go_on_without_it(tmp_path: Path, kept: tuple[str, ...]) -> None:
+def test_tables_that_kept_the_text_of_the_copies_are_made_again_without_it(
+    tmp_path: Path, kept: tuple[str, ...]
+) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/old.db", read_only=False)
     SlipProjection(SlipStore(engine), names_of(built_in()), Tracer("receipts", "r-1")).apply("0", JOURNAL)
     before = dump(engine)
@@ -235,6 +278,8 @@ def test_tables_that_kept_the_text_of_the_copies_go_on_without_it(tmp_path: Path
         for name in kept:
             connection.execute(text(f"ALTER TABLE slips ADD COLUMN {name} TEXT NOT NULL DEFAULT 'as it was printed'"))
     slips = SlipProjection(SlipStore(engine), names_of(built_in()), Tracer("receipts", "r-1"))
+    assert slips.checkpoint("0") == 0
+    slips.apply("0", JOURNAL)
     assert dump(engine) == before
     assert {column["name"] for column in inspect(engine).get_columns("slips")} == {c.name for c in schema.slips.columns}
     slips.apply("0", groups((intent(90), outcome(90)), first=len(JOURNAL) + 1))

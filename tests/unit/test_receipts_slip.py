@@ -9,11 +9,12 @@ from msgspec.structs import replace
 
 from contracts import paper
 from contracts.journal import EpochStarted, Intent, LateAnswer, Outcome, Record, Reversing, Tombstone
-from contracts.kinds import Kind
+from contracts.kinds import CLAIMS, KINDS, Kind
 from contracts.pan import MaskedCard
 from contracts.states import State
+from contracts.terms import Balance, InstalmentPlan, InstalmentTerms
 from receipts.domain.filing import File, FilingError, Names, needed
-from receipts.domain.slip import Copy, render
+from receipts.domain.slip import Copy, Marks, render
 
 ID = "10000001:000001:000001"
 NAMES = Names(lambda mid: f"店{mid[-4:]}", lambda id: {"huaxing": "华星银行"}[id], "48210000")
@@ -110,6 +111,66 @@ def test_a_tombstone_marks_the_slip_of_an_archived_sale(filed: set[str]) -> None
     assert needed([tombstone]) == {ID}
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_what_prints_a_slip(kind: Kind) -> None:
+    """Every kind but a look, by its own name; a look has no amount and leaves nothing that waits."""
+    looks = not KINDS[kind].slip
+    intent = replace(INTENT, kind=kind, amount_minor=0 if looks else 5)
+    outcome = replace(APPROVED, balance=Balance(available_minor=7, currency="156") if looks else None)
+    file = taken(intent, outcome)
+    assert set(file.slips) == (set() if looks else {ID})
+    assert file.began == {}
+    for slip in file.slips.values():
+        printed = render(slip.facts, Copy.MERCHANT).replace("\n", "").replace(" ", "")
+        assert f"{KINDS[kind].chinese}({KINDS[kind].english})".replace(" ", "") in printed
+        assert "金额(AMOUNT): RMB 0.05" in render(slip.facts, Copy.CARDHOLDER)
+
+
+@pytest.mark.parametrize("kind", CLAIMS)
+def test_what_a_slip_says_of_its_original(kind: Kind) -> None:
+    (original_kind, *_) = sorted(CLAIMS[kind].originals)
+    original = replace(INTENT, id="10000002:000003:000044", rrn="000000000044", kind=original_kind, amount_minor=500)
+    claim = replace(INTENT, kind=kind, original=original.id, original_rrn=original.rrn)
+    file = taken(original, replace(APPROVED, id=original.id, authorization_code="ORIGIN"), claim, APPROVED)
+    slip = file.slips[ID]
+    text = render(slip.facts, Copy.CARDHOLDER, original=file.slips[original.id].facts)
+    for part in ("ORIG BATCH): 000003", "ORIG VOUCHER): 000044", "000000000044", "ORIG DATE): 2026/01/31"):
+        assert part in text
+    of_a_hold = KINDS[original_kind].effect is KINDS[Kind.PRE_AUTH].effect
+    assert ("RMB 5.00" in text) is of_a_hold
+    assert ("ORIGIN" in text) is of_a_hold
+    # Only what undoes its original voids it; a completion and a refund do not.
+    undoes = kind in (Kind.VOID, Kind.INSTALMENT_VOID, Kind.COMPLETION_VOID, Kind.PRE_AUTH_VOID)
+    assert slip.voids == (original.id if undoes else "")
+
+
+def test_an_approval_in_part_says_both_amounts() -> None:
+    facts = taken(replace(INTENT, amount_minor=1000), replace(APPROVED, response_code="10", part_minor=250)).slips[ID]
+    text = render(facts.facts, Copy.CARDHOLDER)
+    assert "金额(AMOUNT): RMB 2.50" in text
+    assert "请求金额(REQUESTED): RMB 10.00" in text
+
+
+def test_the_terms_of_an_instalment_sale() -> None:
+    intent = replace(INTENT, kind=Kind.INSTALMENT, amount_minor=1000, instalment=InstalmentPlan(periods=3))
+    terms = InstalmentTerms(first_minor=334, currency="156", fee_minor=18)
+    text = render(taken(intent, replace(APPROVED, instalment=terms)).slips[ID].facts, Copy.MERCHANT)
+    for part in ("分期期数(PERIODS): 3", "首期金额(FIRST): RMB 3.34", "手续费(FEE): RMB 0.18"):
+        assert part in text
+
+
+def test_the_target_of_a_transfer_is_masked() -> None:
+    target = MaskedCard(first6="628202", last4="0042", length=16, digest="1" * 32)
+    slip = taken(replace(INTENT, kind=Kind.TRANSFER, target=target), APPROVED).slips[ID]
+    assert "628202******0042" in render(slip.facts, Copy.MERCHANT)
+
+
+def test_a_voided_slip_says_so() -> None:
+    facts = taken(INTENT, APPROVED).slips[ID].facts
+    assert "本交易已被撤销(VOIDED)" in render(facts, Copy.MERCHANT, marks=Marks(voided=True))
+    assert "VOIDED" not in render(facts, Copy.MERCHANT, marks=Marks(reversed=True))
+
+
 def test_an_intent_known_from_before_ends_with_its_outcome() -> None:
     facts = taken(INTENT).began[ID]
     file = File(NAMES, {ID: facts}, ())
@@ -149,7 +210,7 @@ def test_how_the_card_was_read(entry_mode: str, mark: str) -> None:
 
 def test_marks_of_a_reprint_and_of_a_reversal() -> None:
     facts = taken(INTENT, APPROVED).slips[ID].facts
-    lines = render(facts, Copy.CARDHOLDER, reprint=True, is_reversed=True).splitlines()
+    lines = render(facts, Copy.CARDHOLDER, reprint=True, marks=Marks(reversed=True)).splitlines()
     assert lines[1].strip() == "--- 重打印 ---"
     assert "本交易已冲正(REVERSED)" in lines
 

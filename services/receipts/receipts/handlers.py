@@ -35,7 +35,8 @@ class Handlers:
         stored = self._reader.slip(question.rrn)
         if stored is None:
             return Refused(reason="rrn: no approved transaction has this reference number")
-        text = render(stored.facts, Copy(question.copy), reprint=question.reprint, is_reversed=stored.is_reversed)
+        copy = Copy(question.copy)
+        text = render(stored.facts, copy, original=stored.original, reprint=question.reprint, marks=stored.marks)
         return Slip(rrn=question.rrn, copy=question.copy, text=text)
 
     async def status(self, _: Request) -> bytes:

@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 
 from contracts.journal import Record
 from receipts.domain.filing import File, FilingError, Names, Slip, needed
-from receipts.domain.slip import SlipFacts
-from receipts.schema import checkpoints, drop_copies, metadata, open_intents, slips
+from receipts.domain.slip import Marks, SlipFacts
+from receipts.schema import VOIDING, checkpoints, metadata, open_intents, slips
+from runtime.sql import make_tables
 
 CHUNK = 500
 """Values per IN list; SQLite takes 32,766, and beyond some hundreds nothing is gained."""
@@ -34,10 +35,12 @@ _reverse = (
 
 
 class StoredSlip(msgspec.Struct, frozen=True, kw_only=True):
-    """A slip as it is kept."""
+    """A slip as it is kept, and what has come of it since."""
 
     facts: SlipFacts
-    is_reversed: bool
+    marks: Marks
+    original: SlipFacts | None
+    """What the slip of the transaction says that this one is about."""
 
 
 class SlipStore:
@@ -45,8 +48,7 @@ class SlipStore:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        metadata.create_all(engine)
-        drop_copies(engine)
+        make_tables(engine, metadata)
 
     def checkpoint(self, partition: str) -> int:
         """Sequence of the last group that the tables hold, 0 before the first."""
@@ -109,6 +111,7 @@ class Writing:
             "position": slip.position,
             "facts": _encode(slip.facts).decode(),
             "reversed_at_ms": file.reversed.get(slip.transaction),
+            "voids": slip.voids,
         }
 
 
@@ -125,9 +128,15 @@ class SlipReader:
     def slip(self, rrn: str) -> StoredSlip | None:
         with self._engine.begin() as connection:
             row = connection.execute(select(slips).where(slips.c.rrn == rrn)).one_or_none()
-        if row is None:
-            return None
-        return StoredSlip(facts=_facts.decode(row.facts), is_reversed=row.reversed_at_ms is not None)
+            if row is None:
+                return None
+            facts = _facts.decode(row.facts)
+            original = connection.scalar(select(slips.c.facts).where(slips.c.transaction_id == facts.original))
+            voids = select(slips.c.rrn).where(
+                slips.c.voids == row.transaction_id, VOIDING, slips.c.reversed_at_ms.is_(None)
+            )
+            marks = Marks(reversed=row.reversed_at_ms is not None, voided=connection.execute(voids).first() is not None)
+        return StoredSlip(facts=facts, marks=marks, original=_facts.decode(original) if original else None)
 
 
 def _checkpoint(connection: Connection, partition: str) -> int:

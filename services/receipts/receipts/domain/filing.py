@@ -1,4 +1,4 @@
-"""Which records make a slip. Slips exist for approved transactions only; one that is reversed later says so."""
+"""Which records make a slip: the approvals of kinds that print one. A slip whose transaction is reversed or voided later says so."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import NamedTuple
 import msgspec
 
 from contracts.journal import Intent, Outcome, Record, Reversing, Tombstone
+from contracts.kinds import CLAIMS, KINDS
 from contracts.states import State
 from receipts.domain.slip import SlipFacts
+
+_VOIDS = frozenset(kind for kind, claim in CLAIMS.items() if claim.whole)
+"""The kinds that undo their original; a completion and a refund leave it what it was."""
 
 
 class FilingError(Exception):
@@ -37,6 +41,11 @@ class Slip(msgspec.Struct, frozen=True, kw_only=True):
     facts: SlipFacts
     trace: str
     """W3C traceparent of the approval; not kept."""
+
+    @property
+    def voids(self) -> str:
+        """The transaction that this one undoes while it stands; empty when there is none."""
+        return self.facts.original if self.facts.kind in _VOIDS else ""
 
 
 class File:
@@ -72,7 +81,7 @@ class File:
             facts = self._pending.pop(record.id, None)
             if facts is None:
                 raise FilingError(f"transaction {record.id}: it has an outcome, but no open intent")
-            if record.state is State.APPROVED:
+            if record.state is State.APPROVED and KINDS[facts.kind].slip:
                 self._file(sequence, position, record, facts)
         elif isinstance(record, Reversing):
             self._reverse(record)
@@ -99,10 +108,18 @@ class File:
             amount_minor=record.amount_minor,
             currency=record.currency,
             at_ms=record.at_ms,
+            original=record.original,
+            original_rrn=record.original_rrn,
+            target_card=str(record.target) if record.target is not None else "",
+            periods=record.instalment.periods if record.instalment is not None else 0,
         )
 
     def _file(self, sequence: int, position: int, record: Outcome, intent: SlipFacts) -> None:
         facts = msgspec.structs.replace(intent, at_ms=record.at_ms, authorization_code=record.authorization_code)
+        if record.part_minor:
+            facts = msgspec.structs.replace(facts, amount_minor=record.part_minor, asked_minor=intent.amount_minor)
+        if (terms := record.instalment) is not None:
+            facts = msgspec.structs.replace(facts, first_minor=terms.first_minor, fee_minor=terms.fee_minor)
         self.slips[record.id] = Slip(
             transaction=record.id,
             sequence=sequence,
