@@ -20,6 +20,7 @@ from contracts.journal import (
     Intent,
     LateAnswer,
     Outcome,
+    Recalled,
     Record,
     Reversed,
     Reversing,
@@ -27,24 +28,31 @@ from contracts.journal import (
     SignedOn,
     Tombstone,
 )
-from contracts.kinds import Kind
+from contracts.kinds import CLAIMS, KINDS, Kind, most_of
 from contracts.pan import MaskedCard
+from contracts.questions import FoundTransaction, NoTransaction, TransactionQuestion
 from contracts.states import State
 from runtime.projection import ProjectedGroup
 from runtime.sql import open_engine
 from runtime.tracing import Tracer
 from settlement import schema
 from settlement.projection import LedgerProjection
+from settlement.queries import LedgerReader
 from settlement.store import Ledger
 
 TERMINALS = {"10000001": "482290058130001", "10000002": "482290058130001", "10000003": "482290054110001"}
 INSTITUTIONS = ("huaxing", "nanhai")
 CARD = MaskedCard(first6="629101", last4="0018", length=16, digest="0" * 32)
+TAKES = {Kind.SALE, Kind.COMPLETION, Kind.COMPLETION_ADVICE, Kind.INSTALMENT, Kind.OFFLINE_SALE}
+RETURNS = {Kind.VOID, Kind.REFUND, Kind.COMPLETION_VOID, Kind.INSTALMENT_VOID}
+BEGUN = (*(Kind.SALE,) * 4, *(Kind.PRE_AUTH,) * 2, *Kind, *CLAIMS, *CLAIMS)
+"""Claims come to nothing where there is no original for them."""
+CLAIMING = (State.INTENT, State.APPROVED, State.SETTLED, State.REVERSING)
 OPERATIONS = (
-    *("sale",) * 4,
-    *("approve",) * 6,
+    *("begin",) * 6,
+    *("approve",) * 7,
     *("decline", "reverse", "reverse", "acknowledge", "acknowledge", "tombstone", "late", "close", "close"),
-    "archived",
+    *("archived", "recalled"),
     *("unbalanced", "sign-on", "sign-off", "epoch"),
 )
 
@@ -60,17 +68,24 @@ class Journal:
         self.awaiting: dict[str, list[str]] = {}
         self.kinds: dict[str, list[str]] = defaultdict(list)
         self.stans = 0
+        self.kind = Kind.SALE
+        """Of the next transaction that begins."""
+        self.amounts: dict[str, int] = {}
+        """What each comes to: as asked, or the part that was approved."""
+        self.claims: dict[str, list[str]] = defaultdict(list)
+        """Original → claims, whatever has come of them."""
 
     def do(self, operation: str, pick: int, amount_minor: int) -> None:
         terminal = list(TERMINALS)[pick % len(TERMINALS)]
         {
-            "sale": self._sale,
+            "begin": self._begin,
             "approve": self._approve,
             "decline": self._decline,
             "reverse": self._reverse,
             "acknowledge": self._acknowledge,
             "tombstone": self._tombstone,
             "archived": self._archived,
+            "recalled": self._recalled,
             "late": self._late,
             "close": self._close,
             "unbalanced": self._unbalanced,
@@ -98,11 +113,45 @@ class Journal:
         ids = [id for id, state in self.states.items() if state in states]
         return ids[pick % len(ids)] if ids else None
 
-    def _sale(self, terminal: str, pick: int, amount_minor: int) -> None:
+    def standing_claims(self, id: str) -> list[str]:
+        return [claim for claim in self.claims[id] if self.states[claim] in CLAIMING]
+
+    def taken(self, id: str) -> int:
+        return sum(self.amounts[claim] for claim in self.standing_claims(id))
+
+    def _original(self, kind: Kind, terminal: str, pick: int, amount_minor: int) -> tuple[str, int] | None:
+        """An original that `kind` may claim, and by how much; None when there is none."""
+        claim = CLAIMS[kind]
+        free = []
+        for id, intent in self.intents.items():
+            own = intent.terminal == terminal and intent.batch == f"{self.batches[terminal]:06d}"
+            may = intent.merchant == TERMINALS[terminal] and (own or not claim.same_batch)
+            stands = self.states[id] in (State.APPROVED, State.SETTLED)
+            spent = [c for c in self.standing_claims(id) if claim.exclusive or CLAIMS[self.intents[c].kind].exclusive]
+            if intent.kind in claim.originals and may and stands and not spent:
+                free.append(id)
+        if not free:
+            return None
+        id = free[pick % len(free)]
+        whole = self.amounts[id]
+        most = most_of(whole, claim.most_percent) - self.taken(id)
+        return (id, whole if claim.whole else 1 + amount_minor % most) if most > 0 else None
+
+    def _begin(self, terminal: str, pick: int, amount_minor: int) -> None:
+        kind, original = self.kind, ""
+        if kind in CLAIMS:
+            found = self._original(kind, terminal, pick, amount_minor)
+            if found is None:
+                return
+            original, amount_minor = found
+        if not KINDS[kind].slip:
+            amount_minor = 0
         intent = Intent(
             at_ms=self.stans,
             **self._identity(terminal),
-            kind=Kind.SALE,
+            kind=kind,
+            original=original,
+            target_institution=INSTITUTIONS[pick // 2 % 2] if kind is Kind.TRANSFER else "",
             operator="01",
             amount_minor=amount_minor,
             currency="156",
@@ -114,13 +163,29 @@ class Journal:
         self.records.append(intent)
         self.intents[intent.id] = intent
         self.states[intent.id] = State.INTENT
+        self.amounts[intent.id] = amount_minor
+        if original:
+            self.claims[original].append(intent.id)
 
     def _outcome(self, pick: int, state: State, code: str) -> None:
         if (id := self._one(pick, State.INTENT)) is not None:
-            self.records.append(Outcome(at_ms=self.stans, id=id, state=state, response_code=code))
+            part = 0
+            if state is State.APPROVED and self.intents[id].kind is Kind.SALE and pick % 3 == 0:
+                part = self.amounts[id] // 2
+            self.amounts[id] = part or self.amounts[id]
+            self.records.append(
+                Outcome(at_ms=self.stans, id=id, state=state, response_code="10" if part else code, part_minor=part)
+            )
             self.states[id] = state
             if state is State.APPROVED:
-                self.kinds[id].append("capture")
+                self._books(id, "capture")
+
+    def _books(self, id: str, entry: str) -> None:
+        """An entry, if the kind has any."""
+        i = self.intents[id]
+        moves = i.kind is Kind.TRANSFER and i.institution != i.target_institution
+        if moves or i.kind in TAKES | RETURNS:
+            self.kinds[id].append(entry)
 
     def _approve(self, _: str, pick: int, __: int) -> None:
         self._outcome(pick, State.APPROVED, "00")
@@ -130,15 +195,18 @@ class Journal:
 
     def _reverse(self, _: str, pick: int, __: int) -> None:
         id = self._one(pick, State.INTENT, State.APPROVED, State.SETTLED)
-        if id is None:
+        if id is None or self.standing_claims(id):
             return
         before = self.states[id]
+        if before is not State.INTENT and not KINDS[self.intents[id].kind].reversible:
+            return
         after_close = before is State.SETTLED
         self.records.append(Reversing(at_ms=self.stans, id=id, reason="98", origin="terminal", after_close=after_close))
         self.states[id] = State.REVERSING
-        self.awaiting[id] = [self.intents[id].institution]
+        i = self.intents[id]
+        self.awaiting[id] = sorted({i.institution, i.target_institution} - {""})
         if before is not State.INTENT:
-            self.kinds[id].append("compensation" if after_close else "reversal")
+            self._books(id, "compensation" if after_close else "reversal")
 
     def _acknowledge(self, _: str, pick: int, __: int) -> None:
         ids = [id for id, institutions in self.awaiting.items() if institutions]
@@ -164,10 +232,12 @@ class Journal:
 
     def _archived(self, _: str, pick: int, __: int) -> None:
         """A reversal of what the switch has forgotten and the ledger has not."""
-        id = self._one(pick, State.SETTLED, State.REVERSED, State.DECLINED)
+        id = self._one(pick, State.APPROVED, State.SETTLED, State.REVERSED, State.DECLINED)
         if id is None or id not in self.intents or self.awaiting.get(id):
             return
         i = self.intents[id]
+        if self.states[id] is State.APPROVED and int(i.batch) == self.batches[i.terminal]:
+            return  # the switch forgets nothing of an open batch
         self.stans += 1
         self.records.append(
             Tombstone(
@@ -186,9 +256,33 @@ class Journal:
             )
         )
         self.awaiting[id] = list(INSTITUTIONS)
-        if self.states[id] is State.SETTLED:
+        before = self.states[id]
+        if before in (State.APPROVED, State.SETTLED):
             self.states[id] = State.REVERSING
-            self.kinds[id].append("compensation")
+            self._books(id, "compensation" if before is State.SETTLED else "reversal")
+
+    def _recalled(self, _: str, pick: int, __: int) -> None:
+        """What the switch had forgotten, and has asked this ledger for."""
+        if (id := self._one(pick, State.SETTLED)) is not None:
+            i = self.intents[id]
+            self.records.append(
+                Recalled(
+                    at_ms=self.stans,
+                    id=id,
+                    rrn=i.rrn,
+                    kind=i.kind,
+                    terminal=i.terminal,
+                    merchant=i.merchant,
+                    batch=i.batch,
+                    stan=i.stan,
+                    amount_minor=self.amounts[id],
+                    currency=i.currency,
+                    institution=i.institution,
+                    authorization_code="",
+                    state=State.SETTLED,
+                    decided_ms=i.at_ms,
+                )
+            )
 
     def _late(self, _: str, pick: int, __: int) -> None:
         if (id := self._one(pick, State.REVERSING, State.REVERSED)) is not None:
@@ -202,12 +296,20 @@ class Journal:
             if i.terminal == terminal and i.batch == batch and self.states[id] is state
         ]
 
+    def _settling(self, terminal: str) -> tuple[list[str], Totals]:
+        standing = [i for i in self._in_batch(terminal, State.APPROVED) if i.kind in TAKES | RETURNS]
+        debits = [self.amounts[i.id] for i in standing if i.kind in TAKES]
+        credits = [self.amounts[i.id] for i in standing if i.kind in RETURNS]
+        totals = Totals(
+            debit_minor=sum(debits), debit_count=len(debits), credit_minor=sum(credits), credit_count=len(credits)
+        )
+        return [i.id for i in standing], totals
+
     def _close(self, terminal: str, _: int, __: int) -> None:
         for intent in self._in_batch(terminal, State.INTENT):  # a close waits until each intent has its outcome
             self.records.append(Outcome(at_ms=self.stans, id=intent.id, state=State.DECLINED, response_code="68"))
             self.states[intent.id] = State.DECLINED
-        standing = self._in_batch(terminal, State.APPROVED)
-        totals = Totals(debit_minor=sum(i.amount_minor for i in standing), debit_count=len(standing))
+        standing, totals = self._settling(terminal)
         next_batch = f"{self.batches[terminal] + 1:06d}"
         self.stans += 1
         self.records.append(
@@ -223,13 +325,12 @@ class Journal:
             )
         )
         self.batches[terminal] += 1
-        for intent in standing:
-            self.states[intent.id] = State.SETTLED
-            self.kinds[intent.id].append("settlement")
+        for id in standing:
+            self.states[id] = State.SETTLED
+            self.kinds[id].append("settlement")
 
     def _unbalanced(self, terminal: str, _: int, __: int) -> None:
-        standing = self._in_batch(terminal, State.APPROVED)
-        host = Totals(debit_minor=sum(i.amount_minor for i in standing), debit_count=len(standing))
+        _, host = self._settling(terminal)
         self.stans += 1
         self.records.append(
             BatchUnbalanced(
@@ -266,8 +367,11 @@ class Journal:
 @st.composite
 def journals(draw: st.DrawFn) -> Journal:
     journal = Journal()
-    steps = st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 30), st.integers(1, 10_000_00))
-    for operation, pick, amount_minor in draw(st.lists(steps, min_size=40, max_size=120)):
+    steps = st.tuples(
+        st.sampled_from(OPERATIONS), st.integers(0, 30), st.integers(1, 10_000_00), st.sampled_from(BEGUN)
+    )
+    for operation, pick, amount_minor, kind in draw(st.lists(steps, min_size=60, max_size=120)):
+        journal.kind = kind
         journal.do(operation, pick, amount_minor)
     return journal
 
@@ -315,10 +419,14 @@ def test_any_legal_journal_gives_balanced_books_once(journal: Journal, data: st.
     event(f"closes: {sum(isinstance(r, BatchClosed) for r in journal.records) > 0}")
     for kind in sorted({k for kinds in journal.kinds.values() for k in kinds}):
         event(f"entries of kind {kind}")
+    for id, state in journal.states.items():
+        if state in (State.APPROVED, State.SETTLED):
+            event(f"{state.value}: {journal.intents[id].kind.value}")
     with tempfile.TemporaryDirectory() as folder:
         live = open_engine(f"sqlite:///{Path(folder) / 'live.db'}", read_only=False)
         deliver(LedgerProjection(Ledger(live), Tracer("settlement", "test")), groups, data)
         check(live, journal)
+        ask(LedgerReader(live), journal, projection_of=len(groups))
         rebuilt = open_engine(f"sqlite:///{Path(folder) / 'rebuilt.db'}", read_only=False)
         LedgerProjection(Ledger(rebuilt), Tracer("settlement", "test")).apply("0", groups)
         assert dump(live) == dump(rebuilt)
@@ -349,13 +457,46 @@ def check(engine: Engine, journal: Journal) -> None:
     assert closed == sum(isinstance(r, BatchClosed) for r in journal.records)
     # The net of each transaction on each account.
     owner = {row.id: row.transaction_id for row in entries}
-    net: Counter[tuple[str, str]] = Counter()
+    net: dict[str, Counter[str]] = defaultdict(Counter)
     for entry, account, _, amount_minor in postings:
-        net[owner[entry], account.rpartition(":")[2]] += amount_minor
+        net[owner[entry]][account] += amount_minor
+    for id in journal.states:
+        left = {account: minor for account, minor in net[id].items() if minor}
+        assert left == left_by(journal, id), id
+    # What each merchant is owed: all that its settled transactions took, less what they gave back.
+    for merchant in set(TERMINALS.values()):
+        payable = sum(minor for _, account, _, minor in postings if account == f"merchant:{merchant}:payable")
+        settled = [i for id, i in journal.intents.items() if journal.states[id] is State.SETTLED]
+        assert -payable == sum(
+            journal.amounts[i.id] * (1 if i.kind in TAKES else -1) for i in settled if i.merchant == merchant
+        )
+
+
+def left_by(journal: Journal, id: str) -> dict[str, int]:
+    """What a transaction leaves on the accounts, in minor units, debits above zero."""
+    state, intent = journal.states[id], journal.intents.get(id)
+    if intent is None or state not in (State.APPROVED, State.SETTLED):
+        return {}
+    amount = journal.amounts[id]
+    issuer = f"issuer:{intent.institution}:receivable"
+    if intent.kind is Kind.TRANSFER:
+        target = f"issuer:{intent.target_institution}:receivable"
+        return {issuer: amount, target: -amount} if target != issuer else {}
+    side = f"merchant:{intent.merchant}:{'payable' if state is State.SETTLED else 'captured'}"
+    if intent.kind in TAKES:
+        return {issuer: amount, side: -amount}
+    return {issuer: -amount, side: amount} if intent.kind in RETURNS else {}
+
+
+def ask(reader: LedgerReader, journal: Journal, *, projection_of: int) -> None:
+    """What the ledger says of each transaction, and of what stands on it."""
     for id, state in journal.states.items():
-        amount = journal.intents[id].amount_minor if id in journal.intents else 0
-        expected = {
-            State.APPROVED: (amount, -amount, 0),
-            State.SETTLED: (amount, 0, -amount),
-        }.get(state, (0, 0, 0))
-        assert (net[id, "receivable"], net[id, "captured"], net[id, "payable"]) == expected
+        found, checkpoint = reader.transaction(TransactionQuestion(shard=0, sequence=projection_of, ids=(id,)))
+        assert checkpoint == projection_of
+        if state not in (State.APPROVED, State.SETTLED):
+            assert found == NoTransaction()
+            continue
+        assert isinstance(found, FoundTransaction)
+        alone = [c for c in journal.standing_claims(id) if CLAIMS[journal.intents[c].kind].exclusive]
+        told = (found.state, found.amount_minor, found.taken_minor, found.spent)
+        assert told == (state, journal.amounts[id], journal.taken(id), bool(alone))

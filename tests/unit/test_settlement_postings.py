@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from contracts.authorization import Totals
-from contracts.journal import BatchClosed, Intent, Outcome, Record, Reversed, Reversing, SignedOn, Tombstone
-from contracts.kinds import Kind
+from contracts.journal import BatchClosed, Intent, Outcome, Recalled, Record, Reversed, Reversing, SignedOn, Tombstone
+from contracts.kinds import KINDS, Kind
 from contracts.pan import MaskedCard
 from contracts.states import State
 from settlement.domain.book import Book
 from settlement.domain.days import date_time, day_bounds_ms
-from settlement.domain.ledger import EntryKind, Posted, PostingError
+from settlement.domain.ledger import EntryKind, KindTotal, Posted, PostingError
 from settlement.domain.postings import needed, post
 
 MERCHANT, TERMINAL, BATCH = "482290058130001", "10000001", "000001"
@@ -108,6 +109,137 @@ def test_records_post(records: tuple[Record, ...], expected: list[tuple[str, str
     book = posted(*records)
     assert rows(book) == expected
     assert book.transactions[ID].state is state
+
+
+TAKES = (Kind.SALE, Kind.COMPLETION, Kind.COMPLETION_ADVICE, Kind.INSTALMENT, Kind.OFFLINE_SALE)
+RETURNS = (Kind.VOID, Kind.REFUND, Kind.COMPLETION_VOID, Kind.INSTALMENT_VOID)
+UNSETTLED = tuple(kind for kind in Kind if kind not in (*TAKES, *RETURNS))
+OTHER_RECEIVABLE = "issuer:nanhai:receivable"
+
+
+def of_kind(kind: Kind, *, target: str = "nanhai") -> Intent:
+    return replace(intent(), kind=kind, target_institution=target if kind is Kind.TRANSFER else "")
+
+
+def totals_closed(kind: Kind) -> BatchClosed:
+    """The close of a batch that holds one approval of 1234 of the kind."""
+    totals = {"debit_minor": 1234, "debit_count": 1} if kind in TAKES else {}
+    if kind in RETURNS:
+        totals = {"credit_minor": 1234, "credit_count": 1}
+    return replace(closed(0, 0), totals=Totals(**totals))
+
+
+@pytest.mark.parametrize("kind", [*TAKES, *RETURNS])
+def test_what_settles_is_booked_by_what_it_takes_or_gives_back(kind: Kind) -> None:
+    debits_first = kind in TAKES
+
+    def row(entry: str, debit: str, credit: str) -> tuple[str, str, str, int]:
+        return (entry, debit, credit, 1234) if debits_first else (entry, credit, debit, 1234)
+
+    captured = row("capture", RECEIVABLE, CAPTURED)
+    settled = row("settlement", CAPTURED, PAYABLE)
+    before = posted(of_kind(kind), approved(), reversing(), totals_closed(Kind.BALANCE))
+    assert rows(before) == [captured, row("reversal", CAPTURED, RECEIVABLE)]
+    book = posted(of_kind(kind), approved(), totals_closed(kind))
+    assert rows(book) == [captured, settled]
+    assert book.transactions[ID].state is State.SETTLED
+    assert book.batches[TERMINAL, BATCH].lines == (KindTotal(kind, 1, 1234),)
+    post(book, reversing(after_close=True))
+    assert rows(book) == [captured, settled, row("compensation", PAYABLE, RECEIVABLE)]
+
+
+@pytest.mark.parametrize("kind", UNSETTLED)
+def test_what_does_not_settle_ends_as_it_is(kind: Kind) -> None:
+    """No merchant's money moves; only what goes from bank to bank is an entry."""
+    moved = [("capture", RECEIVABLE, OTHER_RECEIVABLE, 1234)] if kind is Kind.TRANSFER else []
+    book = posted(of_kind(kind), approved(), totals_closed(kind))
+    assert rows(book) == moved
+    assert book.transactions[ID].state is State.APPROVED
+    assert book.batches[TERMINAL, BATCH].lines == ()
+    assert book.batches[TERMINAL, BATCH].totals == Totals()
+    post(book, reversing())
+    undone = [("reversal", OTHER_RECEIVABLE, RECEIVABLE, 1234)] if moved else []
+    assert rows(book) == [*moved, *undone]
+
+
+def test_every_kind_is_in_one_of_those_tests() -> None:
+    assert {kind for kind, facts in KINDS.items() if facts.settles} == {*TAKES, *RETURNS}
+
+
+def test_a_transfer_within_one_bank_is_no_entry() -> None:
+    book = posted(of_kind(Kind.TRANSFER, target="huaxing"), approved(), reversing())
+    assert rows(book) == []
+    post(book, Reversed(at_ms=5, id=ID, institution="huaxing"))
+    assert book.transactions[ID].state is State.REVERSED
+
+
+@pytest.mark.parametrize("first", ["huaxing", "nanhai"])
+def test_a_transfer_is_reversed_when_both_banks_have_acknowledged(first: str) -> None:
+    (second,) = {"huaxing", "nanhai"} - {first}
+    book = posted(of_kind(Kind.TRANSFER), reversing(), Reversed(at_ms=5, id=ID, institution=first))
+    assert book.transactions[ID].state is State.REVERSING
+    post(book, Reversed(at_ms=6, id=ID, institution=second))
+    assert book.transactions[ID].state is State.REVERSED
+
+
+def test_a_reversal_of_an_archived_hold_or_transfer_is_booked_once() -> None:
+    tombstone = Tombstone(
+        at_ms=4,
+        id=ID,
+        rrn="000000000010",
+        kind=Kind.TRANSFER,
+        terminal=TERMINAL,
+        merchant=MERCHANT,
+        batch=BATCH,
+        stan="000001",
+        amount_minor=1234,
+        currency="156",
+        reason="98",
+        institutions=("huaxing", "nanhai"),
+    )
+    book = posted(of_kind(Kind.TRANSFER), approved(), closed(0, 0), tombstone)
+    assert rows(book)[1:] == [("reversal", OTHER_RECEIVABLE, RECEIVABLE, 1234)]
+    hold = posted(of_kind(Kind.PRE_AUTH), approved(), closed(0, 0), replace(tombstone, kind=Kind.PRE_AUTH))
+    assert hold.transactions[ID].state is State.REVERSING
+    assert hold.entries == []
+
+
+def test_a_part_that_was_approved_is_the_amount_from_there_on() -> None:
+    part = replace(approved(), response_code="10", part_minor=1000)
+    book = posted(intent(), part, closed(1000, 1), reversing(after_close=True))
+    assert [row[3] for row in rows(book)] == [1000, 1000, 1000]
+    assert book.transactions[ID].amount_minor == 1000
+
+
+@pytest.mark.parametrize("part_minor", [-1, 1234, 5000])
+def test_a_part_must_be_one(part_minor: int) -> None:
+    with pytest.raises(PostingError, match="part_minor"):
+        posted(intent(), replace(approved(), response_code="10", part_minor=part_minor))
+
+
+def test_a_recalled_transaction_moves_nothing() -> None:
+    recalled = Recalled(
+        at_ms=4,
+        id=ID,
+        rrn="000000000001",
+        kind=Kind.SALE,
+        terminal=TERMINAL,
+        merchant=MERCHANT,
+        batch=BATCH,
+        stan="000001",
+        amount_minor=1234,
+        currency="156",
+        institution="huaxing",
+        authorization_code="",
+        state=State.SETTLED,
+        decided_ms=2,
+    )
+    book = posted(intent(), approved(), closed(1234, 1))
+    before = rows(book)
+    post(book, recalled)
+    assert rows(book) == before
+    assert book.transactions[ID].state is State.SETTLED
+    assert needed([recalled]) == (set(), set(), set())
 
 
 def test_a_tombstone_is_reversed_when_its_last_institution_has_acknowledged() -> None:
