@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
+import settlement
 from contracts.authorization import Totals
 from contracts.identity import format_rrn, transaction_id
 from contracts.journal import (
@@ -41,6 +43,14 @@ from settlement.queries import LedgerReader
 from settlement.store import Ledger
 
 TERMINALS = {"10000001": "482290058130001", "10000002": "482290058130001", "10000003": "482290054110001"}
+README = Path(settlement.__file__).parents[1] / "README.md"
+PUBLISHED = [
+    query
+    for block in re.findall(r"^    SELECT .*?;\n\n", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    for query in block.split(";\n")
+    if query.strip()
+]
+"""The checks that anybody may run; each must give no row."""
 INSTITUTIONS = ("huaxing", "nanhai")
 CARD = MaskedCard(first6="629101", last4="0018", length=16, digest="0" * 32)
 TAKES = {Kind.SALE, Kind.COMPLETION, Kind.COMPLETION_ADVICE, Kind.INSTALMENT, Kind.OFFLINE_SALE}
@@ -426,6 +436,9 @@ def test_any_legal_journal_gives_balanced_books_once(journal: Journal, data: st.
         live = open_engine(f"sqlite:///{Path(folder) / 'live.db'}", read_only=False)
         deliver(LedgerProjection(Ledger(live), Tracer("settlement", "test")), groups, data)
         check(live, journal)
+        with live.begin() as connection:
+            for query in PUBLISHED:
+                assert connection.exec_driver_sql(query).all() == [], query
         ask(LedgerReader(live), journal, projection_of=len(groups))
         rebuilt = open_engine(f"sqlite:///{Path(folder) / 'rebuilt.db'}", read_only=False)
         LedgerProjection(Ledger(rebuilt), Tracer("settlement", "test")).apply("0", groups)
@@ -500,3 +513,7 @@ def ask(reader: LedgerReader, journal: Journal, *, projection_of: int) -> None:
         alone = [c for c in journal.standing_claims(id) if CLAIMS[journal.intents[c].kind].exclusive]
         told = (found.state, found.amount_minor, found.taken_minor, found.spent)
         assert told == (state, journal.amounts[id], journal.taken(id), bool(alone))
+
+
+def test_the_page_publishes_the_checks() -> None:
+    assert len(PUBLISHED) == 7

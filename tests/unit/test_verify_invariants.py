@@ -269,7 +269,7 @@ FAULTS: dict[str, tuple[set[str], Bend]] = {
     "a slip for a decline": (
         {"I14"},
         lambda s: s.receipts.append(
-            f"INSERT INTO slips SELECT 'r', '{id_of(DECLINED)}', shard, 9, 9, facts, NULL FROM slips LIMIT 1"
+            f"INSERT INTO slips SELECT 'r', '{id_of(DECLINED)}', shard, 9, 9, facts, NULL, '' FROM slips LIMIT 1"
         ),
     ),
 }
