@@ -5,24 +5,30 @@ message, codec        messages as values, and as bytes
 framing               2-byte lengths on a stream
 profile               which fields a message must have
 subfields, protection what stands inside them
+balances              field 54
 master_key            field 62 of a sign-on while the master key is being changed
+instalment, transfer  field 62 of an instalment sale and of a transfer
 jsonform, dump        the JSON form; the masked form for people
 """
 
+from iso8583.balances import AVAILABLE, Amount54, Balances54
 from iso8583.codec import HEADER_SIZE, MAC_SIZE, MTI_AT, TPDU_SIZE, decode, encode, mac_block, salvage
 from iso8583.compiled import Value
 from iso8583.dump import masked_dump
 from iso8583.errors import FormatError
 from iso8583.fields import FIELDS, Field
 from iso8583.framing import LENGTH_SIZE, MAX_FRAME, FrameReader, frame
+from iso8583.instalment import Plan62, Terms62
 from iso8583.jsonform import from_json, to_json
 from iso8583.master_key import named_master, split_master, with_master
 from iso8583.message import DEFAULT_TPDU, Header, Message, reply_mti, reply_to, swapped
 from iso8583.profile import carries_mac, check_profile, rule_for
 from iso8583.protection import Field53, Field59
 from iso8583.subfields import DownloadedKey, Field60, Institutions44, Keys62, Original61, Texts63, Totals48
+from iso8583.transfer import target_card, with_target
 
 __all__ = [
+    "AVAILABLE",
     "DEFAULT_TPDU",
     "FIELDS",
     "HEADER_SIZE",
@@ -31,6 +37,8 @@ __all__ = [
     "MAX_FRAME",
     "MTI_AT",
     "TPDU_SIZE",
+    "Amount54",
+    "Balances54",
     "DownloadedKey",
     "Field",
     "Field53",
@@ -43,6 +51,8 @@ __all__ = [
     "Keys62",
     "Message",
     "Original61",
+    "Plan62",
+    "Terms62",
     "Texts63",
     "Totals48",
     "Value",
@@ -61,6 +71,8 @@ __all__ = [
     "salvage",
     "split_master",
     "swapped",
+    "target_card",
     "to_json",
     "with_master",
+    "with_target",
 ]

@@ -6,10 +6,11 @@ network code (60.3).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from iso8583.errors import FormatError
-from iso8583.message import Message
+from iso8583.message import Message, reply_mti
 from iso8583.protection import Field59
 from iso8583.subfields import Field60
 
@@ -22,29 +23,68 @@ class Rule(NamedTuple):
     card: bool = False
     """Field 2 or 35 must say which card."""
     mac: bool = True
+    absent: tuple[int, ...] = ()
+    """What has no place in it."""
+
+
+class _Kind(NamedTuple):
+    """A transaction, as far as its fields differ from the base ones."""
+
+    name: str
+    mti: str
+    processing_code: str
+    condition_code: str
+    message_type: str
+    reversible: bool = True
+    more: tuple[int, ...] = ()
+    """Mandatory in its request, beside the base."""
+    answered: tuple[int, ...] = ()
+    """Mandatory in its answer, beside the base."""
+    absent: tuple[int, ...] = ()
+    """In request and answer."""
 
 
 _BASE = (3, 4, 11, 22, 25, 41, 42, 49, 60, 64)
 _BASE_REPLY = (3, 4, 11, 12, 13, 25, 32, 37, 39, 41, 42, 44, 49, 60, 63, 64)
 _REVERSAL = (3, 4, 11, 22, 25, 39, 41, 42, 49, 60, 64)
 
-# (MTI, field 3, field 25, 60.1) -> rule
-FINANCIAL: dict[tuple[str, str, str, str], Rule] = {
-    ("0200", "310000", "00", "01"): Rule("balance inquiry", (3, 11, 22, 25, 41, 42, 49, 60, 64), card=True),
-    ("0200", "000000", "00", "22"): Rule("sale", _BASE, card=True),
-    ("0200", "200000", "00", "23"): Rule("void of a sale", (*_BASE, 37, 61), card=True),
-    ("0220", "200000", "00", "25"): Rule("refund", (*_BASE, 37, 61, 63), card=True),
-    ("0100", "030000", "06", "10"): Rule("pre-authorization", _BASE, card=True),
-    ("0100", "200000", "06", "11"): Rule("pre-authorization void", (*_BASE, 38, 61), card=True),
-    ("0200", "000000", "06", "20"): Rule("completion, request", (*_BASE, 61), card=True),
-    ("0220", "000000", "06", "24"): Rule("completion, advice", (*_BASE, 61), card=True),
-    ("0200", "200000", "06", "21"): Rule("completion void", (*_BASE, 37, 61), card=True),
-    ("0200", "000000", "64", "22"): Rule("instalment sale", (*_BASE, 62), card=True),
-    ("0200", "200000", "64", "23"): Rule("instalment void", (*_BASE, 37, 61), card=True),
-    ("0400", "000000", "00", "22"): Rule("reversal of a sale", _REVERSAL),
-    ("0210", "000000", "00", "22"): Rule("sale, answer", _BASE_REPLY),
-    ("0410", "000000", "00", "22"): Rule("reversal of a sale, answer", _BASE_REPLY),
-}
+_KINDS = (
+    _Kind("balance inquiry", "0200", "310000", "00", "01", False, answered=(54,), absent=(4,)),
+    _Kind("sale", "0200", "000000", "00", "22"),
+    _Kind("void of a sale", "0200", "200000", "00", "23", more=(37, 61)),
+    _Kind("refund", "0220", "200000", "00", "25", False, more=(37, 61, 63)),
+    _Kind("pre-authorization", "0100", "030000", "06", "10"),
+    _Kind("pre-authorization void", "0100", "200000", "06", "11", more=(38, 61)),
+    _Kind("completion, request", "0200", "000000", "06", "20", more=(61,)),
+    _Kind("completion, advice", "0220", "000000", "06", "24", False, more=(61,), absent=(52,)),
+    _Kind("completion void", "0200", "200000", "06", "21", more=(37, 61)),
+    _Kind("instalment sale", "0200", "000000", "64", "22", more=(62,), answered=(62,)),
+    _Kind("instalment void", "0200", "200000", "64", "23", more=(37, 61)),
+    _Kind("transfer", "0200", "400000", "66", "49", more=(62,)),
+    _Kind("cardholder check", "0100", "330000", "00", "01", False, absent=(4,)),
+    _Kind("offline sale", "0220", "000000", "00", "30", False, more=(2,), absent=(52,)),
+)
+"""terminal-protocol, Transactions; the offline sale is ours."""
+
+
+def _rules(kind: _Kind) -> Iterator[tuple[tuple[str, str, str, str], Rule]]:
+    """Of a kind's request and answer; of its reversal and that one's answer, where it has one."""
+    told = kind.processing_code, kind.condition_code, kind.message_type
+
+    def without(numbers: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(number for number in numbers if number not in kind.absent)
+
+    yield (kind.mti, *told), Rule(kind.name, (*without(_BASE), *kind.more), card=True, absent=kind.absent)
+    answered = (*without(_BASE_REPLY), *kind.answered)
+    yield (reply_mti(kind.mti), *told), Rule(f"{kind.name}, answer", answered, absent=kind.absent)
+    if kind.reversible:
+        name = f"reversal of {'an' if kind.name[0] in 'aeiou' else 'a'} {kind.name}"
+        yield ("0400", *told), Rule(name, _REVERSAL)
+        yield ("0410", *told), Rule(f"{name}, answer", _BASE_REPLY)
+
+
+FINANCIAL: dict[tuple[str, str, str, str], Rule] = dict(row for kind in _KINDS for row in _rules(kind))
+"""(MTI, field 3, field 25, 60.1) -> rule."""
 
 # (MTI, 60.3) -> rule
 MANAGEMENT: dict[tuple[str, str], Rule] = {
@@ -53,15 +93,19 @@ MANAGEMENT: dict[tuple[str, str], Rule] = {
     ("0800", "004"): Rule("sign-on, with track key", (11, 41, 42, 60, 63), mac=False),
     ("0820", "002"): Rule("sign-off", (11, 41, 42, 60), mac=False),
     ("0820", "301"): Rule("echo", (41, 42, 60), mac=False),
+    ("0820", "362"): Rule("status", (41, 42, 60), mac=False),
     ("0500", "201"): Rule("batch settlement", (11, 41, 42, 48, 49, 60, 63), mac=False),
     ("0810", "001"): Rule("sign-on, answer", (11, 12, 13, 32, 37, 39, 41, 42, 60), mac=False),
     ("0810", "003"): Rule("sign-on, answer", (11, 12, 13, 32, 37, 39, 41, 42, 60), mac=False),
     ("0830", "002"): Rule("sign-off, answer", (11, 12, 13, 39, 41, 42, 60), mac=False),
     ("0830", "301"): Rule("echo, answer", (12, 13, 39, 41, 42, 60), mac=False),
+    ("0830", "362"): Rule("status, answer", (12, 13, 39, 41, 42, 60), mac=False),
     ("0510", "201"): Rule("batch settlement, answer", (11, 12, 13, 15, 32, 37, 41, 42, 48, 49, 60, 63), mac=False),
 }
 
 _FINANCIAL_MTIS = frozenset(key[0] for key in FINANCIAL)
+_YES = ("", "00", "10", "11")
+"""Field 39 of what is no refusal; 10 approves a part."""
 
 
 def carries_mac(mti: str) -> bool:
@@ -83,16 +127,21 @@ def rule_for(message: Message) -> Rule | None:
 def check_profile(message: Message) -> None:
     """FormatError that names the first missing or contradictory field.
 
-    A kind without a row passes: it is unsupported, not malformed. A refusal (39 is not 00) passes: it says what it can.
+    A kind without a row passes: it is unsupported, not malformed. A refusal (39 is no approval) passes: it says what it can.
     """
     rule = rule_for(message)
-    refusal = message.mti[2:3] in ("1", "3") and message.text(39) not in ("", "00")
+    refusal = message.mti[2:3] in ("1", "3") and message.text(39) not in _YES
     if rule is None or refusal:
         return
     _require(message, rule.mandatory)
+    for number in rule.absent:
+        if number in message.fields:
+            raise FormatError(str(number), f"{rule.name}: has no place in it")
     if rule.card and not (2 in message.fields or 35 in message.fields):
         raise FormatError("2", f"{rule.name}: neither a card number nor a track says which card")
     blocks = (52 in message.fields) + _long_pin_block(message)
+    if blocks and 52 in rule.absent:
+        raise FormatError("59.DF02", f"{rule.name}: has no place in it")
     if blocks and 53 not in message.fields:
         raise FormatError("53", f"{rule.name}: is missing beside a PIN block")
     if blocks > 1:
