@@ -18,8 +18,9 @@ from runtime.logs import Logger
 from runtime.metrics import NONE, Metrics
 from runtime.tracing import Span
 
-REVERSAL, SETTLEMENT, SIGN_ON, SIGN_OFF, ECHO = "reversal", "settlement", "sign-on", "sign-off", "echo"
-KINDS = frozenset({*(kind.value for kind in Kind), REVERSAL, SETTLEMENT, SIGN_ON, SIGN_OFF, ECHO})
+REVERSAL, SETTLEMENT, SIGN_ON, SIGN_OFF = "reversal", "settlement", "sign-on", "sign-off"
+ECHO, STATUS = "echo", "status"
+KINDS = frozenset({*(kind.value for kind in Kind), REVERSAL, SETTLEMENT, SIGN_ON, SIGN_OFF, ECHO, STATUS})
 CODES = frozenset({*RESPONSE_CODES, BALANCED, NOT_BALANCED, SETTLE_ERROR, NONE})
 """Field 39, and of a settlement the result digit of field 48."""
 

@@ -46,6 +46,8 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
     status: Literal["active", "suspended"] = ACTIVE
     limit_minor: int = 50_000_00
     """The most that one transaction may be worth, fen: more is answered 61."""
+    keyed: bool = True
+    """May key a card's number in (entry mode 01): else 58."""
 
 
 class Terminal(msgspec.Struct, frozen=True, kw_only=True):

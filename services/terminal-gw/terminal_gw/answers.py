@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import iso8583
 from contracts.authorization import BALANCED
-from contracts.response_codes import APPROVED, FORMAT_ERROR
+from contracts.response_codes import APPROVED, FORMAT_ERROR, PARTIAL_APPROVAL
 from iso8583 import Field60, FormatError, Message, Value
 from security_module import Key, MacAlgorithm, SecurityModule
 
@@ -45,7 +45,7 @@ class Answer:
     @property
     def failed(self) -> bool:
         """Whether it says anything but yes."""
-        return self.code not in (APPROVED, BALANCED)
+        return self.code not in (APPROVED, BALANCED, PARTIAL_APPROVAL)
 
 
 def repeated(request: Message) -> dict[int, Value]:

@@ -14,7 +14,7 @@ from security_module import DataProtection
 
 
 class Fingerprints(NamedTuple):
-    """Keyed digests of one transaction's amount, card and processing code, each with the data key's version in front: `2:4f1d…`."""
+    """Keyed digests of one transaction's amount, card, processing code and particulars, each with the data key's version in front: `2:4f1d…`."""
 
     current: str
     others: tuple[str, ...]
@@ -42,9 +42,9 @@ class CardStore:
             sealed=self._module.seal(self._key, digits, sealed_with(transaction)),
         )
 
-    def fingerprints(self, amount_minor: int, pan: Pan, processing_code: str) -> Fingerprints:
-        """Alike for a repetition, whichever version the first request met."""
-        data, digest = f"{amount_minor}|{pan.clear()}|{processing_code}".encode(), self._module.digest
+    def fingerprints(self, amount_minor: int, pan: Pan, processing_code: str, more: str = "") -> Fingerprints:
+        """Alike for a repetition, whichever version the first request met. `more`: what else a repetition must say alike."""
+        data, digest = f"{amount_minor}|{pan.clear()}|{processing_code}{more}".encode(), self._module.digest
         return Fingerprints(
             f"{self._version}:{digest(self._key, data)}",
             tuple(f"{number}:{digest(key, data)}" for number, key in self._others) if self._others else (),

@@ -1,4 +1,4 @@
-"""0800 and 0820: sign-on with key download, sign-off, echo.
+"""0800 and 0820: sign-on with key download, sign-off, echo and status.
 
 None of them carries a MAC, so a captured one can be sent again by anybody. A sign-on that made the session which stands is answered as it
 was, with the same keys; a sign-off of another batch than the session's is refused. An older sign-on, or a sign-off of the open batch, costs
@@ -129,7 +129,7 @@ async def sign_off(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
 
 
 async def echo(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
-    """The line works and the gateway is awake; nobody else is asked."""
+    """The line works and the gateway is awake; nobody else is asked. A status is taken note of the same way: nothing here depends on it."""
     return Answer(_fields(desk, exchange, desk.now_ms(), "", rc.APPROVED), code=rc.APPROVED)
 
 

@@ -19,7 +19,7 @@ from runtime.transactions import Transactions
 from security_module import Key, MacAlgorithm
 from terminal_gw import management, sales, settlement, spans, terminal_keys
 from terminal_gw.answers import SIGN_ON_AGAIN, Answer, Refusal, Sealer, repeated
-from terminal_gw.kinds import kind_of
+from terminal_gw.labels import kind_of
 from terminal_gw.requests import Desk, Exchange, Handler, Ingress
 from terminal_gw.sessions import Session
 from terminal_gw.terminal_keys import MessageKeys
@@ -31,14 +31,19 @@ ANY = ""
 REFUSED = "message refused"
 HANDLERS: dict[tuple[str, str], Handler] = {
     # (MTI, network code 60.3) -> handler
+    ("0100", ANY): sales.authorize,
     ("0200", ANY): sales.authorize,
+    ("0220", ANY): sales.advise,
     ("0400", ANY): sales.reverse,
     ("0500", "201"): settlement.settle,
     ("0800", "001"): management.sign_on,
     ("0800", "003"): management.sign_on,
     ("0820", "002"): management.sign_off,
     ("0820", "301"): management.echo,
+    ("0820", "362"): management.echo,
 }
+_TELL_THEIR_KIND = frozenset({sales.authorize, sales.advise})
+"""They set the span's kind once they have read the request."""
 PROFILE_MTIS = frozenset({"0100", "0200", "0220", "0320", "0400", "0500", "0800", "0820"})
 """Requests that the protocol knows. One of these that is not served is answered 40, any other 30."""
 
@@ -131,7 +136,7 @@ class Pipeline:
         handler = HANDLERS.get((message.mti, sixty.network_code)) or HANDLERS.get((message.mti, ANY))
         if handler is None:
             return Refusal(rc.FUNCTION_NOT_SUPPORTED, "60.3", "this kind of message is not served")
-        if handler is not sales.authorize:  # which says it once it has read the request
+        if handler not in _TELL_THEIR_KIND:
             span.set("lianji.kind", kind_of(message))
         try:
             return await handler(self._desk, Exchange(message, terminal, keys, sixty, span))

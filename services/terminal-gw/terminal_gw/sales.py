@@ -1,20 +1,21 @@
-"""0200 and 0400: the requests that move money."""
+"""0100, 0200, 0220 and 0400: the requests that move money, and those that ask about it. What differs from kind to kind stands in `kinds`."""
 
 from __future__ import annotations
 
 from contracts import response_codes as rc
-from contracts.authorization import AuthorizeReply, AuthorizeRequest, CardData, ReverseReply, ReverseRequest
+from contracts.authorization import AuthorizeReply, AuthorizeRequest, CardData, ReverseReply, ReverseRequest, Target
 from contracts.codec import decoder
 from contracts.identity import transaction_id
-from contracts.kinds import KINDS, Kind
+from contracts.kinds import Kind
 from contracts.money import EXPONENTS
 from contracts.pan import PinBlock
-from iso8583 import Field60, Institutions44, Message, Texts63, Value
+from iso8583 import FormatError, Institutions44, Message, Texts63, Value
 from security_module import PinFormatError
-from terminal_gw import spans, terminal_keys
+from terminal_gw import kinds, spans, terminal_keys
 from terminal_gw.answers import Answer, Refusal, repeated
-from terminal_gw.domain.card import MANUAL, SWIPE, Card, Fault, read_card
+from terminal_gw.domain.card import MANUAL, Card, Fault
 from terminal_gw.domain.host_time import host_time
+from terminal_gw.kinds.wire import Particulars, Wire
 from terminal_gw.requests import Desk, Exchange, from_silence
 from terminal_gw.switch import Silence
 
@@ -23,8 +24,6 @@ REVERSAL_REASONS = ("98", "A0", "96", "06")
 _WITH_PIN = "1"
 """Third digit of field 22."""
 
-_KINDS = {(f.mti, f.processing_code, f.condition_code, f.message_type): kind for kind, f in KINDS.items()}
-_REVERSIBLE = {(*key[1:],): kind for key, kind in _KINDS.items() if KINDS[kind].reversible}
 _authorize_replies = decoder(AuthorizeReply)
 _reverse_replies = decoder(ReverseReply)
 
@@ -33,55 +32,97 @@ async def authorize(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     """A transaction that needs the issuer's word; refused before anything is done for it while there is no room."""
     if full := desk.admission.refuse():
         return Refusal(rc.SYSTEM_MALFUNCTION, "sales in hand", full)
-    asked = _read(desk, exchange)
-    if isinstance(asked, Refusal):
-        return asked
-    exchange.span.set("lianji.kind", asked.kind.value)
-    exchange.span.set("lianji.entry_mode", asked.entry_mode)
+    read = _read(desk, exchange)
+    if isinstance(read, Refusal):
+        return read
+    wire, asked = read
     with desk.admission.enter() as place:
-        reply = await desk.switch.ask("authorize", asked.merchant, asked, _authorize_replies, exchange.span)
+        reply = await _ask(desk, exchange, asked)
         if not isinstance(reply, Silence):
             place.bank_s = reply.issuer_ms / 1000
+    return _answer(desk, exchange, wire, asked, reply)
+
+
+async def advise(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
+    """A 0220. It is let in whatever is in hand: the goods have gone, or the money has come back, and a refusal would undo neither."""
+    read = _read(desk, exchange)
+    if isinstance(read, Refusal):
+        return read
+    wire, asked = read
+    return _answer(desk, exchange, wire, asked, await _ask(desk, exchange, asked))
+
+
+async def _ask(desk: Desk, exchange: Exchange, asked: AuthorizeRequest) -> AuthorizeReply | Silence:
+    exchange.span.set("lianji.kind", asked.kind.value)
+    exchange.span.set("lianji.entry_mode", asked.entry_mode)
+    return await desk.switch.ask("authorize", asked.merchant, asked, _authorize_replies, exchange.span)
+
+
+def _answer(
+    desk: Desk, exchange: Exchange, wire: Wire, asked: AuthorizeRequest, reply: AuthorizeReply | Silence
+) -> Answer | Refusal | None:
     if isinstance(reply, Silence):
         if reply is Silence.NO_ROOM:
             desk.admission.refused_by_the_switch()
         return from_silence(reply)
     if reply.institution:
         exchange.span.set("lianji.institution", reply.institution)
-    fields = _money_fields(desk, exchange.message, reply, institution=reply.institution)
-    fields[2], fields[14] = asked.card.pan.clear(), asked.card.expiry
+    fields = _base_fields(desk, exchange.message, reply, institution=reply.institution)
+    fields[2] = asked.card.pan.clear()
+    if asked.card.expiry:
+        fields[14] = asked.card.expiry
     if reply.authorization_code:
         fields[38] = reply.authorization_code
+    wire.say(reply, fields)
     return Answer(fields, rrn=reply.rrn, code=reply.response_code, institution=reply.institution)
 
 
-def _read(desk: Desk, exchange: Exchange) -> AuthorizeRequest | Refusal:
-    """The 0200 as a question to the switch."""
+def _read(desk: Desk, exchange: Exchange) -> tuple[Wire, AuthorizeRequest] | Refusal:
+    """The request as a question to the switch."""
     message = exchange.message
-    kind = _KINDS.get((message.mti, *_kind_key(message, exchange.sixty)))
-    if kind is None:
+    wire = kinds.asked_for(message, exchange.sixty)
+    if wire is None:
         return Refusal(rc.FUNCTION_NOT_SUPPORTED, "3", "no such transaction here")
-    if message.text(22)[:2] not in (MANUAL, SWIPE):
-        return Refusal(rc.FUNCTION_NOT_SUPPORTED, "22", "this entry mode is not served")
-    if message.text(49) not in EXPONENTS:
-        return Refusal(rc.FORMAT_ERROR, "49", "this currency is not served")
-    card = read_card(entry_mode=message.text(22), pan=message.text(2), expiry=message.text(14), track2=message.text(35))
+    if (unserved := _unserved(desk, exchange, wire)) is not None:
+        return unserved
+    card = wire.read_card(message.text(22), message.text(2), message.text(14), message.text(35))
     if isinstance(card, Fault):
         return Refusal(rc.FORMAT_ERROR, card.field, card.reason)
+    try:
+        particulars = wire.read(message, exchange.sixty)
+    except FormatError as error:
+        return Refusal.of(error)
     data = _card_data(desk, exchange, card)
-    return data if isinstance(data, Refusal) else _authorize_request(desk, exchange, kind, data)
+    if isinstance(data, Refusal):
+        return data
+    return wire, _authorize_request(desk, exchange, wire.kind, data, particulars)
+
+
+def _unserved(desk: Desk, exchange: Exchange, wire: Wire) -> Refusal | None:
+    """Why this kind is not served with such a card, or in such a currency."""
+    message = exchange.message
+    how = message.text(22)[:2]
+    if how not in wire.entry_modes:
+        return Refusal(rc.FUNCTION_NOT_SUPPORTED, "22", "this entry mode is not served")
+    if how == MANUAL:
+        merchant = desk.world.merchant(exchange.terminal.merchant)
+        if merchant is None or not merchant.keyed:
+            return Refusal(rc.NOT_PERMITTED_TO_TERMINAL, "22", "this merchant may not key a card's number in")
+    if message.text(49) not in EXPONENTS:
+        return Refusal(rc.FORMAT_ERROR, "49", "this currency is not served")
+    return None
 
 
 async def reverse(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     """A 0400 repeats its original's 3, 4, 11, 22, 25 and 60; field 39 says why."""
     message = exchange.message
-    kind = _REVERSIBLE.get(_kind_key(message, exchange.sixty))
-    if kind is None:
+    wire = kinds.reversed_by(message, exchange.sixty)
+    if wire is None:
         return Refusal(rc.FUNCTION_NOT_SUPPORTED, "3", "no such transaction is reversed here")
     if message.text(39) not in REVERSAL_REASONS:
         return Refusal(rc.FORMAT_ERROR, "39", f"is not one of {', '.join(REVERSAL_REASONS)}")
     request = ReverseRequest(
-        kind=kind,
+        kind=wire.kind,
         terminal=exchange.terminal.tid,
         merchant=exchange.terminal.merchant,
         batch=exchange.sixty.batch,
@@ -93,14 +134,10 @@ async def reverse(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     reply = await desk.switch.ask("reverse", exchange.terminal.merchant, request, _reverse_replies, exchange.span)
     if isinstance(reply, Silence):
         return from_silence(reply)
-    fields = _money_fields(desk, message, reply, institution="")
+    fields = _base_fields(desk, message, reply, institution="")
     if 2 in message.fields:
         fields[2] = message.fields[2]
     return Answer(fields, rrn=reply.rrn, code=reply.response_code)
-
-
-def _kind_key(message: Message, sixty: Field60) -> tuple[str, str, str]:
-    return message.text(3), message.text(25), sixty.message_type
 
 
 def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal:
@@ -141,11 +178,16 @@ def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal
     )
 
 
-def _authorize_request(desk: Desk, exchange: Exchange, kind: Kind, data: CardData) -> AuthorizeRequest:
-    message, amount_minor = exchange.message, int(exchange.message.text(4))
+def _authorize_request(
+    desk: Desk, exchange: Exchange, kind: Kind, data: CardData, particulars: Particulars
+) -> AuthorizeRequest:
+    message, amount_minor = exchange.message, int(exchange.message.text(4) or 0)
     tid, batch, stan = exchange.terminal.tid, exchange.sixty.batch, message.text(11)
-    cards = desk.keyring.cards
-    fingerprints = cards.fingerprints(amount_minor, data.pan, message.text(3))
+    cards, id_ = desk.keyring.cards, transaction_id(tid, batch, stan)
+    # A sale's is what it was before there were other kinds: journals hold it.
+    more = "" if kind is Kind.SALE else f"|{kind.value}|{particulars.content()}"
+    fingerprints = cards.fingerprints(amount_minor, data.pan, message.text(3), more)
+    target = particulars.target
     return AuthorizeRequest(
         kind=kind,
         terminal=tid,
@@ -156,13 +198,17 @@ def _authorize_request(desk: Desk, exchange: Exchange, kind: Kind, data: CardDat
         currency=message.text(49),
         entry_mode=message.text(22),
         card=data,
-        masked=cards.stored(data.pan, transaction_id(tid, batch, stan)),
+        masked=cards.stored(data.pan, id_),
         fingerprint=fingerprints.current,
         other_fingerprints=fingerprints.others,
+        original=particulars.original,
+        target=None if target is None else Target(pan=target, masked=cards.stored(target, id_)),
+        instalment=particulars.instalment,
+        takes_part=particulars.takes_part,
     )
 
 
-def _money_fields(
+def _base_fields(
     desk: Desk, message: Message, reply: AuthorizeReply | ReverseReply, *, institution: str
 ) -> dict[int, Value]:
     """The base reply (terminal-protocol, Which fields). Everything is of the request or of the switch's answer, so repetitions are alike."""

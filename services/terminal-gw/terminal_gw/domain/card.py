@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from contracts.pan import Pan, Track2
 
 _TRACK2 = re.compile(r"\d{12,19}D\d{7}\d*", re.ASCII)
 """PAN, separator, expiry 4, service code 3, discretionary data (ISO/IEC 7813)."""
-MANUAL, SWIPE = "01", "02"
+MANUAL, SWIPE, CHIP, CONTACTLESS = "01", "02", "05", "07"
+"""First two digits of field 22."""
 
 
 class Card(NamedTuple):
@@ -18,7 +20,7 @@ class Card(NamedTuple):
 
     pan: Pan
     expiry: str
-    """YYMM."""
+    """YYMM, or empty where nobody said it."""
     track2: Track2 | None
 
 
@@ -30,9 +32,20 @@ class Fault:
     reason: str
 
 
-def read_card(*, entry_mode: str, pan: str, expiry: str, track2: str) -> Card | Fault:
-    """From fields 22, 2, 14 and 35 (empty when absent). What is said twice must be said alike."""
+CardReader: TypeAlias = Callable[[str, str, str, str], Card | Fault]
+"""From fields 22, 2, 14 and 35 (empty when absent). What is said twice must be said alike."""
+
+
+def read_card(entry_mode: str, pan: str, expiry: str, track2: str) -> Card | Fault:
+    """Of a card that is there: keyed, or swiped."""
     return _keyed(pan, expiry) if entry_mode[:2] == MANUAL else _swiped(pan, expiry, track2)
+
+
+def told_card(entry_mode: str, pan: str, expiry: str, track2: str) -> Card | Fault:
+    """Of a card that has been read and is gone again: its number is enough."""
+    if not pan:
+        return Fault("2", "is missing")
+    return _swiped(pan, expiry, track2) if track2 else Card(Pan(pan), expiry, None)
 
 
 def _keyed(pan: str, expiry: str) -> Card | Fault:

@@ -7,9 +7,12 @@ from iso8583 import Message
 from runtime import transactions
 from runtime.metrics import OTHER
 
-_SALES = {(facts.mti, facts.processing_code): kind.value for kind, facts in KINDS.items()}
+_TRANSACTIONS = {
+    (facts.mti, facts.processing_code, facts.condition_code, facts.message_type): kind.value
+    for kind, facts in KINDS.items()
+}
 _OTHERS = {"0400": transactions.REVERSAL, "0500": transactions.SETTLEMENT, "0800": transactions.SIGN_ON}
-_MANAGEMENT = {"002": transactions.SIGN_OFF, "301": transactions.ECHO}
+_MANAGEMENT = {"002": transactions.SIGN_OFF, "301": transactions.ECHO, "362": transactions.STATUS}
 """Of a 0820, by its network code (field 60.3)."""
 
 
@@ -17,4 +20,7 @@ def kind_of(message: Message) -> str:
     """One of transactions.KINDS; `other` where no service is behind it. Asked before the message has been checked."""
     if message.mti == "0820":
         return _MANAGEMENT.get(message.text(60)[8:11], OTHER)
-    return _OTHERS.get(message.mti) or _SALES.get((message.mti, message.text(3)), OTHER)
+    if (other := _OTHERS.get(message.mti)) is not None:
+        return other
+    told = message.mti, message.text(3), message.text(25), message.text(60)[:2]
+    return _TRANSACTIONS.get(told, OTHER)
