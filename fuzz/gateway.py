@@ -6,6 +6,7 @@ import asyncio
 import io
 from dataclasses import replace
 from functools import cache
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -15,6 +16,8 @@ import iso8583
 import world
 from contracts import codec, subjects
 from contracts.authorization import AuthorizeReply, ReverseReply, SettleReply, SignOffReply, SignOnReply, Totals
+from contracts.kinds import Kind
+from contracts.terms import Balance, InstalmentTerms
 from fuzz.grammar import TELLING, TERMINAL
 from fuzz.keys import MAC_KEY, PIN_KEY, key_rings, module, sign
 from fuzz.promises import BrokenPromiseError, require
@@ -34,7 +37,7 @@ from terminal_gw.switch import Switch
 
 AT_MS = 1_767_196_799_000
 _RRN = "000000000001"
-_APPROVED = {
+_APPROVED: dict[str, msgspec.Struct] = {
     "authorize": AuthorizeReply(
         response_code="00", rrn=_RRN, at_ms=AT_MS, authorization_code="A1B2C3", institution="huaxing"
     ),
@@ -50,6 +53,11 @@ _DECLINED = {
     "sign-off": SignOffReply(response_code="97", at_ms=AT_MS),
     "settle": SettleReply(result="3", rrn="", at_ms=AT_MS, totals=Totals()),
 }
+_WITH_MORE: dict[Kind, dict[str, Any]] = {
+    Kind.BALANCE: {"balance": Balance(available_minor=-1234, currency="156", account_type="10")},
+    Kind.INSTALMENT: {"instalment": InstalmentTerms(first_minor=206, currency="156", fee_minor=44, periods=6)},
+}
+_PART: dict[str, Any] = {"response_code": "10", "part_minor": 1000}
 _SHORTEST_TOLD = 13
 """Digits of a card number from which its appearance in a log is no coincidence."""
 SILENT, UNREACHABLE, NEW, REMEMBERED = (2, 32), 1, 3, 4
@@ -57,6 +65,13 @@ SILENT, UNREACHABLE, NEW, REMEMBERED = (2, 32), 1, 3, 4
 terminal that has not signed on (of 32), a gateway that remembers the session (up to this, of 8)."""
 _PATIENCE_S = 0.0005
 """For a switch that never answers. It ends the asking, nothing else depends on it."""
+
+
+class _Asked(msgspec.Struct):
+    """What of a question its answer depends on."""
+
+    kind: Kind | None = None
+    takes_part: bool = False
 
 
 class FakeBus:
@@ -73,8 +88,15 @@ class FakeBus:
         self._tries += 1
         if self.mood % 64 in SILENT or (self._tries == 1 and self.mood % 8 == 0):
             raise NoAnswer("fuzz") if self.mood % 16 else NotDelivered("fuzz")
-        answers = _DECLINED if self.mood % 5 == 0 else _APPROVED
-        return codec.encode(answers[subject.rsplit(".", 1)[1]])
+        operation = subject.rsplit(".", 1)[1]
+        if self.mood % 5 == 0:
+            return codec.encode(_DECLINED[operation])
+        answer = _APPROVED[operation]
+        if operation == "authorize":
+            asked = msgspec.json.decode(body, type=_Asked)
+            more = _PART if asked.takes_part else _WITH_MORE.get(asked.kind or Kind.SALE, {})
+            answer = msgspec.structs.replace(answer, **more)
+        return codec.encode(answer)
 
 
 class FakeBucket:
@@ -206,6 +228,15 @@ def _fits(request: Message | None, answer: bytes) -> None:
     require(reply.tpdu == iso8583.swapped(request.tpdu), "an answer goes back where the request came from")
     require(39 in reply.fields or (reply.mti == "0510" and 48 in reply.fields), "an answer says yes or no")
     require(len(answer) <= iso8583.MAX_FRAME, "an answer fits a frame")
+    if reply.text(39) in ("00", "10"):
+        _is_complete(reply)
+
+
+def _is_complete(reply: Message) -> None:
+    try:
+        iso8583.check_profile(reply)
+    except FormatError:
+        raise BrokenPromiseError("an answer that says yes has every field of its kind") from None
 
 
 def _is_answer(answer: bytes) -> None:
@@ -218,13 +249,20 @@ def _is_answer(answer: bytes) -> None:
 
 
 def _log_is_clean(log: bytes, message: Message | None) -> None:
-    """No line shows the card number or the track that the message holds."""
+    """No line shows a card number or the track that the message holds."""
     if message is None:
         return
     pan, track = message.text(2), message.text(35)
-    for secret in (pan, track, track.partition("D")[0]):
+    for secret in (pan, track, track.partition("D")[0], _target(message)):
         if len(secret) >= _SHORTEST_TOLD and len(set(secret)) > 2:
             require(secret.encode() not in log, "no log line shows card data")
+
+
+def _target(message: Message) -> str:
+    try:
+        return iso8583.target_card(message.data(62))
+    except FormatError:
+        return ""
 
 
 def _quiet_log() -> io.BytesIO:

@@ -11,17 +11,21 @@ import iso8583
 import world
 from contracts.pan import Pan, luhn_check_digit
 from fuzz.keys import PIN_KEY, module, sign
-from iso8583 import Field59, Message, Totals48, Value
+from iso8583 import Field59, Message, Plan62, Terms62, Totals48, Value, with_target
 from iso8583.profile import FINANCIAL, MANAGEMENT, Rule
 from security_module import PinFormat, next_serial_number
 from world import Terminal
 
 _PARTIAL = "629101990000777"
 PAN = _PARTIAL + luhn_check_digit(_PARTIAL)
+_OTHER = "628202990000888"
+TARGET = _OTHER + luhn_check_digit(_OTHER)
+"""Of a transfer."""
 TPDU = bytes.fromhex("6005250000")
 TERMINAL, MERCHANT = "10000001", "482290058130001"
 
 SAMPLES: dict[int, Value] = {
+    2: PAN,
     4: "000000001234",
     11: "000042",
     12: "235959",
@@ -37,11 +41,18 @@ SAMPLES: dict[int, Value] = {
     44: "64910000   48210000   ",
     48: Totals48(debit_minor=1234, debit_count=1).pack(),
     49: "156",
+    54: "1002156C000000123400",
     61: "0000070000411231",
-    62: b"06" + b"GOODS".ljust(30) + b"1" + b"0".ljust(29),
+    62: Plan62(6, "GOODS").pack(),
     63: "001",
 }
 """What a field holds when its message needs it and nothing tells kinds apart by it."""
+
+_FIELD_62: dict[tuple[str, str], Value] = {
+    ("0200", "49"): with_target(TARGET),
+    ("0210", "22"): Terms62(206, "156", 44, fee_mode="1", first_fee_minor=44).pack(),
+}
+"""By MTI and 60.1: what it holds in a transfer, and in the answer to an instalment sale."""
 
 _OTHERS: tuple[tuple[str, dict[int, Value]], ...] = (
     # kinds without a row: refused with 40, or not requests at all
@@ -87,9 +98,11 @@ TELLING: dict[int, tuple[Value, ...]] = {
     59: _SERIALS,
     60: tuple(
         f"{kind}000007{code}"
-        for kind in ("00", "01", "10", "22")
-        for code in ("", "000", "001", "003", "201", "301", "00050000")
+        for kind in ("00", "01", "10", "11", "20", "21", "22", "23", "24", "25", "30", "49")
+        for code in ("", "000", "001", "003", "201", "301", "362", "00050000", "000501")
     ),
+    61: (SAMPLES[61], "0000070000421231", "0000070000410230", "0" * 16, "00000700004112310148210000000"),
+    62: (*_FIELD_62.values(), SAMPLES[62], Plan62(3, PAN).pack(), with_target(PAN[:12]), b"0" * 14),
 }
 """Values that the code tells things apart by: a mutation that puts one in goes further than chance would."""
 
@@ -103,16 +116,15 @@ class Seed(NamedTuple):
 
 def bodies() -> list[Seed]:
     """A body of every kind that the profile has a row for, and of some that it has none for; with a MAC where the kind has one."""
-    made = [
-        _body(rule, mti, {3: three, 25: condition, 60: f"{kind}00000700050"})
-        for (mti, three, condition, kind), rule in FINANCIAL.items()
-    ]
+    made = [_financial(rule, *key) for key, rule in FINANCIAL.items()]
     made += [_body(rule, mti, {60: f"00000007{code}"}) for (mti, code), rule in MANAGEMENT.items()]
     sale = FINANCIAL["0200", "000000", "00", "22"]
     telling: dict[int, Value] = {3: "000000", 25: "00", 60: "2200000700050"}
     pin_block = module().encrypt_pin(PIN_KEY, "271828", Pan(PAN))
     with_pin: dict[int, Value] = {22: "021", 26: "12", 52: pin_block, 53: "2600000000000000"}
     made.append(Seed("sale with PIN", _signed("0200", _needed(sale, "0200") | telling | with_pin)))
+    takes_part: dict[int, Value] = {60: "22000007000501"}
+    made.append(Seed("sale that takes a part", _signed("0200", _needed(sale, "0200") | telling | takes_part)))
     made.append(
         Seed(
             "keyed sale",
@@ -131,7 +143,7 @@ def seeds() -> list[Seed]:
         (number, value if isinstance(value, bytes) else value.encode())
         for seed in bare
         for number, value in iso8583.decode(seed.data).fields.items()
-        if number in (44, 48, 53, 59, 60, 61, 62, 63)
+        if number in (44, 48, 53, 54, 59, 60, 61, 62, 63)
     }
     return [
         *bare,
@@ -165,6 +177,13 @@ def _needed(rule: Rule, mti: str) -> dict[int, Value]:
     if mti == "0400":
         fields[39] = "98"
     return fields | {35: f"{PAN}D35121010000000000000"} if rule.card else fields
+
+
+def _financial(rule: Rule, mti: str, processing_code: str, condition: str, kind: str) -> Seed:
+    telling: dict[int, Value] = {3: processing_code, 25: condition, 60: f"{kind}00000700050"}
+    if 62 in rule.mandatory:
+        telling[62] = _FIELD_62.get((mti, kind), SAMPLES[62])
+    return _body(rule, mti, telling)
 
 
 def _body(rule: Rule, mti: str, telling: dict[int, Value]) -> Seed:

@@ -10,6 +10,7 @@ import iso8583
 from fuzz.promises import require, says_what_is_read, well_said
 from iso8583 import (
     FIELDS,
+    Balances54,
     Field53,
     Field59,
     Field60,
@@ -20,6 +21,8 @@ from iso8583 import (
     Keys62,
     Message,
     Original61,
+    Plan62,
+    Terms62,
     Texts63,
     Totals48,
 )
@@ -27,7 +30,7 @@ from iso8583.compiled import DECODERS, ENCODERS
 
 T = TypeVar("T")
 _NUMBERS = tuple(FIELDS)
-_EXACT: tuple[Any, ...] = (Field53, Field60, Totals48, Original61)
+_EXACT: tuple[Any, ...] = (Balances54, Field53, Field60, Totals48, Original61)
 """What they pack is what they parsed, to the digit."""
 _FILLED: tuple[Any, ...] = (Institutions44, Texts63)
 """These lose their filling, so what they pack parses to the same."""
@@ -126,6 +129,11 @@ def subfields(data: bytes) -> None:
         attempt(iso8583.reply_mti, text)
     keys = attempt(Keys62.parse, data)
     require(keys is None or keys.pack() == data, "keys are written as they were read")
+    for form in (Plan62, Terms62):
+        inside: Any = attempt(form.parse, data)
+        require(inside is None or inside.pack() == data, "field 62 is written as it was read")
+    target = attempt(iso8583.target_card, data)
+    require(target is None or iso8583.with_target(target) == data, "a target is written as it was read")
     serial = attempt(Field59.parse, data)
     require(serial is None or serial.pack() == data, "tags are written as they were read")
 
@@ -165,6 +173,7 @@ def profile(data: bytes) -> None:
         (44, Institutions44),
         (48, Totals48),
         (53, Field53),
+        (54, Balances54),
         (60, Field60),
         (61, Original61),
         (63, Texts63),

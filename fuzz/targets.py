@@ -22,6 +22,14 @@ class Target(NamedTuple):
 
 _GATEWAY = (
     "answers",
+    "kinds",
+    "kinds.balance",
+    "kinds.instalment",
+    "kinds.originals",
+    "kinds.sale",
+    "kinds.transfer",
+    "kinds.wire",
+    "labels",
     "management",
     "pipeline",
     "sales",
@@ -32,12 +40,13 @@ _GATEWAY = (
     "domain.card",
 )
 _GATEWAY_MODULES = tuple(f"terminal_gw.{name}" for name in _GATEWAY)
+_INSIDE = tuple(f"iso8583.{name}" for name in ("balances", "instalment", "protection", "subfields", "transfer"))
 
 TARGETS = (
     Target("frames", readers.frames, 1, ("iso8583.framing",)),
     Target("codec", readers.codec, 4, ("iso8583.codec", "iso8583.compiled", "iso8583.dump", "iso8583.message")),
     Target("fields", readers.fields, 3, ("iso8583.compiled",)),
-    Target("subfields", readers.subfields, 2, ("iso8583.protection", "iso8583.subfields")),
+    Target("subfields", readers.subfields, 2, _INSIDE),
     Target("json", readers.json_form, 3, ("iso8583.jsonform",)),
     Target("profile", readers.profile, 2, ("iso8583.profile",)),
     Target("pipeline", gateway.pipeline, 4, _GATEWAY_MODULES),

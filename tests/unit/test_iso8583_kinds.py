@@ -81,7 +81,7 @@ def test_each_row_passes_whole_and_names_what_is_missing(kind: Kind) -> None:
 @pytest.mark.parametrize("kind", [kind for kind in Kind if KINDS[kind].effect is Effect.LOOKS])
 def test_what_only_looks_has_no_amount(kind: Kind) -> None:
     message = _filled(rule(kind), KINDS[kind].mti, kind)
-    with pytest.raises(FormatError, match="field 4: .* has no place"):
+    with pytest.raises(FormatError, match=r"field 4: .* has no place"):
         iso8583.check_profile(Message(message.mti, message.fields | {4: "000000000000"}))
 
 
