@@ -11,6 +11,7 @@ import pytest
 
 import iso8583
 import world
+from contracts.kinds import KINDS, Kind
 from contracts.pan import Pan
 from iso8583 import FIELDS, Field, Field59, Field60, Keys62, Totals48
 from security_module import (
@@ -124,7 +125,7 @@ def _notation(field: Field) -> str:
 
 # Chapter 14
 
-TDES_PART, _, AES_PART = DUKPT_CHAPTER.partition("### The keys of an AES terminal")
+TDES_PART, _, AES_PART = DUKPT_CHAPTER.partition("## 15.")[0].partition("### The keys of an AES terminal")
 PARTS = [("10000009", TDES_PART, dukpt_tdes, Algorithm.TDES), ("10000010", AES_PART, dukpt_aes, Algorithm.AES)]
 SCHEMES = pytest.mark.parametrize(("tid", "part", "rules", "cipher"), PARTS, ids=["TDES", "AES"])
 
@@ -229,3 +230,35 @@ def test_the_vectors_of_chapters_6_and_7() -> None:
         bytes.fromhex(block), pan, from_key=pin_key, to_key=ZONE, from_format=PinFormat.ISO_4
     )
     assert translated == MODULE.encrypt_pin(ZONE, "1234", pan)
+
+
+# Chapter 15
+
+KINDS_CHAPTER = DUKPT_CHAPTER.partition("## 15.")[2]
+
+
+def test_the_table_of_kinds_is_the_codes() -> None:
+    rows = re.findall(r"^\| [^|]+ \| (\d{4}) \| (\d{6}) \| (\d\d) \| (\d\d) \| (yes|no) \|", KINDS_CHAPTER, re.M)
+    written = {(*told, reversible == "yes") for *told, reversible in rows}
+    others = [facts for kind, facts in KINDS.items() if kind is not Kind.SALE]
+    assert len(rows) == len(others)
+    assert written == {
+        (facts.mti, facts.processing_code, facts.condition_code, facts.message_type, facts.reversible)
+        for facts in others
+    }
+
+
+def test_the_examples_of_fields_54_and_62_are_read_as_the_page_says() -> None:
+    balance = re.search(r"`(\d{4}156C\d{12})` is ([\d,.]+)\.$", KINDS_CHAPTER, re.M)
+    assert balance is not None
+    (amount,) = iso8583.Balances54.parse(balance[1]).amounts
+    assert f"{amount.minor / 100:,.2f}" == balance[2]
+    target = re.search(r"`(\d{14,21})`, behind the length `(\d{4})`", KINDS_CHAPTER)
+    assert target is not None
+    assert len(target[1]) == int(target[2])
+    assert iso8583.target_card(target[1].encode()) == target[1][2:]
+    widths = [int(width) for width in re.findall(r"^\| (\d+) \| ", KINDS_CHAPTER.partition("### Instalment")[2], re.M)]
+    assert (sum(widths[:5]), sum(widths[5:])) == (
+        len(iso8583.Plan62(6).pack()),
+        len(iso8583.Terms62(1, "156", 0).pack()),
+    )
