@@ -13,6 +13,7 @@ from auth.domain.state import Shard
 from auth.handlers import ShardOffice
 from auth.issuers import Issuers
 from auth.machine import ShardMachine
+from auth.recall import Ledger
 from contracts.authorization import AuthorizeRequest, CardData, IssuerReply, IssuerReverseReply, ReverseRequest
 from contracts.codec import encode
 from contracts.kinds import Kind
@@ -27,6 +28,7 @@ PAN = "629101000000001" + luhn_check_digit("629101000000001")
 REGISTER = Register(
     merchants={"M1": MerchantEntry(True, 100_00)},
     terminals={"T1": TerminalEntry("M1", True)},
+    terminals_of={"M1": ("T1",)},
     institution_for=lambda _: "bank",
     stop_reason=lambda _: "",
     institutions=("bank",),
@@ -93,6 +95,7 @@ def office(banks: Banks) -> ShardOffice:
         register=REGISTER,
         bus=banks,  # type: ignore[arg-type]
         issuers=Issuers(banks, 2),  # type: ignore[arg-type]
+        ledger=Ledger(banks, 0.5),  # type: ignore[arg-type]
         tracer=Tracer("test", "test"),
         now_ms=lambda: time.time_ns() // 1_000_000,
         concurrency=8,

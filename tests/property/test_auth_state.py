@@ -21,6 +21,7 @@ PAN = "629101000000001" + luhn_check_digit("629101000000001")
 REGISTER = Register(
     merchants={"M": MerchantEntry(True, 10**9)},
     terminals={"T1": TerminalEntry("M", True), "T2": TerminalEntry("M", True)},
+    terminals_of={"M": ("T1", "T2")},
     institution_for=lambda _: "bank",
     stop_reason=lambda _: "",
     institutions=("bank", "other"),

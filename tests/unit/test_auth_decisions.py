@@ -31,6 +31,7 @@ REGISTER = Register(
         "T2": TerminalEntry("M1", False),
         "T3": TerminalEntry("M2", True),
     },
+    terminals_of={"M1": ("T1", "T2"), "M2": ("T3",)},
     institution_for=lambda pan: "bank" if pan.clear().startswith("629101") else "",
     stop_reason=lambda pan: "41" if pan.clear() == STOPPED else "",
     institutions=("bank", "other"),

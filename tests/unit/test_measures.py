@@ -15,6 +15,7 @@ from auth.handlers import ShardOffice
 from auth.issuers import Issuers
 from auth.machine import ShardMachine
 from auth.measures import Measures
+from auth.recall import Ledger
 from runtime import catalogue
 from runtime.bus import NoAnswer
 from runtime.catalogue import Definition
@@ -108,6 +109,7 @@ def measured(banks: Banks, told: Metrics, now_ms: Callable[[], int]) -> ShardOff
         register=REGISTER,
         bus=banks,  # type: ignore[arg-type]
         issuers=Issuers(banks, 2),  # type: ignore[arg-type]
+        ledger=Ledger(banks, 0.5),  # type: ignore[arg-type]
         tracer=Tracer("auth", "auth-a"),
         now_ms=now_ms,
         concurrency=8,

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from contracts.kinds import Kind
 from contracts.pan import Pan
 from security_module import Algorithm, MacAlgorithm, PinFormat
 
@@ -18,6 +19,10 @@ CLOSED: Literal["closed"] = "closed"
 """A terminal that has been taken out of service: response code 58."""
 LOST: Literal["lost"] = "lost"
 """A card that its holder reported: response code 41."""
+CONSUMPTION: Literal["consumption"] = "consumption"
+"""A terminal in a shop (消费终端): everything but transfers."""
+TRANSFER: Literal["transfer"] = "transfer"
+"""A terminal for transfers (转账终端): these, the cardholder check before them, and balances. Anything else there: response code 58."""
 DEBIT: Literal["debit"] = "debit"
 CREDIT: Literal["credit"] = "credit"
 
@@ -48,6 +53,10 @@ class Merchant(msgspec.Struct, frozen=True, kw_only=True):
     """The most that one transaction may be worth, fen: more is answered 61."""
     keyed: bool = True
     """May key a card's number in (entry mode 01): else 58."""
+    kinds: frozenset[Kind] = frozenset(Kind)
+    """What it may do: anything else is answered 58."""
+    completion_percent: int = 115
+    """The most that it may complete of a pre-authorization: more is answered 61."""
 
 
 class Terminal(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +65,7 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
     merchant: str
     """The merchant's number."""
     status: Literal["active", "closed"] = ACTIVE
+    role: Literal["consumption", "transfer"] = CONSUMPTION
     mac_algorithm: MacAlgorithm = MacAlgorithm.CUP_ECB
     scheme: KeyScheme = KeyScheme.SESSION
     pin_format: PinFormat = PinFormat.ISO_0

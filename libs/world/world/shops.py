@@ -1,11 +1,12 @@
-"""Merchants and their terminals: a few shops to sell in by hand, one terminal for each way to protect a message, and sixteen stalls for load."""
+"""Merchants and their terminals: a few shops to sell in by hand, two of them with a terminal for transfers, one terminal for each way to protect a message, and sixteen stalls for load."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contracts.kinds import Kind
 from security_module import MacAlgorithm, PinFormat
-from world.model import CLOSED, SUSPENDED, KeyScheme, Merchant, Terminal
+from world.model import CLOSED, SUSPENDED, TRANSFER, KeyScheme, Merchant, Terminal
 
 TEA_HOUSE, GROCERY, BOOKSHOP, PAWNSHOP = "482290058130001", "482290054110001", "482290059420001", "482290059330001"
 
@@ -21,6 +22,8 @@ _LOAD_PROTECTION = {
     KeyScheme.DUKPT_AES: (MacAlgorithm.AES_CMAC, PinFormat.ISO_4),
 }
 
+_WITHOUT_INSTALMENTS = frozenset(Kind) - {Kind.INSTALMENT, Kind.INSTALMENT_VOID}
+
 
 def _load_mid(serial: int) -> str:
     return f"48229005499{serial:04d}"
@@ -30,7 +33,9 @@ def merchants() -> tuple[Merchant, ...]:
     shops = (
         Merchant(mid=TEA_HOUSE, name="云溪茶馆", name_en="YUNXI TEA HOUSE"),
         Merchant(mid=GROCERY, name="长街杂货", name_en="LONG STREET GROCERY", limit_minor=20_000_00),
-        Merchant(mid=BOOKSHOP, name="星灯书店", name_en="STARLAMP BOOKS", keyed=False),
+        Merchant(
+            mid=BOOKSHOP, name="星灯书店", name_en="STARLAMP BOOKS", kinds=_WITHOUT_INSTALMENTS, keyed=False
+        ),
         Merchant(mid=PAWNSHOP, name="旧桥典当", name_en="OLD BRIDGE PAWNSHOP", status=SUSPENDED),
     )
     stalls = (
@@ -51,6 +56,8 @@ def terminals() -> tuple[Terminal, ...]:
         Terminal(tid="10000007", merchant=PAWNSHOP),
         Terminal(tid="10000008", merchant=TEA_HOUSE, status=CLOSED),
         *_one_of_each(),
+        Terminal(tid="10000015", merchant=TEA_HOUSE, role=TRANSFER),
+        Terminal(tid="10000016", merchant=GROCERY, role=TRANSFER),
     )
     load = (
         terminal

@@ -9,18 +9,21 @@ from functools import partial
 from typing import Any
 
 from auth import spans, unreadable
+from auth.asking import Asking
 from auth.delivery import LONGEST_PAUSE_S, Delivery
 from auth.domain import authorize, reverse, settle, terminals
+from auth.domain.claims import Recollection
 from auth.domain.register import Register
-from auth.domain.state import Shard, Transaction
+from auth.domain.state import Shard
 from auth.issuers import Issuers
-from auth.measures import ANSWERED, NO_ANSWER, NOT_DELIVERED, Measures
+from auth.measures import Measures
+from auth.recall import Ledger
+from auth.recalling import Recalling
 from contracts import subjects
 from contracts.authorization import (
     BALANCED,
     AuthorizeReply,
     AuthorizeRequest,
-    IssuerRequest,
     ReverseRequest,
     SettleRequest,
     SignOffRequest,
@@ -30,9 +33,9 @@ from contracts.codec import encode
 from contracts.identity import transaction_id
 from contracts.journal import Record
 from contracts.reading import reader
-from contracts.response_codes import APPROVED
+from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
 from runtime import append_spans, logs
-from runtime.bus import Bus, NoAnswer, NotDelivered, Request, Serving
+from runtime.bus import Bus, NoAnswer, Request, Serving
 from runtime.log import Appended, LogError
 from runtime.ownership import Term
 from runtime.tracing import Span, Tracer
@@ -58,6 +61,7 @@ class ShardOffice:
         register: Register,
         bus: Bus,
         issuers: Issuers,
+        ledger: Ledger,
         tracer: Tracer,
         now_ms: Callable[[], int],
         concurrency: int,
@@ -77,6 +81,8 @@ class ShardOffice:
         self._deliveries: dict[str, Delivery] = {}
         self._workers: list[asyncio.Task[None]] = []
         self._running: dict[str, asyncio.Future[AuthorizeReply]] = {}
+        self._recalling = Recalling(ledger, shard, tracer=tracer)
+        self._asking = Asking(issuers, tracer=tracer, shapes=self._sending, measures=self._measures, now_ms=now_ms)
         self._term: Term[Shard] | None = None
         self._measures.watch(shard, self._state, now_ms)
 
@@ -172,9 +178,9 @@ class ShardOffice:
 
     async def _authorize(self, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
         term = self._office_term
-        decision = authorize.decide(
-            self._register, term.state, self._number, message, at_ms=self._now_ms(), trace=span.traceparent
-        )
+        decision = self._decide(message, span, None)
+        if isinstance(decision, authorize.Recall):
+            decision = await self._recalling.decide(decision, term, partial(self._decide, message, span), span)
         match decision:
             case authorize.Refuse(reply):
                 # A no that rests on memory alone must prove that the memory is still the owner's: a former owner that was stopped
@@ -200,6 +206,16 @@ class ShardOffice:
                 return authorize.reply_of(term.state.transactions[id_])
             case authorize.Forward():
                 return await self._run(decision, message, span)
+
+    def _decide(
+        self, message: AuthorizeRequest, span: Span, recollection: Recollection | None
+    ) -> authorize.Decision | authorize.Recall:
+        at_ms, trace, state = self._now_ms(), span.traceparent, self._office_term.state
+        if recollection is None:
+            return authorize.decide(self._register, state, self._number, message, at_ms=at_ms, trace=trace)
+        return authorize.decide(
+            self._register, state, self._number, message, at_ms=at_ms, trace=trace, recollection=recollection
+        )
 
     async def _run(self, decision: authorize.Forward, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
         """Keeps the transaction findable for repetitions that come while it runs."""
@@ -253,7 +269,8 @@ class ShardOffice:
         await handed_over
         asked_s = time.monotonic()
         try:
-            record = await self._ask(transaction, decision, message, span)
+            kept_from = term.state.kept_from(message.terminal)
+            record = await self._asking.word(transaction, decision, message, kept_from, span)
         finally:
             issuer_ms = round((time.monotonic() - asked_s) * 1000)
             await intent
@@ -264,41 +281,6 @@ class ShardOffice:
             await term.flushed()
         return authorize.reply_of(transaction, issuer_ms=issuer_ms)
 
-    async def _ask(
-        self, transaction: Transaction, decision: authorize.Forward, message: AuthorizeRequest, span: Span
-    ) -> Record | None:
-        term = self._office_term
-        question = IssuerRequest(
-            transaction=decision.id,
-            rrn=decision.rrn,
-            kind=message.kind,
-            terminal=message.terminal,
-            merchant=message.merchant,
-            amount_minor=message.amount_minor,
-            currency=message.currency,
-            entry_mode=message.entry_mode,
-            card=message.card,
-            kept_from=term.state.kept_from(message.terminal),
-        )
-        trace = span.traceparent
-        with self._tracer.span(self._sending[decision.institution]["authorize"], parent=span) as child:
-            asked = self._measures.asked(decision.institution, child)
-            try:
-                answer = await self._issuers.authorize(decision.institution, question, child)
-            except NotDelivered:
-                asked(NOT_DELIVERED)
-                child.error("NotDelivered")
-                return authorize.not_reached(transaction, at_ms=self._now_ms(), trace=trace)
-            except NoAnswer:
-                asked(NO_ANSWER)
-                child.error("NoAnswer")
-                return authorize.no_word(transaction, at_ms=self._now_ms(), trace=trace)
-            asked(ANSWERED)
-            child.set("lianji.response_code", answer.response_code)
-            if answer.response_code != APPROVED:
-                child.error(answer.response_code)
-        return authorize.conclude(transaction, answer, at_ms=self._now_ms(), trace=trace)
-
     # ------------------------------------------------------------------ the rest
 
     def _say(self, span: Span, kind: str, rrn: str, code: str) -> None:
@@ -307,7 +289,7 @@ class ShardOffice:
         span.set("lianji.response_code", code)
         if rrn:
             span.set("lianji.rrn", rrn)
-        if code not in (APPROVED, BALANCED):
+        if code not in (APPROVED, PARTIAL_APPROVAL, BALANCED):
             span.error(code)
 
     async def _decided(

@@ -30,14 +30,20 @@ class Issuers:
         self._bus = bus
         self._timeout_s = timeout_s
 
-    async def authorize(self, institution: str, request: IssuerRequest, trace: Parent) -> IssuerReply:
-        """The issuer's word within the time-out; raises NotDelivered (it never got the request) or NoAnswer (nobody knows).
+    def deadline_s(self) -> float:
+        """When an issuer that is asked now has had its time (time.monotonic)."""
+        return time.monotonic() + self._timeout_s
+
+    async def authorize(
+        self, institution: str, request: IssuerRequest, trace: Parent, *, give_up_s: float | None = None
+    ) -> IssuerReply:
+        """The issuer's word within the time-out, or by `give_up_s`; raises NotDelivered (it never got the request) or NoAnswer (nobody knows).
 
         While nobody is subscribed (the ledger's owner is being replaced) the request is offered again: no one has seen it.
         It is also offered again after a failure that says so at once, for an issuer recognises a transaction it knows.
         """
         subject, body = subjects.issuer(institution, "authorize"), encode(request)
-        give_up = time.monotonic() + self._timeout_s
+        give_up = self.deadline_s() if give_up_s is None else give_up_s
         unknown: NoAnswer | None = None
         while True:
             left = give_up - time.monotonic()

@@ -6,10 +6,14 @@ from collections.abc import Iterator
 
 import msgspec
 
-from auth.domain.state import Shard, Transaction, apply
+from auth.domain.state import Shard, apply
+from auth.domain.transaction import Transaction
 from contracts import slices
 from contracts.codec import encode_stored
 from contracts.journal import EpochStarted, Record, record_decoder
+
+LAYOUT = b"shard-2"
+"""Stands before a dump, and changes with what a shard or a transaction holds: one of another layout is no snapshot, and the log is replayed."""
 
 _dump = msgspec.msgpack.Encoder().encode
 _load = msgspec.msgpack.Decoder(Shard).decode
@@ -36,7 +40,7 @@ class ShardMachine:
 
     def dump(self, state: Shard) -> bytes:
         rest = msgspec.structs.replace(state, transactions={})
-        return slices.join([_dump(rest), *(_dump(part) for part in slices.slices(state.transactions))])
+        return slices.join([LAYOUT, _dump(rest), *(_dump(part) for part in slices.slices(state.transactions))])
 
     def load(self, data: bytes) -> Shard:
         *_, shard = self.load_in_parts(data)
@@ -44,6 +48,9 @@ class ShardMachine:
 
     def load_in_parts(self, data: bytes) -> Iterator[Shard]:
         parts = slices.split(data)
+        layout = bytes(next(parts, b""))
+        if layout != LAYOUT:
+            raise msgspec.DecodeError("not of this layout")
         shard = _load(next(parts, b""))
         yield shard
         for part in parts:

@@ -8,6 +8,9 @@ from runtime.settings import BaseSettings
 class Settings(BaseSettings, frozen=True, kw_only=True):
     issuer_timeout_s: float = 10.0
     """How long an issuer may take; then the transaction is reversed."""
+    recall_timeout_s: float = 4.0
+    """How long the settlement ledger may take to say what it knows of a transaction that is forgotten here. Together with the issuer's time it is
+    less than the gateway waits."""
     concurrency: int = 512
     """Requests in hand per subject; more wait in the connection."""
     shards: str = ""

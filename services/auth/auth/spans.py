@@ -28,3 +28,8 @@ def sending(institution: str) -> dict[str, Shape]:
         operation: message("send", subjects.issuer_template(operation), CLIENT, {"lianji.institution": institution})
         for operation in subjects.ISSUER_OPERATIONS
     }
+
+
+def recalling(shard: int) -> Shape:
+    """From the question to the settlement ledger to an answer that is still true."""
+    return message("send", subjects.SETTLEMENT_TRANSACTION, CLIENT, {"lianji.shard": shard})

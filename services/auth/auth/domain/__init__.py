@@ -1,6 +1,8 @@
 """The switch's rules: pure functions over a shard's state. No clock, no I/O, no randomness; the language is that of the contracts.
 
-state      what a shard knows, and `apply`: one record further       register   what the switch knows of merchants and banks
-authorize  a sale: repeat, refuse or forward; the issuer's word      reverse    reversals, tombstones, what issuers must be told
-terminals  sign-on, sign-off                                         settle     batch totals and close
+transaction  one transaction as it is kept                            register   what the switch knows of merchants and banks
+state        what a shard knows, and `apply`: one record further      kinds      what is checked of each kind, one file a kind
+authorize    repeat, refuse, recall or forward; the issuer's word     claims     which earlier transaction is meant, and may it be claimed
+reverse      reversals, tombstones, what issuers must be told         settle     batch totals and close
+terminals    sign-on, sign-off                                        ages       how old the oldest open work is
 """

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from auth.domain.claims import Claiming, Forgotten, Found, Recollection, claim_refusal, find
+from auth.domain.kinds import RULES, Rules
 from auth.domain.register import Register
-from auth.domain.state import Shard, Transaction
+from auth.domain.state import Shard
+from auth.domain.transaction import Transaction
 from contracts import response_codes as rc
 from contracts.authorization import AuthorizeReply, AuthorizeRequest, IssuerReply
-from contracts.identity import format_rrn, transaction_id
+from contracts.identity import format_rrn, identity_of, transaction_id
 from contracts.journal import Intent, LateAnswer, Outcome, Record, Reversing
 from contracts.pan import luhn_valid
 from contracts.states import State
@@ -60,23 +63,62 @@ class Forward(NamedTuple):
     rrn: str
     institution: str
     records: tuple[Record, ...]
+    original: str = ""
+    """The id of the transaction that this one is about."""
+    target_institution: str = ""
+    """Of a transfer: to be asked second."""
+
+
+class Recall(NamedTuple):
+    """One of `ids` may be the original, and none of them is in memory: to be asked of the settlement ledger, and then decided again on the
+    state as it is by then. Nothing is journalled."""
+
+    id: str
+    ids: tuple[str, ...]
+    rrn: str
+    authorization_code: str
 
 
 Decision = Refuse | Repeat | Incomparable | InFlight | Decline | Forward
 
 
 def decide(
-    register: Register, shard: Shard, shard_number: int, request: AuthorizeRequest, *, at_ms: int, trace: str
-) -> Decision:
-    """Idempotency comes before the rules: a repetition gets its answer whatever has changed since."""
+    register: Register,
+    shard: Shard,
+    shard_number: int,
+    request: AuthorizeRequest,
+    *,
+    at_ms: int,
+    trace: str,
+    recollection: Recollection | None = None,
+) -> Decision | Recall:
+    """Idempotency comes before the rules: a repetition gets its answer whatever has changed since. `recollection` is the answer to a Recall."""
     id_ = transaction_id(request.terminal, request.batch, request.stan)
     known = shard.transactions.get(id_)
     if known is not None:
         return _repeat(known, request, at_ms)
-    refusal = _unregistered(register, shard, request)
+    rules = RULES[request.kind]
+    refusal = _unregistered(register, shard, request) or _malformed(rules, request)
     if refusal:
         return Refuse(AuthorizeReply(response_code=refusal, rrn=NO_RRN, at_ms=at_ms))
-    institution = register.institution_for(request.card.pan)
+    institution, target = register.institution_for(request.card.pan), request.target
+    refusal = _refusal(register, rules, request, institution)
+    found: Found | None = None
+    if rules.claiming is not None and not refusal:
+        claimed = _claimed(
+            register,
+            shard,
+            rules.claiming,
+            request,
+            institution=institution,
+            recollection=recollection,
+            at_ms=at_ms,
+            trace=trace,
+        )
+        if isinstance(claimed, Forgotten):
+            named = request.original
+            return Recall(id_, claimed.ids, named.rrn if named else "", named.authorization_code if named else "")
+        found, refusal = claimed
     intent = Intent(
         id=id_,
         rrn=format_rrn(shard_number, shard.number + 1),
@@ -92,28 +134,79 @@ def decide(
         entry_mode=request.entry_mode,
         card=request.masked,
         fingerprint=request.fingerprint,
+        original=found.original.id if found is not None else "",
+        original_rrn=found.original.rrn if found is not None else "",
+        target=target.masked if target is not None else None,
+        target_institution=register.institution_for(target.pan) if target is not None else "",
+        instalment=request.instalment,
         at_ms=at_ms,
         trace=trace,
     )
-    refusal = _refusal(register, request, institution)
     if refusal:
         outcome = Outcome(id=id_, state=State.DECLINED, response_code=refusal, at_ms=at_ms, trace=trace)
         return Decline(id_, (intent, outcome))
-    return Forward(id_, intent.rrn, institution, (intent,))
+    records = (intent,) if found is None or found.record is None else (found.record, intent)
+    return Forward(id_, intent.rrn, institution, records, intent.original, intent.target_institution)
+
+
+def _claimed(
+    register: Register,
+    shard: Shard,
+    claiming: Claiming,
+    request: AuthorizeRequest,
+    *,
+    institution: str,
+    recollection: Recollection | None,
+    at_ms: int,
+    trace: str,
+) -> tuple[Found | None, str] | Forgotten:
+    """The original and no refusal, or a refusal and no original: what is declined has claimed nothing.
+
+    Where the ledger has said nothing the answer is 96, which says that the same may succeed later. It is journalled as every decline is: the
+    terminal has seen a no, and a straggling copy of its request must find that no and not an original that can be looked up by then.
+    """
+    found = find(register, shard, claiming, request, recollection, at_ms=at_ms, trace=trace)
+    if isinstance(found, Forgotten):
+        if recollection is None or not recollection.silent:
+            return found
+        return None, rc.SYSTEM_MALFUNCTION
+    refusal = claim_refusal(
+        shard,
+        claiming,
+        register.merchants[request.merchant],
+        found.original if found is not None else None,
+        amount_minor=request.amount_minor,
+        institution=institution,
+    )
+    return (None, refusal) if refusal else (found, "")
 
 
 def _repeat(known: Transaction, request: AuthorizeRequest, at_ms: int) -> Decision:
-    if not known.fingerprint:  # a tombstone: the reversal was here first
-        return Repeat(AuthorizeReply(response_code=rc.INVALID_RELATED_TRANSACTION, rrn=known.rrn, at_ms=known.at_ms))
+    if not known.fingerprint:
+        return _of_no_request(known, at_ms)
     asked = (request.fingerprint, *request.other_fingerprints)
-    if known.fingerprint not in asked:
+    # A fingerprint says nothing of these two.
+    other = known.kind is not request.kind or not _about_the_same(known, request)
+    if other or known.fingerprint not in asked:
         version = _key_version(known.fingerprint)
-        if version not in map(_key_version, asked):
+        if not other and version not in map(_key_version, asked):
             return Incomparable(known.id, version)
         return Refuse(AuthorizeReply(response_code=rc.DUPLICATE, rrn=NO_RRN, at_ms=at_ms))
     if known.state is State.INTENT:
         return InFlight(known.id)
     return Repeat(reply_of(known))
+
+
+def _of_no_request(known: Transaction, at_ms: int) -> Decision:
+    """Of a transaction whose request is not known: one that was recalled is of a batch long closed; of a tombstone the reversal was here first."""
+    if known.more.recalled:
+        return Refuse(AuthorizeReply(response_code=rc.BATCH_DIFFERS, rrn=NO_RRN, at_ms=at_ms))
+    return Repeat(AuthorizeReply(response_code=rc.INVALID_RELATED_TRANSACTION, rrn=known.rrn, at_ms=known.at_ms))
+
+
+def _about_the_same(known: Transaction, request: AuthorizeRequest) -> bool:
+    original, named = known.more.original, request.original
+    return not original or named is None or identity_of(original)[1:] == (named.batch, named.stan)
 
 
 def _key_version(fingerprint: str) -> str:
@@ -132,13 +225,28 @@ def _unregistered(register: Register, shard: Shard, request: AuthorizeRequest) -
     return ""
 
 
-def _refusal(register: Register, request: AuthorizeRequest, institution: str) -> str:
+def _malformed(rules: Rules, request: AuthorizeRequest) -> str:
+    """30 where a part is missing that the kind needs, or there is one that it does not know."""
+    whole = (
+        (request.original is not None) == (rules.claiming is not None)
+        and (request.target is not None) == (rules.target is not None)
+        and (request.instalment is not None) == rules.plan
+    )
+    return "" if whole else rc.FORMAT_ERROR
+
+
+def _refusal(register: Register, rules: Rules, request: AuthorizeRequest, institution: str) -> str:
     """The switch's own rules, in the order in which their codes win."""
-    merchant, pan = register.merchants[request.merchant], request.card.pan
+    merchant, terminal, pan = (
+        register.merchants[request.merchant],
+        register.terminals[request.terminal],
+        request.card.pan,
+    )
+    amount_fits = request.amount_minor > 0 if rules.amount else request.amount_minor == 0
     checks = (
         (not merchant.open, rc.INVALID_MERCHANT),
-        (not register.terminals[request.terminal].open, rc.NOT_PERMITTED_TO_TERMINAL),
-        (request.amount_minor <= 0 or request.currency != register.currency, rc.INVALID_AMOUNT),
+        (not terminal.open or request.kind not in terminal.kinds, rc.NOT_PERMITTED_TO_TERMINAL),
+        (not amount_fits or request.currency != register.currency, rc.INVALID_AMOUNT),
         (not luhn_valid(pan.clear()), rc.INVALID_CARD_NUMBER),
         (not institution, rc.NO_SUCH_ISSUER),
     )
@@ -148,19 +256,34 @@ def _refusal(register: Register, request: AuthorizeRequest, institution: str) ->
     stopped = register.stop_reason(pan)
     if stopped:
         return stopped
-    return rc.OVER_AMOUNT_LIMIT if request.amount_minor > merchant.limit_minor else ""
+    if rules.target is not None and request.target is not None:
+        refusal = rules.target(register, pan, request.target)
+        if refusal:
+            return refusal
+    return rc.OVER_AMOUNT_LIMIT if rules.limited and request.amount_minor > merchant.limit_minor else ""
 
 
-def conclude(transaction: Transaction, answer: IssuerReply, *, at_ms: int, trace: str) -> Record:
-    """The issuer's word as a record. A word that comes after a reversal is kept and changes nothing."""
+def conclude(
+    transaction: Transaction, answer: IssuerReply, *, takes_part: bool = False, at_ms: int, trace: str
+) -> Record:
+    """The issuer's word as a record. A word that comes after a reversal is kept and changes nothing; a partial approval that nobody asked for,
+    or of no part, may stand for anything in its ledger and is reversed."""
     if transaction.state is not State.INTENT:
         return LateAnswer(id=transaction.id, response_code=answer.response_code, at_ms=at_ms, trace=trace)
-    approved = answer.response_code == rc.APPROVED
+    part_minor = 0
+    if answer.response_code == rc.PARTIAL_APPROVAL:
+        part_minor = answer.part_minor
+        if not (takes_part and 0 < part_minor < transaction.amount_minor):
+            return _reversing(transaction, rc.ISSUER_TIMEOUT, at_ms=at_ms, trace=trace)
+    approved = answer.response_code == rc.APPROVED or part_minor > 0
     return Outcome(
         id=transaction.id,
         state=State.APPROVED if approved else State.DECLINED,
         response_code=answer.response_code,
         authorization_code=answer.authorization_code if approved else "",
+        part_minor=part_minor,
+        balance=answer.balance if approved else None,
+        instalment=answer.instalment if approved else None,
         at_ms=at_ms,
         trace=trace,
     )
@@ -177,20 +300,25 @@ def not_reached(transaction: Transaction, *, at_ms: int, trace: str) -> Record |
 
 def no_word(transaction: Transaction, *, at_ms: int, trace: str) -> Record | None:
     """The issuer may have approved and nobody will know: reversed, never sold again. None when a reversal has come in between."""
+    return half_done(transaction, rc.ISSUER_TIMEOUT, at_ms=at_ms, trace=trace)
+
+
+def half_done(transaction: Transaction, code: str, *, at_ms: int, trace: str) -> Record | None:
+    """The first bank of a transfer has booked its half and the second one has not, as far as is known: reversed at both, and declined with
+    `code`, which is the second one's if it is a refusal. None when a reversal has come in between."""
     if transaction.state is not State.INTENT:
         return None
-    return Reversing(
-        id=transaction.id,
-        reason=rc.ISSUER_TIMEOUT,
-        origin="host",
-        response_code=rc.ISSUER_TIMEOUT,
-        at_ms=at_ms,
-        trace=trace,
-    )
+    refused = code in rc.RESPONSE_CODES and code not in (rc.APPROVED, rc.PARTIAL_APPROVAL)
+    return _reversing(transaction, code if refused else rc.ISSUER_TIMEOUT, at_ms=at_ms, trace=trace)
+
+
+def _reversing(transaction: Transaction, code: str, *, at_ms: int, trace: str) -> Reversing:
+    return Reversing(id=transaction.id, reason=code, origin="host", response_code=code, at_ms=at_ms, trace=trace)
 
 
 def reply_of(transaction: Transaction, *, issuer_ms: int = 0) -> AuthorizeReply:
     """The answer to a decided transaction: the same for every repetition, but for how long its bank was waited for now."""
+    more = transaction.more
     return AuthorizeReply(
         response_code=transaction.response_code,
         rrn=transaction.rrn,
@@ -198,4 +326,7 @@ def reply_of(transaction: Transaction, *, issuer_ms: int = 0) -> AuthorizeReply:
         authorization_code=transaction.authorization_code,
         institution=transaction.institution,
         issuer_ms=issuer_ms,
+        part_minor=transaction.part_minor,
+        balance=more.balance,
+        instalment=more.instalment,
     )

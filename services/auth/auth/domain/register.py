@@ -5,18 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from contracts.kinds import Kind
 from contracts.pan import Pan
+
+ALL_KINDS = frozenset(Kind)
+TRANSFER_KINDS = frozenset({Kind.CARD_CHECK, Kind.TRANSFER, Kind.BALANCE})
+"""Of a transfer terminal (转账终端)."""
+CONSUMPTION_KINDS = ALL_KINDS - {Kind.CARD_CHECK, Kind.TRANSFER}
+"""Of every other one (消费终端)."""
 
 
 class MerchantEntry(NamedTuple):
     open: bool
     limit_minor: int
     """Per transaction."""
+    completion_percent: int = 115
+    """How much of a pre-authorization may be completed."""
 
 
 class TerminalEntry(NamedTuple):
     merchant: str
     open: bool
+    kinds: frozenset[Kind] = ALL_KINDS
+    """What may be done there: what its merchant may, as far as such a terminal can."""
 
 
 class Register(NamedTuple):
@@ -24,9 +35,22 @@ class Register(NamedTuple):
 
     merchants: Mapping[str, MerchantEntry]
     terminals: Mapping[str, TerminalEntry]
+    terminals_of: Mapping[str, tuple[str, ...]]
+    """By merchant (`terminals_by_merchant`)."""
     institution_for: Callable[[Pan], str]
     """The owner of the BIN, empty when there is none."""
     stop_reason: Callable[[Pan], str]
     """The response code of a stopped card (04, 41, 43 …), empty when it is not on the list."""
     institutions: tuple[str, ...]
     currency: str
+
+
+def terminals_by_merchant(terminals: Mapping[str, TerminalEntry]) -> dict[str, tuple[str, ...]]:
+    """
+    >>> terminals_by_merchant({"T1": TerminalEntry("M", True), "T2": TerminalEntry("M", True)})
+    {'M': ('T1', 'T2')}
+    """
+    found: dict[str, list[str]] = {}
+    for number, entry in terminals.items():
+        found.setdefault(entry.merchant, []).append(number)
+    return {merchant: tuple(numbers) for merchant, numbers in found.items()}

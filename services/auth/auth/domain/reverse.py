@@ -7,10 +7,12 @@ from typing import NamedTuple
 from auth.domain.authorize import NO_RRN
 from auth.domain.register import Register
 from auth.domain.state import Shard
+from auth.domain.transaction import Transaction
 from contracts import response_codes as rc
 from contracts.authorization import ReverseReply, ReverseRequest
 from contracts.identity import format_rrn, transaction_id
 from contracts.journal import Record, Reversing, Tombstone
+from contracts.kinds import KINDS
 from contracts.states import State
 
 
@@ -24,19 +26,23 @@ class Reversal(NamedTuple):
 def decide(
     register: Register, shard: Shard, shard_number: int, request: ReverseRequest, *, at_ms: int, trace: str
 ) -> Reversal:
-    """A reversal is never refused for what it names being unknown: it is remembered instead (tombstone)."""
+    """A reversal is never refused for what it names being unknown: it is remembered instead (tombstone).
+
+    What a claim stands on cannot be reversed any more (ADR 0027), nor a kind that is none to be reversed.
+    """
     terminal = register.terminals.get(request.terminal)
     if terminal is None or terminal.merchant != request.merchant:
         code = rc.UNKNOWN_TERMINAL if terminal is None else rc.INVALID_MERCHANT
         return Reversal(ReverseReply(response_code=code, rrn=NO_RRN, at_ms=at_ms))
+    if not KINDS[request.kind].reversible:
+        return Reversal(ReverseReply(response_code=rc.FUNCTION_NOT_SUPPORTED, rrn=NO_RRN, at_ms=at_ms))
     id_ = transaction_id(request.terminal, request.batch, request.stan)
     known = shard.transactions.get(id_)
     if known is None:
         return _tombstone(register, id_, format_rrn(shard_number, shard.number + 1), request, at_ms=at_ms, trace=trace)
-    if known.amount_minor != request.amount_minor:
-        return Reversal(ReverseReply(response_code="64", rrn=known.rrn, at_ms=known.at_ms))
-    if known.state is State.DECLINED:
-        return Reversal(ReverseReply(response_code=rc.INVALID_RELATED_TRANSACTION, rrn=known.rrn, at_ms=known.at_ms))
+    refusal = _refusal(known, request)
+    if refusal:
+        return Reversal(ReverseReply(response_code=refusal, rrn=known.rrn, at_ms=known.at_ms))
     if known.state in (State.REVERSING, State.REVERSED):
         return Reversal(ReverseReply(response_code=rc.APPROVED, rrn=known.rrn, at_ms=known.reversed_at_ms))
     record = Reversing(
@@ -50,6 +56,13 @@ def decide(
         trace=trace,
     )
     return Reversal(ReverseReply(response_code=rc.APPROVED, rrn=known.rrn, at_ms=at_ms), (record,))
+
+
+def _refusal(known: Transaction, request: ReverseRequest) -> str:
+    if (known.more.asked_minor or known.amount_minor) != request.amount_minor:
+        return rc.ORIGINAL_AMOUNT_MISMATCH
+    undoable = known.kind is request.kind and known.state is not State.DECLINED and known.standing is None
+    return "" if undoable else rc.INVALID_RELATED_TRANSACTION
 
 
 def _tombstone(register: Register, id_: str, rrn: str, request: ReverseRequest, *, at_ms: int, trace: str) -> Reversal:

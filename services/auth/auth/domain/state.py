@@ -1,4 +1,9 @@
-"""What a shard knows: its open batches, ahead of the journal only by what is in flight. `apply` is the only writer."""
+"""What a shard knows: its open batches, ahead of the journal only by what is in flight. `apply` is the only writer.
+
+What stands on an original (contracts.kinds.CLAIMS) is kept with the original, for as long as it is in memory: a claim stands from its intent on,
+and falls when it is declined or its reversal is acknowledged. An original that has been forgotten is asked of the settlement ledger, and
+`Shard.unseen` says whether its answer is still true.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from auth.domain.transaction import Particulars, Standing, Transaction
 from contracts.authorization import Totals
 from contracts.journal import (
     BatchClosed,
@@ -14,6 +20,7 @@ from contracts.journal import (
     Intent,
     LateAnswer,
     Outcome,
+    Recalled,
     Record,
     Reversed,
     Reversing,
@@ -21,35 +28,13 @@ from contracts.journal import (
     SignedOn,
     Tombstone,
 )
-from contracts.kinds import KINDS, Kind
-from contracts.states import State, advance
+from contracts.kinds import CLAIMS, KINDS
+from contracts.response_codes import APPROVED
+from contracts.states import IllegalMoveError, State, advance
 
 FIRST_BATCH = "000001"
-
-
-class Transaction(msgspec.Struct, kw_only=True, gc=False):
-    """A transaction of an open batch, or of the one before it. Holds no container that could point back, so the collector skips it."""
-
-    id: str
-    rrn: str
-    kind: Kind
-    terminal: str
-    merchant: str
-    batch: str
-    stan: str
-    amount_minor: int
-    currency: str
-    institution: str
-    fingerprint: str
-    trace: str
-    state: State
-    at_ms: int
-    """When it was decided: what the answer says, and every repetition of it."""
-    response_code: str = ""
-    authorization_code: str = ""
-    reversed_at_ms: int = 0
-    undelivered: tuple[str, ...] = ()
-    """Institutions that have yet to acknowledge the reversal."""
+RECALLED_KEPT = 1024
+"""Recalled transactions in memory: when there are more, the one that was recalled first is forgotten again."""
 
 
 class ClosedBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +71,11 @@ class Shard(msgspec.Struct, kw_only=True):
     """Ids without an outcome, in order."""
     reversals: dict[str, dict[str, None]] = {}
     """Institution → ids whose reversal it has yet to acknowledge, in order."""
+    recalled: dict[str, None] = {}
+    """Ids that were recalled and are in memory, in order."""
+    unseen: int = 0
+    """How often it has changed what stands on transactions that are not in memory. What the settlement ledger says of them holds for as long as
+    this is what it was before the ledger was asked."""
 
     def terminal(self, number: str) -> Terminal:
         """The terminal, as new when nothing is known of it. Does not add it: only `apply` writes."""
@@ -103,19 +93,31 @@ class Shard(msgspec.Struct, kw_only=True):
         oldest = self.transactions[ids[0]].batch if ids else own.batch
         return oldest if oldest <= own.batch else ""
 
+    def may_have_forgotten(self, terminal: str, batch: str) -> bool:
+        """Whether there may have been transactions of that batch that are not in memory any more: it is neither the open one nor the last."""
+        own = self.terminals.get(terminal)
+        return own is not None and own.closed is not None and batch not in (own.batch, own.closed.batch)
+
+    def being_reversed_minor(self, original: str) -> int:
+        """What those claims on an original come to that still stand, and whose reversal is on its way. To be asked before a refusal only."""
+        ids = {id_ for queue in self.reversals.values() for id_ in queue}
+        claims = (self.transactions[id_] for id_ in ids)
+        return sum(claim.amount_minor for claim in claims if claim.more.original == original)
+
     def batch_transactions(self, terminal: str) -> Iterator[Transaction]:
         for id_ in self.terminal(terminal).transactions:
             yield self.transactions[id_]
 
 
 def totals_of(shard: Shard, terminal: str) -> Totals:
-    """What the host counts in a terminal's open batch: what stands approved, by debit and credit kinds (field 48)."""
+    """What the host counts in a terminal's open batch: what stands approved, by debit and credit kinds (field 48). Holds, transfers and
+    questions are neither."""
     minor, count = {True: 0, False: 0}, {True: 0, False: 0}
     for transaction in shard.batch_transactions(terminal):
-        if transaction.state is State.APPROVED:
-            debit = KINDS[transaction.kind].debit
-            minor[debit] += transaction.amount_minor
-            count[debit] += 1
+        facts = KINDS[transaction.kind]
+        if transaction.state is State.APPROVED and facts.settles:
+            minor[facts.debit] += transaction.amount_minor
+            count[facts.debit] += 1
     return Totals(
         debit_minor=minor[True], debit_count=count[True], credit_minor=minor[False], credit_count=count[False]
     )
@@ -127,18 +129,15 @@ def apply(shard: Shard, record: Record) -> None:
         case Intent():
             _apply_intent(shard, record)
         case Outcome():
-            transaction = shard.transactions[record.id]
-            transaction.state = advance(transaction.state, record.state)
-            transaction.response_code = record.response_code
-            transaction.authorization_code = record.authorization_code
-            transaction.at_ms = record.at_ms
-            del shard.intents[record.id]
+            _apply_outcome(shard, record)
         case Reversing():
             _apply_reversing(shard, record)
         case Reversed():
             _apply_reversed(shard, record)
         case Tombstone():
             _apply_tombstone(shard, record)
+        case Recalled():
+            _apply_recalled(shard, record)
         case SignedOn():
             _number(shard, record.rrn)
             terminal = _own(shard, record.terminal)
@@ -170,7 +169,7 @@ def _apply_intent(shard: Shard, record: Intent) -> None:
     known = shard.transactions.get(record.id)
     advance(known.state if known else None, State.INTENT)
     _number(shard, record.rrn)
-    shard.transactions[record.id] = Transaction(
+    transaction = shard.transactions[record.id] = Transaction(
         id=record.id,
         rrn=record.rrn,
         kind=record.kind,
@@ -188,18 +187,115 @@ def _apply_intent(shard: Shard, record: Intent) -> None:
     )
     shard.intents[record.id] = None
     _own(shard, record.terminal).transactions.append(record.id)
+    if record.original or record.target_institution:
+        transaction.particulars = Particulars(original=record.original, target_institution=record.target_institution)
+        _stand(shard, transaction)
+
+
+def _stand(shard: Shard, claim: Transaction) -> None:
+    """From here on `claim` stands on its original, if it has one."""
+    if not claim.more.original:
+        return
+    original = shard.transactions.get(claim.more.original)
+    if original is None:
+        shard.unseen += 1
+        return
+    standing = original.standing = original.standing or Standing()
+    standing.taken_minor += claim.amount_minor
+    standing.spent = standing.spent or CLAIMS[claim.kind].exclusive
+
+
+def _fall(shard: Shard, claim: Transaction) -> None:
+    """`claim` stands no longer: what it took of its original, if it has one, can be taken again."""
+    if not claim.more.original:
+        return
+    original = shard.transactions.get(claim.more.original)
+    if original is None or original.standing is None:  # forgotten: the settlement ledger sees it in the journal
+        shard.unseen += 1
+        return
+    original.standing.taken_minor -= claim.amount_minor
+    original.standing.spent = original.standing.spent and not CLAIMS[claim.kind].exclusive
+    if not original.standing.taken_minor:
+        original.standing = None
+
+
+def _forget(shard: Shard, id_: str) -> None:
+    if shard.transactions.pop(id_).standing is not None:
+        shard.unseen += 1
+
+
+def _apply_outcome(shard: Shard, record: Outcome) -> None:
+    transaction = shard.transactions[record.id]
+    transaction.state = advance(transaction.state, record.state)
+    transaction.response_code = record.response_code
+    transaction.authorization_code = record.authorization_code
+    transaction.at_ms = record.at_ms
+    del shard.intents[record.id]
+    if record.part_minor or record.balance is not None or record.instalment is not None:
+        particulars = transaction.particulars = transaction.particulars or Particulars()
+        particulars.balance, particulars.instalment = record.balance, record.instalment
+        if record.part_minor:
+            particulars.asked_minor, transaction.amount_minor = transaction.amount_minor, record.part_minor
+    if record.state is State.DECLINED:
+        _fall(shard, transaction)
+
+
+def _apply_recalled(shard: Shard, record: Recalled) -> None:
+    """Not a move: it stands where it stood when it was forgotten."""
+    if record.id in shard.transactions or record.state not in (State.APPROVED, State.SETTLED):
+        raise IllegalMoveError(f"state: {record.id} cannot be recalled as {record.state.value}")
+    shard.transactions[record.id] = recalled(record)
+    shard.recalled[record.id] = None
+    if len(shard.recalled) > RECALLED_KEPT:
+        settled = (id_ for id_ in shard.recalled if shard.transactions[id_].state is not State.REVERSING)
+        oldest = next(settled, record.id)
+        if oldest != record.id:  # the claim that it was recalled for comes next
+            del shard.recalled[oldest]
+            _forget(shard, oldest)
+
+
+def recalled(record: Recalled) -> Transaction:
+    """The transaction that a record brings back."""
+    standing = Standing(taken_minor=record.taken_minor, spent=record.spent) if record.taken_minor else None
+    return Transaction(
+        id=record.id,
+        rrn=record.rrn,
+        kind=record.kind,
+        terminal=record.terminal,
+        merchant=record.merchant,
+        batch=record.batch,
+        stan=record.stan,
+        amount_minor=record.amount_minor,
+        currency=record.currency,
+        institution=record.institution,
+        fingerprint="",
+        trace=record.trace,
+        state=record.state,
+        at_ms=record.decided_ms,
+        response_code=APPROVED,
+        authorization_code=record.authorization_code,
+        standing=standing,
+        particulars=Particulars(recalled=True),
+    )
 
 
 def _apply_reversing(shard: Shard, record: Reversing) -> None:
     transaction = shard.transactions[record.id]
     transaction.state = advance(transaction.state, State.REVERSING)
     transaction.reversed_at_ms = record.at_ms
-    transaction.undelivered = (transaction.institution,)
+    transaction.undelivered = _institutions(transaction)
     if record.response_code:
         transaction.response_code = record.response_code
         transaction.at_ms = record.at_ms
     shard.intents.pop(record.id, None)
-    shard.reversals.setdefault(transaction.institution, {})[record.id] = None
+    for institution in transaction.undelivered:
+        shard.reversals.setdefault(institution, {})[record.id] = None
+
+
+def _institutions(transaction: Transaction) -> tuple[str, ...]:
+    """Those that may have booked it: of a transfer both, which may be one."""
+    payer, payee = transaction.institution, transaction.more.target_institution
+    return (payer, payee) if payee and payee != payer else (payer,)
 
 
 def _apply_tombstone(shard: Shard, record: Tombstone) -> None:
@@ -234,6 +330,7 @@ def _apply_reversed(shard: Shard, record: Reversed) -> None:
     shard.reversals[record.institution].pop(record.id, None)
     if not transaction.undelivered:
         transaction.state = advance(transaction.state, State.REVERSED)
+        _fall(shard, transaction)
 
 
 def _apply_batch_closed(shard: Shard, record: BatchClosed) -> None:
@@ -244,9 +341,9 @@ def _apply_batch_closed(shard: Shard, record: BatchClosed) -> None:
         if shard.transactions[id_].state is State.REVERSING:
             kept.append(id_)
         else:
-            del shard.transactions[id_]
+            _forget(shard, id_)
     for transaction in shard.batch_transactions(record.terminal):
-        if transaction.state is State.APPROVED:
+        if transaction.state is State.APPROVED and KINDS[transaction.kind].settles:
             transaction.state = advance(transaction.state, State.SETTLED)
     terminal.previous = kept + terminal.transactions
     terminal.transactions = []

@@ -1,0 +1,115 @@
+"""What the banks say to a transaction, as a record: one bank, or the two of a transfer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from msgspec.structs import replace
+
+from auth.domain import authorize
+from auth.domain.kinds import RULES
+from auth.domain.transaction import Transaction
+from auth.issuers import Issuers
+from auth.measures import ANSWERED, NO_ANSWER, NOT_DELIVERED, Measures
+from contracts.authorization import AuthorizeRequest, CardData, IssuerReply, IssuerRequest
+from contracts.journal import Record
+from contracts.pan import Pan
+from contracts.response_codes import APPROVED, ISSUER_TIMEOUT, ISSUER_UNAVAILABLE, PARTIAL_APPROVAL
+from contracts.states import State
+from runtime.bus import NoAnswer, NotDelivered
+from runtime.tracing import Shape, Span, Tracer
+
+
+class Asking:
+    """Asks for one shard."""
+
+    def __init__(
+        self,
+        issuers: Issuers,
+        *,
+        tracer: Tracer,
+        shapes: Mapping[str, Mapping[str, Shape]],
+        measures: Measures,
+        now_ms: Callable[[], int],
+    ) -> None:
+        """`shapes`: spans.sending by institution."""
+        self._issuers = issuers
+        self._tracer = tracer
+        self._shapes = shapes
+        self._measures = measures
+        self._now_ms = now_ms
+
+    async def word(
+        self,
+        transaction: Transaction,
+        decision: authorize.Forward,
+        message: AuthorizeRequest,
+        kept_from: str,
+        span: Span,
+    ) -> Record | None:
+        """The record that ends the intent, or a late answer; None when a reversal has come in between and there is nothing to add."""
+        part = message.takes_part and RULES[message.kind].part
+        question = IssuerRequest(
+            transaction=decision.id,
+            rrn=decision.rrn,
+            kind=message.kind,
+            terminal=message.terminal,
+            merchant=message.merchant,
+            amount_minor=message.amount_minor,
+            currency=message.currency,
+            entry_mode=message.entry_mode,
+            card=message.card,
+            kept_from=kept_from,
+            original=decision.original,
+            instalment=message.instalment,
+            takes_part=part,
+        )
+        trace, give_up_s = span.traceparent, self._issuers.deadline_s()
+        try:
+            answer = await self._ask(decision.institution, question, span, give_up_s)
+        except NotDelivered:
+            return authorize.not_reached(transaction, at_ms=self._now_ms(), trace=trace)
+        except NoAnswer:
+            return authorize.no_word(transaction, at_ms=self._now_ms(), trace=trace)
+        if message.target is not None and answer.response_code == APPROVED and transaction.state is State.INTENT:
+            # The payer's half stands, and nobody has taken the transfer back: now, and within the same time, the other half.
+            code = await self._second(
+                decision.target_institution, _incoming(question, message.target.pan), span, give_up_s
+            )
+            if code != APPROVED:
+                return authorize.half_done(transaction, code, at_ms=self._now_ms(), trace=trace)
+        return authorize.conclude(transaction, answer, takes_part=part, at_ms=self._now_ms(), trace=trace)
+
+    async def _second(self, institution: str, question: IssuerRequest, span: Span, give_up_s: float) -> str:
+        """The second bank's code; 91 when it was not reached, 68 when nobody knows."""
+        try:
+            return (await self._ask(institution, question, span, give_up_s)).response_code
+        except NotDelivered:
+            return ISSUER_UNAVAILABLE
+        except NoAnswer:
+            return ISSUER_TIMEOUT
+
+    async def _ask(self, institution: str, question: IssuerRequest, span: Span, give_up_s: float) -> IssuerReply:
+        """Raises NotDelivered or NoAnswer."""
+        with self._tracer.span(self._shapes[institution]["authorize"], parent=span) as child:
+            asked = self._measures.asked(institution, child)
+            try:
+                answer = await self._issuers.authorize(institution, question, child, give_up_s=give_up_s)
+            except NotDelivered:
+                asked(NOT_DELIVERED)
+                child.error("NotDelivered")
+                raise
+            except NoAnswer:
+                asked(NO_ANSWER)
+                child.error("NoAnswer")
+                raise
+            asked(ANSWERED)
+            child.set("lianji.response_code", answer.response_code)
+            if answer.response_code not in (APPROVED, PARTIAL_APPROVAL):
+                child.error(answer.response_code)
+            return answer
+
+
+def _incoming(question: IssuerRequest, target: Pan) -> IssuerRequest:
+    """The second half of a transfer: the amount comes to `target`, of which nothing but the number was keyed."""
+    return replace(question, card=CardData(pan=target), incoming=True)

@@ -1,0 +1,75 @@
+"""One transaction as the switch keeps it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from contracts.kinds import Kind
+from contracts.states import State
+from contracts.terms import Balance, InstalmentTerms
+
+
+class Standing(msgspec.Struct, kw_only=True, gc=False):
+    """What stands on an original. Where nothing does there is none."""
+
+    taken_minor: int = 0
+    spent: bool = False
+    """By one claim, that is exclusive."""
+
+
+class Particulars(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
+    """What is to be known of some kinds of transaction; a plain sale has none."""
+
+    original: str = ""
+    """The id of the transaction on which this one stands or stood."""
+    target_institution: str = ""
+    """Of a transfer: whose card it goes to."""
+    asked_minor: int = 0
+    """Of a partial approval: the amount that was asked for, which its reversal repeats."""
+    balance: Balance | None = None
+    instalment: InstalmentTerms | None = None
+    recalled: bool = False
+    """It comes from the settlement ledger: its request is forgotten, and nobody can be told whether another one is its repetition."""
+
+
+_NONE = Particulars()
+"""Read where a transaction has none."""
+
+
+class Transaction(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
+    """A transaction of an open batch, of the one before it, or recalled. Holds no container that could point back, so the collector skips it."""
+
+    id: str
+    rrn: str
+    kind: Kind
+    terminal: str
+    merchant: str
+    batch: str
+    stan: str
+    amount_minor: int
+    """Of a partial approval: what was approved."""
+    currency: str
+    institution: str
+    fingerprint: str
+    """Empty for a tombstone, and for one that was recalled."""
+    trace: str
+    state: State
+    at_ms: int
+    """When it was decided: what the answer says, and every repetition of it."""
+    response_code: str = ""
+    authorization_code: str = ""
+    reversed_at_ms: int = 0
+    undelivered: tuple[str, ...] = ()
+    """Institutions that have yet to acknowledge the reversal."""
+    standing: Standing | None = None
+    particulars: Particulars | None = None
+
+    @property
+    def more(self) -> Particulars:
+        """To be read only."""
+        return self.particulars or _NONE
+
+    @property
+    def part_minor(self) -> int:
+        """What was approved of the amount that was asked for; 0: all of it."""
+        return self.amount_minor if self.more.asked_minor else 0
