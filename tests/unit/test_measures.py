@@ -103,12 +103,12 @@ async def test_only_an_owner_tells_epoch_and_sequence() -> None:
     assert await numbers(told, catalogue.LOG_EPOCH) == {}
 
 
-def measured(banks: Banks, told: Metrics, now_ms: Callable[[], int]) -> ShardOffice:
+def measured(banks: Banks, told: Metrics, now_ms: Callable[[], int], *, timeout_s: float = 2) -> ShardOffice:
     return ShardOffice(
         shard=3,
         register=REGISTER,
         bus=banks,  # type: ignore[arg-type]
-        issuers=Issuers(banks, 2),  # type: ignore[arg-type]
+        issuers=Issuers(banks, timeout_s),  # type: ignore[arg-type]
         ledger=Ledger(banks, 0.5),  # type: ignore[arg-type]
         tracer=Tracer("auth", "auth-a"),
         now_ms=now_ms,
@@ -161,8 +161,7 @@ async def test_answers_and_banks_are_counted_by_how_they_ended() -> None:
         return end
 
     banks = Banks(bank)
-    desk = measured(banks, told, lambda: 1_000_000)
-    desk._issuers = Issuers(banks, 0)  # type: ignore[arg-type]  # one try
+    desk = measured(banks, told, lambda: 1_000_000, timeout_s=0)  # one try
     await desk.open(await take_office(MemoryLog()))
     for stan in ("000001", "000002"):
         await desk.on_authorize(request(sale(stan=stan)))

@@ -326,7 +326,7 @@ def reply_of(transaction: Transaction, *, issuer_ms: int = 0) -> AuthorizeReply:
         authorization_code=transaction.authorization_code,
         institution=transaction.institution,
         issuer_ms=issuer_ms,
-        part_minor=transaction.part_minor,
+        part_minor=transaction.amount_minor if more.asked_minor else 0,
         balance=more.balance,
         instalment=more.instalment,
     )

@@ -68,8 +68,3 @@ class Transaction(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     def more(self) -> Particulars:
         """To be read only."""
         return self.particulars or _NONE
-
-    @property
-    def part_minor(self) -> int:
-        """What was approved of the amount that was asked for; 0: all of it."""
-        return self.amount_minor if self.more.asked_minor else 0
