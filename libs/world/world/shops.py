@@ -33,9 +33,7 @@ def merchants() -> tuple[Merchant, ...]:
     shops = (
         Merchant(mid=TEA_HOUSE, name="云溪茶馆", name_en="YUNXI TEA HOUSE"),
         Merchant(mid=GROCERY, name="长街杂货", name_en="LONG STREET GROCERY", limit_minor=20_000_00),
-        Merchant(
-            mid=BOOKSHOP, name="星灯书店", name_en="STARLAMP BOOKS", kinds=_WITHOUT_INSTALMENTS, keyed=False
-        ),
+        Merchant(mid=BOOKSHOP, name="星灯书店", name_en="STARLAMP BOOKS", kinds=_WITHOUT_INSTALMENTS, keyed=False),
         Merchant(mid=PAWNSHOP, name="旧桥典当", name_en="OLD BRIDGE PAWNSHOP", status=SUSPENDED),
     )
     stalls = (
