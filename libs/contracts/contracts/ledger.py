@@ -54,6 +54,8 @@ class Refusal(_Record, frozen=True, kw_only=True, tag="refusal"):
     """Empty when the card is not one of the institution's."""
     wrong_pin: bool = False
     """The account's count of wrong PINs goes up by one."""
+    incoming: bool = False
+    """It is the second half of a transfer that was declined: of its id there may be a posting of the first half in the same ledger."""
 
 
 class ReversalPosting(_Record, frozen=True, kw_only=True, tag="reversal-posting"):
