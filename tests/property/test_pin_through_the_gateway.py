@@ -19,6 +19,7 @@ from issuer_sim.cards import CardOnFile
 from issuer_sim.checks import CardChecks
 from issuer_sim.domain.accounts import Account
 from issuer_sim.domain.machine import LedgerMachine
+from issuer_sim.domain.terms import CardTerms
 from issuer_sim.handlers import Bank, Handlers
 from issuer_sim.keys import BankKeys
 from issuer_sim.line import Line
@@ -80,7 +81,7 @@ class House:
 
     def verdict(self, institution: Institution, card: CardData, pvv: str) -> str:
         """The response code of a bank that has this card on file."""
-        on_file = CardOnFile(account="A1", expiry=EXPIRY, pvv=pvv, debit=True)
+        on_file = CardOnFile(account="A1", expiry=EXPIRY, pvv=pvv, terms=CardTerms(debit=True))
         checks = CardChecks(institution.id, self.module, BankKeys(banks_rings(self.module, institution.id)))
         bank = Bank(
             institution=institution.id,

@@ -74,7 +74,11 @@ def test_every_question_has_somebody_who_may_answer_it() -> None:
 
 def test_what_is_provisioned_is_what_is_used() -> None:
     declared = declaration_for(built_in())
-    assert [log.stream for log in declared.logs] == ["JOURNAL_0", "JOURNAL_1", "LEDGER_huaxing", "LEDGER_nanhai"]
+    assert [log.stream for log in declared.logs] == [
+        "JOURNAL_0",
+        "JOURNAL_1",
+        *(f"LEDGER_{bank}" for bank in ("huaxing", "nanhai", "jiangling", "meridian")),
+    ]
     assert {log.followers for log in declared.logs if log.stream.startswith("JOURNAL")} == {("receipts", "settlement")}
     assert {log.followers for log in declared.logs if log.stream.startswith("LEDGER")} == {()}
     assert subjects.LEASES not in declared.buckets

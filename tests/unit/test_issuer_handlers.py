@@ -24,6 +24,7 @@ from issuer_sim.cards import CardOnFile
 from issuer_sim.checks import CardChecks, yymm
 from issuer_sim.domain.accounts import Account, State
 from issuer_sim.domain.machine import LedgerMachine
+from issuer_sim.domain.terms import CardTerms
 from issuer_sim.handlers import Bank, Handlers
 from issuer_sim.keys import BankKeys
 from issuer_sim.line import Line
@@ -77,7 +78,7 @@ class Desk:
             self.machine, self.machine.new_state(), GroupLog(self.log, 1, Position(), now_ns=lambda: 0)
         )
         self.tracer = Tracer("issuer-sim", "test")
-        card = CardOnFile(account="A1", expiry=EXPIRY, pvv=module.pvv(PVK, PAN, PIN), debit=True)
+        card = CardOnFile(account="A1", expiry=EXPIRY, pvv=module.pvv(PVK, PAN, PIN), terms=CardTerms(debit=True))
         self.line = Line(BANK)
         self.bank = Bank(
             institution=BANK,
@@ -265,7 +266,7 @@ async def test_a_reversal_while_the_original_waits_wins(monkeypatch: pytest.Monk
         await reversed_meanwhile.wait()
         return False
 
-    monkeypatch.setattr(Handlers, "_closed_within", waits_for_the_reversal)
+    monkeypatch.setattr(Handlers, "closed_within", waits_for_the_reversal)
     waiting = asyncio.create_task(desk.authorize(amount_minor=800_300))
     await asyncio.sleep(0)
     assert await desk.reverse() == IssuerReverseReply(response_code="00")
@@ -293,7 +294,7 @@ async def test_scripted_silence_and_delay(
         waited.append(delay_s)
         return False
 
-    monkeypatch.setattr(Handlers, "_closed_within", note)
+    monkeypatch.setattr(Handlers, "closed_within", note)
     reply = await desk.authorize(amount_minor=amount)
     assert (reply is not None, waited) == (answered, delays)
     assert (desk.balance == 2_000_000 - amount) is posted

@@ -8,6 +8,7 @@ from contracts.authorization import CardData
 from issuer_sim.cards import CardOnFile
 from issuer_sim.checks import CardChecks
 from issuer_sim.domain.facts import Pin
+from issuer_sim.domain.terms import CardTerms
 from issuer_sim.keys import BankKeys
 from key_store import KeyStore, names
 from runtime.bus import NoAnswer
@@ -29,7 +30,7 @@ class House:
         self.rings = KeyStore(self.bucket, BANK)
         self.checks = CardChecks(BANK, HSM, BankKeys(self.rings))
         pvv = HSM.pvv(self.custodian.ring(names.PVK).current.key, PAN, PIN)
-        self.file = CardOnFile(account="A1", expiry="3012", pvv=pvv, debit=True)
+        self.file = CardOnFile(account="A1", expiry="3012", pvv=pvv, terms=CardTerms(debit=True))
 
     async def add(self, name: str, purpose: Purpose) -> WrappedKey:
         key = HSM.generate(purpose)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from contracts.authorization import IssuerReply
@@ -10,12 +9,15 @@ from contracts.ledger import LedgerEpochStarted, Posting, Refusal, ReversalPosti
 from contracts.money import CNY
 from issuer_sim.domain import accounts, archive
 from issuer_sim.domain.accounts import Account, State
-from issuer_sim.domain.decide import Decision, authorization_code, decide, decide_reverse
+from issuer_sim.domain.decide import Decision, authorization_code, decide
 from issuer_sim.domain.facts import Asked, Evidence, Pin, is_expired
+from issuer_sim.domain.reverse import decide_reverse
 from issuer_sim.domain.scripted import PLAIN, Script, script_for
+from issuer_sim.domain.terms import CardTerms
 
 FUNDS = 1_000
 TX = "10000001:000001:000001"
+DEBIT, CREDIT = CardTerms(debit=True), CardTerms()
 
 
 def bank() -> State:
@@ -32,8 +34,8 @@ def bank() -> State:
 
 
 def asked(transaction: str = TX, account: str = "D1", amount: int = 100, **other: object) -> Asked:
-    facts: dict[str, object] = {"currency": CNY, "pin_required": True, "at_ms": 7} | other
-    return msgspec.convert({"transaction": transaction, "account": account, "amount_minor": amount} | facts, Asked)
+    facts: dict[str, object] = {"currency": CNY, "card": DEBIT, "at_ms": 7} | other
+    return Asked(transaction=transaction, account=account, amount_minor=amount, **facts)  # type: ignore[arg-type]
 
 
 RIGHT = Evidence(pin=Pin.RIGHT)
@@ -138,13 +140,13 @@ def test_funds_to_the_last_fen_and_not_one_more() -> None:
 
 def test_a_credit_line_needs_no_pin_and_ends_at_its_limit() -> None:
     state, no_pin = bank(), Evidence()
-    assert code(answer(state, asked("a", "C1", 500, pin_required=False), no_pin)) == "00"
+    assert code(answer(state, asked("a", "C1", 500, card=CREDIT), no_pin)) == "00"
     assert state.accounts["C1"].balance_minor == -500
-    assert code(answer(state, asked("b", "C1", 1, pin_required=False), no_pin)) == "51"
+    assert code(answer(state, asked("b", "C1", 1, card=CREDIT), no_pin)) == "51"
 
 
 def test_a_pin_on_a_credit_card_is_still_checked() -> None:
-    assert code(answer(bank(), asked(account="C1", pin_required=False), Evidence(pin=Pin.WRONG))) == "55"
+    assert code(answer(bank(), asked(account="C1", card=CREDIT), Evidence(pin=Pin.WRONG))) == "55"
 
 
 @pytest.mark.parametrize(("pin", "expected"), [(Pin.ABSENT, "55"), (Pin.UNREADABLE, "99")])
@@ -164,7 +166,7 @@ def test_the_fourth_try_is_75_even_with_the_right_pin() -> None:
 def test_a_right_pin_starts_the_count_again_but_a_sale_without_pin_does_not() -> None:
     state = bank()
     guess_wrong(state, 2)
-    answer(state, asked("no-pin", pin_required=False), Evidence())
+    answer(state, asked("no-pin", card=CREDIT), Evidence())
     assert state.accounts["D1"].wrong_pins == 2
     answer(state, asked("pin"))
     assert state.accounts["D1"].wrong_pins == 0
@@ -259,7 +261,7 @@ def test_what_is_final_is_kept_in_a_few_bytes_and_can_still_be_given_back_once()
             account="D2",
             amount_minor=100,
             currency="156",
-            pin_required=False,
+            card=CREDIT,
             at_ms=1,
             kept_from=kept_from,
         )

@@ -80,7 +80,12 @@ def test_a_serial_number_holds_the_terminals_number_and_its_key_is_what_a_host_d
 
 def test_zone_keys_are_of_the_cipher_that_the_banks_format_asks_for() -> None:
     formats = {i.id: (i.pin_format, world.zone_pin_algorithm(i.id)) for i in W.institutions}
-    assert formats == {"huaxing": (PinFormat.ISO_0, Algorithm.TDES), "nanhai": (PinFormat.ISO_4, Algorithm.AES)}
+    assert formats == {
+        "huaxing": (PinFormat.ISO_0, Algorithm.TDES),
+        "nanhai": (PinFormat.ISO_4, Algorithm.AES),
+        "jiangling": (PinFormat.ISO_0, Algorithm.TDES),
+        "meridian": (PinFormat.ISO_4, Algorithm.AES),
+    }
 
 
 def test_another_seed_gives_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +155,10 @@ def test_the_cast_is_there() -> None:
     assert lost is not None
     assert lost.status == world.LOST
     assert len([c for c in W.cards if c.name.startswith("load-")]) == 256
-    assert len(W.cards_of("huaxing")) + len(W.cards_of("nanhai")) == len(W.cards)
+    assert sum(len(W.cards_of(i.id)) for i in W.institutions) == len(W.cards)
+    assert {c.issuer for c in W.cards if c.name.startswith("load-")} == {"huaxing", "nanhai"}, (
+        "benchmarks ask two banks"
+    )
 
 
 def test_load_is_spread_over_the_shards() -> None:

@@ -4,7 +4,8 @@ model     what there is, and how it is looked up
 keys      every key, derived from a seed
 dukpt     serial numbers and initial keys of terminals that derive their own
 shops     merchants and terminals
-banks     institutions, cards, the stop list
+banks     institutions, cards, the stop list, as banks.toml has them
+bank_file what such a file may say
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from world.model import (
     SUSPENDED,
     TRANSFER,
     Card,
+    CardStatus,
     Institution,
     KeyScheme,
     Merchant,
@@ -64,6 +66,7 @@ __all__ = [
     "SUSPENDED",
     "TRANSFER",
     "Card",
+    "CardStatus",
     "Institution",
     "KeyScheme",
     "Merchant",

@@ -1,95 +1,91 @@
-"""Two invented banks, their cards, and the stop list."""
+"""The banks of the world, their cards and the stop list, as banks.toml has them."""
 
 from __future__ import annotations
 
-from typing import Literal
+from functools import cache
+from pathlib import Path
 
 from contracts.pan import Pan, luhn_check_digit
 from contracts.response_codes import CAPTURE_CARD
-from security_module import PinFormat
-from world.model import ACTIVE, CREDIT, DEBIT, LOST, Card, Institution, StopEntry
+from world.bank_file import BankEntry, CardEntry, read
+from world.model import CREDIT, DEBIT, Card, Institution, StopEntry
 
-HUAXING, NANHAI = "huaxing", "nanhai"
-_BINS = {HUAXING: "629101", NANHAI: "628202"}
-_KINDS: dict[str, Literal["debit", "credit"]] = {HUAXING: DEBIT, NANHAI: CREDIT}
+FILE = Path(__file__).with_name("banks.toml")
+STOPPED = "debit-stopped"
+"""The card that the switch has on its stop list."""
 
-_PLENTY = 1_000_000_00
 _VERY_RICH = 10_000_000_000_00
-LOAD_CARDS = 128
+_LOAD_SERIAL = 1000
+
+
+@cache
+def _entries() -> tuple[BankEntry, ...]:
+    return read(FILE.read_text(encoding="utf-8"))
 
 
 def institutions() -> tuple[Institution, ...]:
-    return (
+    return tuple(
         Institution(
-            id=HUAXING,
-            code="64910000",
-            name="华星银行",
-            name_en="HUAXING BANK",
-            kind=DEBIT,
-            bins=(_BINS[HUAXING],),
-        ),
-        Institution(
-            id=NANHAI,
-            code="64820000",
-            name="南海信用银行",
-            name_en="NANHAI CREDIT BANK",
-            kind=CREDIT,
-            bins=(_BINS[NANHAI],),
-            pin_format=PinFormat.ISO_4,
-        ),
-    )
-
-
-def _card(
-    name: str,
-    issuer: str,
-    serial: int,
-    money_minor: int,
-    *,
-    pin: str = "123456",
-    expiry: str = "3512",
-    status: Literal["active", "lost"] = ACTIVE,
-) -> Card:
-    """A card whose number is BIN, 9 digits of serial and the check digit; its account is named after institution and serial."""
-    partial = f"{_BINS[issuer]}{serial:09d}"
-    kind = _KINDS[issuer]
-    return Card(
-        name=name,
-        pan=Pan(partial + luhn_check_digit(partial)),
-        expiry=expiry,
-        service_code="101",
-        pin=pin,
-        issuer=issuer,
-        kind=kind,
-        account=f"{issuer}-{serial:06d}",
-        status=status,
-        opening_minor=money_minor if kind == DEBIT else 0,
-        credit_limit_minor=money_minor if kind == CREDIT else 0,
+            id=bank.id,
+            code=bank.code,
+            name=bank.name,
+            name_en=bank.name_en,
+            kind=bank.kind,
+            bins=(bank.bin,),
+            pin_format=bank.pin_format,
+            currency=bank.currency,
+            rate_millionths=bank.rate_millionths,
+            decide_after_ms=bank.decide_after_ms,
+            hold_days=bank.hold_days,
+            part=bank.part,
+            instalment_periods=bank.instalment_periods,
+            instalment_fee_permille=bank.instalment_fee_permille,
+        )
+        for bank in _entries()
     )
 
 
 def cards() -> tuple[Card, ...]:
-    named = (
-        _card("debit-1", HUAXING, 1, _PLENTY),
-        _card("debit-2", HUAXING, 2, _PLENTY, pin="246810"),
-        _card("debit-poor", HUAXING, 3, 10_00),
-        _card("debit-lost", HUAXING, 4, _PLENTY, status=LOST),
-        _card("debit-stopped", HUAXING, 5, _PLENTY),
-        _card("credit-1", NANHAI, 1, _PLENTY),
-        _card("credit-2", NANHAI, 2, _PLENTY, pin="135790"),
-        _card("credit-expired", NANHAI, 3, _PLENTY, expiry="2001"),
-    )
+    """The named ones first, bank by bank, then those for load."""
+    named = (_card(bank, card, card.serial) for bank in _entries() for card in bank.cards)
     load = (
-        _card(f"load-{kind}-{n:03d}", issuer, 1000 + n, _VERY_RICH)
-        for issuer, kind in _KINDS.items()
-        for n in range(1, LOAD_CARDS + 1)
+        _card(bank, CardEntry(name=f"load-{bank.kind}-{n:03d}", serial=1, money_minor=_VERY_RICH), _LOAD_SERIAL + n)
+        for bank in _entries()
+        for n in range(1, bank.load_cards + 1)
     )
     return (*named, *load)
 
 
+def _card(bank: BankEntry, entry: CardEntry, serial: int) -> Card:
+    """A card whose number is BIN, 9 digits of serial and the check digit; its account is named after institution and serial."""
+    partial = f"{bank.bin}{serial:09d}"
+    return Card(
+        name=entry.name,
+        pan=Pan(partial + luhn_check_digit(partial)),
+        expiry=entry.expiry,
+        service_code="201" if entry.chip_only else "101",  # ISO/IEC 7813: 2, use the chip where there is one
+        pin=entry.pin,
+        issuer=bank.id,
+        kind=bank.kind,
+        account=f"{bank.id}-{serial:06d}",
+        status=entry.status,
+        opening_minor=entry.money_minor if bank.kind == DEBIT else 0,
+        credit_limit_minor=entry.money_minor if bank.kind == CREDIT else 0,
+        chip_only=entry.chip_only,
+        captured=entry.captured,
+        not_permitted=entry.not_permitted,
+        most_minor=entry.most_minor,
+        day_minor=entry.day_minor,
+        day_count=entry.day_count,
+        response_code=entry.response_code,
+        note=entry.note,
+    )
+
+
 def stop_list() -> tuple[StopEntry, ...]:
-    stopped = next(card for card in cards() if card.name == "debit-stopped")
+    stopped = next(card for card in cards() if card.name == STOPPED)
+    prefixes = (prefix for bank in _entries() for prefix in bank.stopped_prefixes)
     return (
         StopEntry(prefix_or_pan=stopped.pan, reason=CAPTURE_CARD),
-        StopEntry(prefix_or_pan=Pan(f"{_BINS[NANHAI]}9999"), reason=CAPTURE_CARD),
+        *(StopEntry(prefix_or_pan=Pan(prefix), reason=CAPTURE_CARD) for prefix in prefixes),
     )

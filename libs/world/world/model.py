@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from contracts.kinds import Kind
+from contracts.money import CNY
 from contracts.pan import Pan
 from security_module import Algorithm, MacAlgorithm, PinFormat
 
@@ -23,6 +24,8 @@ CONSUMPTION: Literal["consumption"] = "consumption"
 """A terminal in a shop (消费终端): everything but transfers."""
 TRANSFER: Literal["transfer"] = "transfer"
 """A terminal for transfers (转账终端): these, the cardholder check before them, and balances. Anything else there: response code 58."""
+CardStatus = Literal["active", "lost", "stolen", "frozen", "inactive", "expired", "capture"]
+"""What its bank thinks of a card: 41, 43, 62, 21 (never activated), 54, 04 when it is not active."""
 DEBIT: Literal["debit"] = "debit"
 CREDIT: Literal["credit"] = "credit"
 
@@ -84,6 +87,20 @@ class Institution(msgspec.Struct, frozen=True, kw_only=True):
     """The prefixes of its card numbers."""
     pin_format: PinFormat = PinFormat.ISO_0
     """Of the PIN blocks that it takes from the acquirer; format 4 makes its zone PIN key one of AES."""
+    currency: str = CNY
+    """ISO 4217 numeric, of its accounts. Another than the renminbi is billed at `rate_millionths`."""
+    rate_millionths: int = 1_000_000
+    """Minor units of its currency for a million of the renminbi's."""
+    decide_after_ms: int = 0
+    """How long it takes over each authorization."""
+    hold_days: int = 30
+    """How long a pre-authorization holds."""
+    part: bool = True
+    """Whether it approves a part of a sale (10)."""
+    instalment_periods: tuple[int, ...] = ()
+    """What an instalment sale may be paid in; none: it offers no instalments."""
+    instalment_fee_permille: int = 0
+    """For each period, of the amount."""
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,11 +117,27 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["debit", "credit"]
     account: str
     """The account's number at the issuer; never the card's."""
-    status: Literal["active", "lost"] = ACTIVE
+    status: CardStatus = ACTIVE
     opening_minor: int = 0
-    """What a debit account starts with, fen."""
+    """What a debit account starts with, in minor units of its bank's currency."""
     credit_limit_minor: int = 0
-    """How far a credit account may go below zero, fen."""
+    """How far a credit account may go below zero, in the same."""
+    chip_only: bool = False
+    """Its bank refuses a swipe (45)."""
+    captured: bool = False
+    """Three wrong PINs are answered 38 instead of 75."""
+    not_permitted: tuple[Kind, ...] = ()
+    """Answered 57."""
+    most_minor: int = 0
+    """In one transaction (61); 0: any amount."""
+    day_minor: int = 0
+    """In one day (61); 0: any amount."""
+    day_count: int = 0
+    """Transactions in one day (65); 0: any number."""
+    response_code: str = ""
+    """Scripted: what its bank answers to everything."""
+    note: str = ""
+    """What it is for, in a few words."""
 
     def __repr__(self) -> str:
         return f"Card({self.name}, {self.pan}, pin=****)"

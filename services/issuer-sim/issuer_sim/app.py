@@ -1,4 +1,4 @@
-"""All wiring: one owner per bank, each with its ledger, its cards and its keys."""
+"""All wiring: one owner per bank, each with its ledger, its cards, its terms and its keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import world
 from contracts import access, subjects
-from issuer_sim.cards import card_file, openings
+from issuer_sim.cards import bank_terms, card_file, openings
 from issuer_sim.checks import CardChecks
 from issuer_sim.domain.machine import LedgerMachine
 from issuer_sim.handlers import Bank
@@ -39,6 +39,7 @@ async def wire(service: Service[Settings]) -> None:
     settings = service.settings
     test_world = world.built_in()
     institutions = _institutions(settings)
+    known = {institution.id: institution for institution in test_world.institutions}
     module = _security_module()
     log.info("security module", notice=NOTICE, institutions=list(institutions), scripted=settings.scripted)
     transactions = Transactions(service.metrics, logs.get("issuer"), institutions)
@@ -51,10 +52,12 @@ async def wire(service: Service[Settings]) -> None:
             await bus.serve(subjects.issuer_fault(institution), line.order)
         bank = Bank(
             institution=institution,
-            cards=card_file(cards, world.pvv),
+            cards=card_file(cards, world.pvv, scripted=settings.scripted),
             checks=CardChecks(institution, module, keys),
             scripted=settings.scripted,
             line=line,
+            terms=bank_terms(known[institution]),
+            decide_after_s=known[institution].decide_after_ms / 1000,
         )
         await service.own(
             stream=subjects.ledger_stream(institution),
@@ -62,7 +65,7 @@ async def wire(service: Service[Settings]) -> None:
             leases=subjects.LEASES,
             snapshots=subjects.snapshots_issuer(institution),
             key=subjects.issuer_lease(institution),
-            machine=LedgerMachine(openings(cards)),
+            machine=LedgerMachine(openings(cards, known[institution].currency)),
             office=BankOffice(bank, bus, service.tracer, transactions),
             bus=bus,
         )

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 import world
+from contracts.money import CNY
 from contracts.pan import Pan
 from issuer_sim.domain.accounts import Account
+from issuer_sim.domain.billing import Billing
+from issuer_sim.domain.terms import DAY_MS, BankTerms, CardTerms
 
 
 class CardOnFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,25 +21,58 @@ class CardOnFile(msgspec.Struct, frozen=True, kw_only=True):
     expiry: str
     """YYMM."""
     pvv: str
-    debit: bool
+    terms: CardTerms
 
     def __repr__(self) -> str:  # the PVV gives the PIN away to whoever can try ten thousand of them
         return f"CardOnFile({self.account})"
 
 
-def card_file(cards: Iterable[world.Card], pvv: Callable[[world.Card], str]) -> dict[Pan, CardOnFile]:
-    """The look-up by PAN. `Pan` shows masked wherever it is printed."""
+def card_file(
+    cards: Iterable[world.Card], pvv: Callable[[world.Card], str], *, scripted: bool = True
+) -> dict[Pan, CardOnFile]:
+    """The look-up by PAN. `Pan` shows masked wherever it is printed. Not `scripted`: cards with a scripted answer are ordinary ones."""
     return {
-        card.pan: CardOnFile(account=card.account, expiry=card.expiry, pvv=pvv(card), debit=card.kind == "debit")
+        card.pan: CardOnFile(
+            account=card.account, expiry=card.expiry, pvv=pvv(card), terms=card_terms(card, scripted=scripted)
+        )
         for card in cards
     }
 
 
-def openings(cards: Iterable[world.Card]) -> list[Account]:
-    """The accounts behind the cards, as they were opened. The status of an account is its card's."""
+def card_terms(card: world.Card, *, scripted: bool) -> CardTerms:
+    return CardTerms(
+        debit=card.kind == world.DEBIT,
+        chip_only=card.chip_only,
+        captured=card.captured,
+        not_permitted=frozenset(card.not_permitted),
+        most_minor=card.most_minor,
+        day_minor=card.day_minor,
+        day_count=card.day_count,
+        response_code=card.response_code if scripted else "",
+    )
+
+
+def bank_terms(institution: world.Institution) -> BankTerms:
+    foreign = institution.currency != CNY
+    return BankTerms(
+        hold_ms=institution.hold_days * DAY_MS,
+        part=institution.part,
+        instalment_periods=frozenset(institution.instalment_periods),
+        instalment_fee_permille=institution.instalment_fee_permille,
+        billing=Billing(
+            currency=CNY, account_currency=institution.currency, rate_millionths=institution.rate_millionths
+        )
+        if foreign
+        else None,
+    )
+
+
+def openings(cards: Iterable[world.Card], currency: str = CNY) -> list[Account]:
+    """The accounts behind the cards, as they were opened, all in the bank's currency. The status of an account is its card's."""
     return [
         Account(
             number=card.account,
+            currency=currency,
             opening_minor=card.opening_minor,
             credit_limit_minor=card.credit_limit_minor,
             status=card.status,

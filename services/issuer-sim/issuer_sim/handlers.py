@@ -22,10 +22,13 @@ from contracts.reading import UnreadableError, reader
 from issuer_sim import spans
 from issuer_sim.cards import CardOnFile
 from issuer_sim.checks import CardChecks, expired
+from issuer_sim.domain import expiry
 from issuer_sim.domain.accounts import State
-from issuer_sim.domain.decide import Decision, decide, decide_reverse
+from issuer_sim.domain.decide import Decision, decide
 from issuer_sim.domain.facts import NO_EVIDENCE, Asked, Evidence
+from issuer_sim.domain.reverse import decide_reverse
 from issuer_sim.domain.scripted import PLAIN, Script, script_for
+from issuer_sim.domain.terms import PLAIN_BANK, BankTerms, CardTerms
 from issuer_sim.line import Line
 from runtime import append_spans, logs
 from runtime.bus import Request
@@ -35,6 +38,10 @@ from runtime.tracing import Span, Tracer
 from runtime.transactions import REVERSAL, Transaction, Transactions
 
 log = logs.get("issuer")
+
+MOST_EXPIRED = 500
+"""Holds that are ended in one group."""
+_NO_CARD = CardTerms()
 
 _authorize = reader(IssuerRequest)
 _reverse = reader(IssuerReverseRequest)
@@ -59,6 +66,9 @@ class Bank(msgspec.Struct, frozen=True, kw_only=True):
     checks: CardChecks
     scripted: bool
     line: Line
+    terms: BankTerms = PLAIN_BANK
+    decide_after_s: float = 0.0
+    """How long each request waits before anything is looked at: a slow bank."""
 
 
 class Handlers:
@@ -100,7 +110,8 @@ class Handlers:
             span.set("lianji.kind", asked.kind.value)
             span.set("lianji.rrn", asked.rrn)
             script = script_for(asked.amount_minor) if self._bank.scripted else PLAIN
-            if script.decide_after_s and await self._closed_within(script.decide_after_s):
+            wait_s = script.decide_after_s + self._bank.decide_after_s
+            if wait_s and await self.closed_within(wait_s):
                 return None
             await self._bank.checks.learn_key(asked.card)
             decision = self._decide(asked, script, span)
@@ -135,22 +146,39 @@ class Handlers:
             counted.answered("reversal decided", code, span, transaction=asked.transaction)
             return codec.encode(decision.reply)
 
+    async def end_holds(self) -> int:
+        """Ends all holds whose term is over by now, and says how many; raises LogError when the term of office is over."""
+        ended = 0
+        while records := expiry.of_bank(self._ledger.state, self._now_ms(), most=MOST_EXPIRED):
+            await self._ledger.append(records)
+            ended += len(records)
+        return ended
+
     def _decide(self, asked: IssuerRequest, script: Script, span: Span) -> Decision:
         at_ms = self._now_ms()
         card = self._bank.cards.get(asked.card.pan)
+        amount_minor, currency = self._bank.terms.booked(asked.amount_minor, asked.currency)
         facts = Asked(
             transaction=asked.transaction,
+            kind=asked.kind,
             account=card.account if card else "",
-            amount_minor=asked.amount_minor,
-            currency=asked.currency,
-            pin_required=card.debit if card else False,
+            amount_minor=amount_minor,
+            currency=currency,
+            card=card.terms if card else _NO_CARD,
+            bank=self._bank.terms,
+            entry_mode=asked.entry_mode,
+            original=asked.original,
+            incoming=asked.incoming,
+            instalment=asked.instalment,
+            takes_part=asked.takes_part,
             at_ms=at_ms,
             trace=span.traceparent,
             kept_from=asked.kept_from,
         )
         state = self._ledger.state
-        repeated = asked.transaction in state.transactions
-        evidence = NO_EVIDENCE if card is None or repeated else self._examine(asked, card, at_ms, span)
+        evidence = NO_EVIDENCE
+        if card is not None and not asked.incoming and asked.transaction not in state.transactions:
+            evidence = self._examine(asked, card, at_ms, span)
         with self._tracer.span(spans.DECIDE, parent=span):
             return decide(state, facts, evidence, script)
 
@@ -180,17 +208,17 @@ class Handlers:
             return None
         code = decision.reply.response_code
         span.set("lianji.response_code", code)
-        if code != rc.APPROVED:
+        if code not in (rc.APPROVED, rc.PARTIAL_APPROVAL):
             span.error(code)
-        if decision.answer_after_s and await self._closed_within(decision.answer_after_s):
+        if decision.answer_after_s and await self.closed_within(decision.answer_after_s):
             return None
         if not await self._bank.line.carries(self._closing):
             return None
         counted.answered("authorization decided", code, span, transaction=transaction)
         return codec.encode(decision.reply)
 
-    async def _closed_within(self, delay_s: float) -> bool:
-        """Waits as a script says; True when the bank closes meanwhile."""
+    async def closed_within(self, delay_s: float) -> bool:
+        """Waits; True when the bank closes meanwhile."""
         try:
             await asyncio.wait_for(self._closing.wait(), delay_s)
         except TimeoutError:

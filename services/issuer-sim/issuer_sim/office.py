@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from contracts import subjects
 from issuer_sim.domain.accounts import State
 from issuer_sim.handlers import Bank, Handlers
+from runtime import logs
 from runtime.bus import Bus, Serving
 from runtime.clock import now_ms
+from runtime.log import LogError
 from runtime.ownership import Term
 from runtime.tracing import Tracer
 from runtime.transactions import Transactions
 
 CONCURRENCY = 256
 """Requests of one kind in hand at once; what comes above waits in the connection's buffer, within its deadline."""
+SWEEP_S = 60.0
+"""How often the bank goes through its holds: what is due of accounts that nobody asks for."""
+
+log = logs.get("office")
 
 
 class BankOffice:
@@ -27,12 +34,14 @@ class BankOffice:
         self._transactions = transactions
         self._handlers: Handlers | None = None
         self._servings: list[Serving] = []
+        self._sweeping: asyncio.Task[None] | None = None
 
     async def open(self, term: Term[State]) -> None:
         handlers = self._handlers = Handlers(self._bank, term, self._tracer, now_ms, self._transactions)
         for operation, handler in (("authorize", handlers.authorize), ("reverse", handlers.reverse)):
             subject = subjects.issuer(self._bank.institution, operation)
             self._servings.append(await self._bus.serve(subject, handler, concurrency=CONCURRENCY))
+        self._sweeping = asyncio.create_task(self._sweep(handlers))
 
     async def close(self) -> None:
         """Takes no more requests; returns when those in hand have been answered, or have failed with the term."""
@@ -40,3 +49,14 @@ class BankOffice:
             self._handlers.close()
         servings, self._servings = self._servings, []
         await asyncio.gather(*(serving.stop() for serving in servings))
+        sweeping, self._sweeping = self._sweeping, None
+        if sweeping is not None:
+            await sweeping
+
+    async def _sweep(self, handlers: Handlers) -> None:
+        """Until the bank closes, or its term of office ends, which whoever runs the office learns elsewhere."""
+        with suppress(LogError):
+            while not await handlers.closed_within(SWEEP_S):
+                ended = await handlers.end_holds()
+                if ended:
+                    log.info("holds ended by their term", institution=self._bank.institution, holds=ended)

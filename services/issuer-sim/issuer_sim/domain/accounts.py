@@ -12,16 +12,40 @@ import msgspec
 
 from contracts import slices
 from contracts.identity import identity_of
-from contracts.ledger import Archived, LedgerEpochStarted, LedgerRecord, Posting, Refusal, ReversalPosting
+from contracts.ledger import (
+    Archived,
+    HoldExpired,
+    LedgerEpochStarted,
+    LedgerRecord,
+    Posting,
+    Refusal,
+    ReversalPosting,
+)
 from contracts.money import CNY
-from contracts.response_codes import APPROVED, RESPONSE_CODES
+from contracts.response_codes import APPROVED, PARTIAL_APPROVAL, RESPONSE_CODES
 from issuer_sim.domain import archive
+from issuer_sim.domain.holds import Hold, Holds
+from issuer_sim.domain.terms import day_of
 
 ACTIVE = "active"
+_INCOMING = "+"
+"""No id ends so (contracts.bounds.TransactionId)."""
+
+
+def key_of(id_: str, *, incoming: bool) -> str:
+    """Where a transaction stands in the state: the second half of a transfer apart from the first, whose id it has.
+
+    >>> key_of("10000001:000001:000042", incoming=True)
+    '10000001:000001:000042+'
+    """
+    return id_ + _INCOMING if incoming else id_
 
 
 class Account(msgspec.Struct, array_like=True, gc=False):
-    """One account. `balance_minor` may fall to minus the credit limit; a debit account's limit is 0."""
+    """One account. `balance_minor` may fall to minus the credit limit; a debit account's limit is 0.
+
+    What may be spent never falls below minus `forced_minor`: only what asks nobody can take it below zero.
+    """
 
     number: str
     currency: str = CNY
@@ -31,10 +55,26 @@ class Account(msgspec.Struct, array_like=True, gc=False):
     wrong_pins: int = 0
     """Wrong PINs since the last sale that was approved with the right one."""
     status: str = ACTIVE
+    held_minor: int = 0
+    """The sum of its open holds."""
+    forced_minor: int = 0
+    """The sum of what was booked whatever it held: notices, and reversals that take back what had come or hold again what had been spent."""
+    day: int = 0
+    """The last day of the bank's on which something was asked of it and approved (terms.day_of), and what and how often that was. A notice
+    does not count, nor does what a hold has been counted for; what is reversed has been counted all the same."""
+    day_minor: int = 0
+    day_count: int = 0
 
     @property
     def available_minor(self) -> int:
-        return self.balance_minor + self.credit_limit_minor
+        return self.balance_minor + self.credit_limit_minor - self.held_minor
+
+    def count(self, at_ms: int, minor: int) -> None:
+        day = day_of(at_ms)
+        if day != self.day:
+            self.day, self.day_minor, self.day_count = day, 0, 0
+        self.day_minor += minor
+        self.day_count += 1
 
 
 class Transaction(msgspec.Struct, array_like=True, gc=False):
@@ -42,14 +82,14 @@ class Transaction(msgspec.Struct, array_like=True, gc=False):
 
     account: str
     amount_minor: int = 0
-    """What it holds now: 0 for a refusal and once reversed."""
+    """What it has taken and not given back: 0 for a refusal and once reversed, below zero for a credit."""
     response_code: str = ""
-    """What was answered; empty for a tombstone, which never was asked for."""
+    """What was answered; 10: `amount_minor` is the part that was approved; empty for a tombstone, which never was asked for."""
     authorization_code: str = ""
     reversed: bool = False
 
 
-class State(msgspec.Struct, tag="issuer-2"):
+class State(msgspec.Struct, tag="issuer-3"):
     """One institution: its accounts by number, its transactions by id, and the counter behind its authorization codes.
 
     The tag changes with the layout: a snapshot of another layout is then no snapshot, and the log is replayed.
@@ -57,8 +97,10 @@ class State(msgspec.Struct, tag="issuer-2"):
 
     accounts: dict[str, Account] = {}
     transactions: dict[str, Transaction] = {}
+    """By key (`key_of`)."""
+    holds: Holds = msgspec.field(default_factory=Holds)
     batches: dict[str, dict[str, list[str]]] = {}
-    """Terminal → batch → the ids above, in order."""
+    """Terminal → batch → the keys above, in order."""
     archived: dict[str, str] = {}
     """Terminal → the first batch of which everything is kept; of those before, approvals that stand are in the archive."""
     archive: dict[str, dict[str, bytes]] = {}
@@ -73,28 +115,36 @@ class State(msgspec.Struct, tag="issuer-2"):
             account = self.accounts[number] = Account(number)
         return account
 
-    def put(self, id_: str, transaction: Transaction) -> None:
-        """Adds what is known of an id that is new."""
-        self.transactions[id_] = transaction
-        self.index(id_)
+    def put(self, key: str, transaction: Transaction) -> None:
+        """Adds what is known of a transaction that is new."""
+        self.transactions[key] = transaction
+        self.index(key)
 
-    def index(self, id_: str) -> None:
-        terminal, batch, _ = identity_of(id_)
-        self.batches.setdefault(terminal, {}).setdefault(batch, []).append(id_)
+    def index(self, key: str) -> None:
+        terminal, batch, _ = identity_of(key)
+        self.batches.setdefault(terminal, {}).setdefault(batch, []).append(key)
 
-    def is_archived(self, id_: str) -> bool:
-        """Whether the id is of a batch of which not everything is kept, and nothing is kept of itself but perhaps a row."""
-        terminal, batch, _ = identity_of(id_)
-        return batch < self.archived.get(terminal, "") and id_ not in self.transactions
+    def known(self, id_: str, *, incoming: bool = False) -> Transaction | None:
+        """What has been answered to this question, or bars it: a first half that is reversed bars the second, which never was asked for."""
+        known = self.transactions.get(key_of(id_, incoming=incoming))
+        if known is None and incoming:
+            first = self.transactions.get(id_)
+            return first if first is not None and first.reversed else None
+        return known
 
-    def find(self, id_: str) -> Transaction | None:
-        """What is known of an id: all of it, or of a final approval what it took from whom."""
-        known = self.transactions.get(id_)
-        if known is not None or not self.is_archived(id_):
+    def is_archived(self, key: str) -> bool:
+        """Whether it is of a batch of which not everything is kept, and nothing is kept of itself but perhaps a row."""
+        terminal, batch, _ = identity_of(key)
+        return batch < self.archived.get(terminal, "") and key not in self.transactions
+
+    def find(self, key: str) -> Transaction | None:
+        """What is known under a key: all of it, or of a final approval what it took from whom."""
+        known = self.transactions.get(key)
+        if known is not None or not self.is_archived(key):
             return known
-        terminal, batch, stan = identity_of(id_)
+        terminal, batch, _ = identity_of(key)
         for row in archive.unpack(self.archive.get(terminal, {}).get(batch, b"")):
-            if f"{row.stan:06d}" == stan:
+            if _is_row_of(row, key):
                 return Transaction(list(self.accounts)[row.account], row.amount_minor, APPROVED)
         return None
 
@@ -108,52 +158,84 @@ def apply(state: State, record: LedgerRecord) -> None:
     """Change `state` as `record` says."""
     match record:
         case Posting():
-            account = state.account(record.account)
-            account.balance_minor -= record.amount_minor
-            if record.right_pin:
-                account.wrong_pins = 0
-            state.approvals += 1
-            state.put(record.id, Transaction(account.number, record.amount_minor, APPROVED, record.authorization_code))
+            _post(state, record)
         case Refusal():
             if record.wrong_pin:
                 state.account(record.account).wrong_pins += 1
             transaction = Transaction(record.account, 0, record.response_code)
             _share(state, transaction)
-            state.put(record.id, transaction)
+            state.put(key_of(record.id, incoming=record.incoming), transaction)
         case ReversalPosting():
             _reverse(state, record)
+        case HoldExpired():
+            state.holds.expire(record.account, record.id)
+            state.account(record.account).held_minor -= record.held_minor
         case Archived():
             _archive(state, record)
         case LedgerEpochStarted():
             state.epoch = record.epoch
 
 
+def _post(state: State, record: Posting) -> None:
+    account = state.account(record.account)
+    account.balance_minor -= record.amount_minor
+    if record.right_pin:
+        account.wrong_pins = 0
+    state.approvals += 1
+    if record.held_minor:
+        account.held_minor += record.held_minor
+        state.holds.put(account.number, record.id, Hold(record.held_minor, record.expires_ms))
+    if record.releases:
+        account.held_minor -= record.released_minor
+        state.holds.release(account.number, record.releases, record.id)
+    asked_minor = record.amount_minor + record.held_minor
+    if record.forced:
+        account.forced_minor += max(0, asked_minor - record.released_minor)
+    elif asked_minor > 0 and not record.releases:
+        account.count(record.at_ms, asked_minor)
+    code = PARTIAL_APPROVAL if record.part_of_minor else APPROVED
+    transaction = Transaction(account.number, record.amount_minor, code, record.authorization_code)
+    state.put(key_of(record.id, incoming=record.incoming), transaction)
+
+
 def _reverse(state: State, record: ReversalPosting) -> None:
-    transaction = state.transactions.get(record.id)
+    key = key_of(record.id, incoming=record.incoming)
+    transaction = state.transactions.get(key)
     if transaction is None:
-        transaction = state.find(record.id) or Transaction(record.account)
-        state.put(record.id, transaction)
-        _drop_row(state, record.id)
+        transaction = state.find(key) or Transaction(record.account)
+        state.put(key, transaction)
+        _drop_row(state, key)
     transaction.reversed = True
     transaction.amount_minor -= record.amount_minor
-    if record.amount_minor:
-        state.account(record.account).balance_minor += record.amount_minor
+    held_minor = record.restored_minor - record.held_minor
+    if record.amount_minor or held_minor:
+        account = state.account(record.account)
+        account.balance_minor += record.amount_minor
+        account.held_minor += held_minor
+        account.forced_minor += max(0, held_minor - record.amount_minor)
+    state.holds.undo(record.account, key, restores=bool(record.restores))
 
 
 def _archive(state: State, record: Archived) -> None:
-    """What is reversed stays as it is, so that it is never given back again; what was refused took nothing, and goes."""
+    """What is reversed stays as it is, so that it is never undone again, and so does what holds; what was refused took nothing, and goes."""
     places = {number: place for place, number in enumerate(state.accounts)}
     batches = state.batches.get(record.terminal, {})
     for batch in [batch for batch in batches if batch < record.kept_from]:
         rows, kept = [], []
-        for id_ in batches.pop(batch):
-            transaction, stan = state.transactions[id_], identity_of(id_)[2]
-            if transaction.reversed or not archive.fits(stan, transaction.amount_minor):
-                kept.append(id_)
+        for key in batches.pop(batch):
+            transaction, incoming = state.transactions[key], key.endswith(_INCOMING)
+            stan = identity_of(key.removesuffix(_INCOMING))[2]
+            if (
+                transaction.reversed
+                or state.holds.needs(transaction.account, key)
+                or not archive.fits(stan, transaction.amount_minor)
+            ):
+                kept.append(key)
                 continue
             if transaction.amount_minor:
-                rows.append(archive.Row(int(stan), places[transaction.account], transaction.amount_minor))
-            del state.transactions[id_]
+                rows.append(archive.Row(int(stan), places[transaction.account], transaction.amount_minor, incoming))
+            state.holds.settle(key)
+            del state.transactions[key]
         if rows:
             before = state.archive.setdefault(record.terminal, {}).get(batch, b"")
             state.archive[record.terminal][batch] = before + archive.pack(rows)
@@ -164,11 +246,15 @@ def _archive(state: State, record: Archived) -> None:
     state.archived[record.terminal] = record.kept_from
 
 
-def _drop_row(state: State, id_: str) -> None:
-    terminal, batch, stan = identity_of(id_)
+def _is_row_of(row: archive.Row, key: str) -> bool:
+    return key_of(f"{row.stan:06d}", incoming=row.incoming) == identity_of(key)[2]
+
+
+def _drop_row(state: State, key: str) -> None:
+    terminal, batch, _ = identity_of(key)
     rows = state.archive.get(terminal, {}).get(batch)
     if rows is not None:
-        state.archive[terminal][batch] = archive.pack(row for row in archive.unpack(rows) if f"{row.stan:06d}" != stan)
+        state.archive[terminal][batch] = archive.pack(row for row in archive.unpack(rows) if not _is_row_of(row, key))
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -196,9 +282,9 @@ def load_in_parts(snapshot: bytes) -> Iterator[State]:
     yield state
     for part in parts:
         transactions = _transactions.decode(part)
-        for id_, transaction in transactions.items():
+        for key, transaction in transactions.items():
             _share(state, transaction)
-            state.put(id_, transaction)
+            state.put(key, transaction)
         yield state
 
 

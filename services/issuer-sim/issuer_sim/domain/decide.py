@@ -1,27 +1,26 @@
 """What the bank answers, and what it writes down. Nothing here changes the state: the records do, through `accounts.apply`.
 
-Idempotency comes before the rules: a transaction id that is known gets what it got before, and no record. The rules stand in
-`_CHECKS` in the order in which they win.
+Idempotency comes before the rules: a transaction id that is known gets what it got before, and no record. The checks of the kind come
+next (`rules`), in the order in which they win, then what is scripted, then what the kind books (`kinds`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from contracts import response_codes as rc
-from contracts.authorization import IssuerReply, IssuerReverseReply
+from contracts.authorization import IssuerReply
 from contracts.identity import identity_of
-from contracts.ledger import Archived, LedgerRecord, Posting, Refusal, ReversalPosting
-from contracts.money import CNY, MAX_AMOUNT_MINOR
-from issuer_sim.domain.accounts import ACTIVE, Account, State, Transaction
+from contracts.ledger import Archived, LedgerRecord, Posting, Refusal
+from issuer_sim.domain import expiry
+from issuer_sim.domain.accounts import State, Transaction, key_of
 from issuer_sim.domain.facts import Asked, Evidence, Pin
+from issuer_sim.domain.kinds import rule_of, sale
+from issuer_sim.domain.kinds.rule import Case, Rule
 from issuer_sim.domain.scripted import PLAIN, Script
 
-MAX_WRONG_PINS = 3
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
-_STATUS_CODES = {"lost": rc.LOST_CARD, "stolen": rc.STOLEN_CARD}
 
 
 class Decision(NamedTuple):
@@ -33,17 +32,12 @@ class Decision(NamedTuple):
     answer_after_s: float = 0.0
 
 
-class ReverseDecision(NamedTuple):
-    records: tuple[LedgerRecord, ...]
-    reply: IssuerReverseReply
-
-
 def decide(state: State, asked: Asked, evidence: Evidence, script: Script = PLAIN) -> Decision:
     """The answer to one authorization."""
-    known = state.transactions.get(asked.transaction)
+    known = state.known(asked.transaction, incoming=asked.incoming)
     if known is not None:
-        return Decision((), _answer_again(known))
-    if state.is_archived(asked.transaction):
+        return Decision((), _answer_again(state, known, asked))
+    if state.is_archived(key_of(asked.transaction, incoming=asked.incoming)):
         # The acquirer has promised that this never comes. It is neither taken again nor denied: unanswered, it is reversed.
         return Decision((), None)
     decision = _decide_new(state, asked, evidence, script)
@@ -64,41 +58,54 @@ def _decide_new(state: State, asked: Asked, evidence: Evidence, script: Script) 
     account = state.accounts.get(asked.account)
     if account is None:
         return _refuse(asked, rc.INVALID_CARD_NUMBER, account="")
-    if code := _refusal_code(account, asked, evidence, script):
-        return _refuse(asked, code, wrong_pin=code == rc.WRONG_PIN and evidence.pin is Pin.WRONG)
+    rule = rule_of(asked.kind, incoming=asked.incoming)
+    if rule is None:
+        return _refuse(asked, rc.FUNCTION_NOT_SUPPORTED)
+    over = expiry.of_account(state, account, asked.at_ms, asked.trace)
+    case = Case(state, account, asked, account.available_minor + sum(hold.held_minor for hold in over))
+    decision = _decide_case(case, rule, evidence, script)
+    return decision._replace(records=(*over, *decision.records)) if over else decision
+
+
+def _decide_case(case: Case, rule: Rule, evidence: Evidence, script: Script) -> Decision:
+    account, asked = case.account, case.asked
+    for check in rule.checks:
+        if code := check(account, asked, evidence):
+            return _refuse(asked, code, wrong_pin=code == rc.WRONG_PIN and evidence.pin is Pin.WRONG)
+    if code := script.response_code or asked.card.response_code:
+        return _refuse(asked, code)
     if not script.posts:
         return Decision((), None)
+    booking = rule.book(case)
+    if isinstance(booking, str):
+        return _refuse(asked, booking)
     posting = Posting(
         at_ms=asked.at_ms,
         trace=asked.trace,
         id=asked.transaction,
         account=asked.account,
-        amount_minor=asked.amount_minor,
+        amount_minor=booking.amount_minor,
         currency=asked.currency,
-        authorization_code=authorization_code(state.approvals + 1),
+        authorization_code=authorization_code(case.state.approvals + 1) if rule.numbered else "",
         right_pin=evidence.pin is Pin.RIGHT,
+        incoming=asked.incoming,
+        held_minor=booking.held_minor,
+        expires_ms=booking.expires_ms,
+        releases=booking.releases,
+        released_minor=booking.released_minor,
+        forced=rule.forced,
+        part_of_minor=booking.part_of_minor,
     )
-    reply = IssuerReply(response_code=rc.APPROVED, authorization_code=posting.authorization_code)
+    part_minor = booking.amount_minor if booking.part_of_minor else 0
+    reply = _approval(posting.authorization_code, case, rule, part_minor)
     return Decision((posting,), reply if script.answers else None, script.answer_after_s)
 
 
-def decide_reverse(state: State, transaction: str, *, reason: str, at_ms: int, trace: str = "") -> ReverseDecision:
-    """Give back what `transaction` took, once; leave a tombstone when it is unknown. Always answered 00."""
-    reply = IssuerReverseReply(response_code=rc.APPROVED)
-    known = state.find(transaction)
-    if known is not None and known.reversed:
-        return ReverseDecision((), reply)
-    account = state.accounts.get(known.account) if known else None
-    reversal = ReversalPosting(
-        at_ms=at_ms,
-        trace=trace,
-        id=transaction,
-        account=known.account if known else "",
-        amount_minor=known.amount_minor if known else 0,
-        currency=account.currency if account else CNY,
-        reason=reason,
-    )
-    return ReverseDecision((reversal,), reply)
+def _approval(code: str, case: Case, rule: Rule, part_minor: int) -> IssuerReply:
+    reply = IssuerReply(response_code=rc.APPROVED, authorization_code=code)
+    if part_minor:
+        reply = sale.in_part(reply, part_minor)
+    return rule.tell(reply, case) if rule.tell is not None else reply
 
 
 def authorization_code(number: int) -> str:
@@ -112,10 +119,18 @@ def authorization_code(number: int) -> str:
     return _PAIRS[high % len(_PAIRS)] + _PAIRS[middle] + _PAIRS[low]
 
 
-def _answer_again(known: Transaction) -> IssuerReply:
+def _answer_again(state: State, known: Transaction, asked: Asked) -> IssuerReply:
     if known.reversed:  # a late original behind its reversal, or a repetition of what no longer stands
         return IssuerReply(response_code=rc.INVALID_RELATED_TRANSACTION)
-    return IssuerReply(response_code=known.response_code, authorization_code=known.authorization_code)
+    rule, account = rule_of(asked.kind, incoming=asked.incoming), state.accounts.get(known.account)
+    if known.response_code not in (rc.APPROVED, rc.PARTIAL_APPROVAL) or rule is None or account is None:
+        return IssuerReply(response_code=known.response_code)
+    part_minor = known.amount_minor if known.response_code == rc.PARTIAL_APPROVAL else 0
+    if known.account != asked.account:  # nothing of one card's account is said to another
+        rule = rule._replace(tell=None)
+    over = expiry.of_account(state, account, asked.at_ms)
+    case = Case(state, account, asked, account.available_minor + sum(hold.held_minor for hold in over))
+    return _approval(known.authorization_code, case, rule, part_minor)
 
 
 def _refuse(asked: Asked, code: str, *, account: str | None = None, wrong_pin: bool = False) -> Decision:
@@ -126,58 +141,6 @@ def _refuse(asked: Asked, code: str, *, account: str | None = None, wrong_pin: b
         response_code=code,
         account=asked.account if account is None else account,
         wrong_pin=wrong_pin,
+        incoming=asked.incoming,
     )
     return Decision((refusal,), IssuerReply(response_code=code))
-
-
-Check = Callable[[Account, Asked, Evidence], str]
-"""A rule: the response code that refuses, or empty."""
-
-
-def _status(account: Account, asked: Asked, evidence: Evidence) -> str:
-    if account.status == ACTIVE:
-        return ""
-    return _STATUS_CODES.get(account.status, rc.RESTRICTED_CARD)  # a status that is not known restricts
-
-
-def _expiry(account: Account, asked: Asked, evidence: Evidence) -> str:
-    return rc.EXPIRED_CARD if evidence.expired else ""
-
-
-def _card_check(account: Account, asked: Asked, evidence: Evidence) -> str:
-    return "" if evidence.card_ok else rc.CARD_CHECK_FAILED
-
-
-def _pin_tries(account: Account, asked: Asked, evidence: Evidence) -> str:
-    # Even for the right PIN, or none: otherwise the block could be felt for, one guess at a time.
-    return rc.PIN_TRIES_EXCEEDED if account.wrong_pins >= MAX_WRONG_PINS else ""
-
-
-def _pin(account: Account, asked: Asked, evidence: Evidence) -> str:
-    match evidence.pin:
-        case Pin.UNREADABLE:
-            return rc.PIN_FORMAT_ERROR
-        case Pin.WRONG:
-            return rc.WRONG_PIN
-        case Pin.ABSENT if asked.pin_required:
-            return rc.WRONG_PIN  # not counted: nobody guessed
-        case _:
-            return ""
-
-
-def _amount(account: Account, asked: Asked, evidence: Evidence) -> str:
-    fits = 0 < asked.amount_minor <= MAX_AMOUNT_MINOR and asked.currency == account.currency
-    return "" if fits else rc.INVALID_AMOUNT
-
-
-_CHECKS: tuple[Check, ...] = (_status, _expiry, _card_check, _pin_tries, _pin, _amount)
-
-
-def _refusal_code(account: Account, asked: Asked, evidence: Evidence, script: Script) -> str:
-    """The code of the first rule that refuses, else what the script refuses with, else 51 or empty."""
-    for check in _CHECKS:
-        if code := check(account, asked, evidence):
-            return code
-    if script.response_code:
-        return script.response_code
-    return rc.INSUFFICIENT_FUNDS if script.posts and asked.amount_minor > account.available_minor else ""

@@ -6,6 +6,10 @@ from enum import Enum
 
 import msgspec
 
+from contracts.kinds import Kind
+from contracts.terms import InstalmentPlan
+from issuer_sim.domain.terms import PLAIN_BANK, BankTerms, CardTerms
+
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """One authorization as it was asked for."""
@@ -14,11 +18,22 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     account: str
     """Empty when the card is not one of the institution's."""
     amount_minor: int
+    """In the account's currency: where a bank bills in another, what the amount comes to there."""
     currency: str
-    """ISO 4217 numeric."""
-    pin_required: bool
-    """Debit cards: a sale without a PIN is refused."""
+    """ISO 4217 numeric, of `amount_minor`."""
+    card: CardTerms
     at_ms: int
+    bank: BankTerms = PLAIN_BANK
+    kind: Kind = Kind.SALE
+    entry_mode: str = ""
+    """Field 22."""
+    original: str = ""
+    """The id of the transaction that this one is about."""
+    incoming: bool = False
+    """The second half of a transfer."""
+    instalment: InstalmentPlan | None = None
+    takes_part: bool = False
+    """The terminal can take an approval of less."""
     trace: str = ""
     kept_from: str = ""
     """What the terminal did in batches before this one is final; empty: nothing is promised."""
@@ -44,7 +59,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NO_EVIDENCE = Evidence()
-"""For a request that is decided without looking at its card data: a repetition, or an unknown card."""
+"""For a request that is decided without looking at its card data: a repetition, an unknown card, or a card that a transfer goes to."""
 
 
 def is_expired(*, on_file: str, presented: str, today_yymm: str) -> bool:

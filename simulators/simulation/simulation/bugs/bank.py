@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from issuer_sim import handlers
-from issuer_sim.domain.decide import decide_reverse
+from issuer_sim.domain.reverse import decide_reverse
 from issuer_sim.handlers import Handlers
 from simulation.bugs.bug import Replaced
 
