@@ -220,7 +220,8 @@ def _archive(state: State, record: Archived) -> None:
     """What is reversed stays as it is, so that it is never undone again, and so does what holds; what was refused took nothing, and goes."""
     places = {number: place for place, number in enumerate(state.accounts)}
     batches = state.batches.get(record.terminal, {})
-    for batch in [batch for batch in batches if batch < record.kept_from]:
+    # In order: what is kept of one batch may hang on what is settled in another, and a snapshot does not say which of them came first.
+    for batch in sorted(batch for batch in batches if batch < record.kept_from):
         rows, kept = [], []
         for key in batches.pop(batch):
             transaction, incoming = state.transactions[key], key.endswith(_INCOMING)

@@ -30,13 +30,11 @@ class _Reason(NamedTuple):
 
 
 def decide_reverse(state: State, transaction: str, *, reason: str, at_ms: int, trace: str = "") -> ReverseDecision:
-    """Undoes `transaction`, of a transfer both halves; leaves a tombstone when nothing is known of it. Always answered 00."""
+    """Undoes `transaction`, of a transfer both halves; leaves a tombstone when nothing is known of the first. Always answered 00."""
     why = _Reason(transaction, reason, at_ms, trace)
     first, second = (state.find(key_of(transaction, incoming=incoming)) for incoming in (False, True))
-    records: tuple[LedgerRecord, ...] = ()
-    if first is not None or second is None:  # a tombstone of the first half bars the second
-        records += _undo(state, first, why, incoming=False)
-    if second is not None:
+    records = _undo(state, first, why, incoming=False)
+    if second is not None:  # a first half that is undone, or barred, bars the second
         records += _undo(state, second, why, incoming=True)
     return ReverseDecision(records, _REPLY)
 
