@@ -29,14 +29,20 @@ STREAMS = (
     "JOURNAL_1",
     "LEDGER_huaxing",
     "LEDGER_nanhai",
+    "LEDGER_jiangling",
+    "LEDGER_meridian",
     "KV_LEASES",
     "KV_TERMINAL_SESSIONS",
     "KV_KEYS_ACQUIRER",
     "KV_KEYS_ISSUER_huaxing",
     "KV_KEYS_ISSUER_nanhai",
+    "KV_KEYS_ISSUER_jiangling",
+    "KV_KEYS_ISSUER_meridian",
     "KV_SNAPSHOTS_AUTH",
     "KV_SNAPSHOTS_ISSUER_huaxing",
     "KV_SNAPSHOTS_ISSUER_nanhai",
+    "KV_SNAPSHOTS_ISSUER_jiangling",
+    "KV_SNAPSHOTS_ISSUER_meridian",
 )
 
 MAY: dict[str, tuple[str, ...]] = {
