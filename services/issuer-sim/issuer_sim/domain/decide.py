@@ -11,9 +11,9 @@ from typing import NamedTuple
 from contracts import response_codes as rc
 from contracts.authorization import IssuerReply
 from contracts.identity import identity_of
-from contracts.ledger import Archived, LedgerRecord, Posting, Refusal
+from contracts.ledger import Archived, HoldExpired, LedgerRecord, Posting, Refusal
 from issuer_sim.domain import expiry
-from issuer_sim.domain.accounts import State, Transaction, key_of
+from issuer_sim.domain.accounts import Account, State, Transaction, key_of
 from issuer_sim.domain.facts import Asked, Evidence, Pin
 from issuer_sim.domain.kinds import rule_of, sale
 from issuer_sim.domain.kinds.rule import Case, Rule
@@ -41,7 +41,8 @@ def decide(state: State, asked: Asked, evidence: Evidence, script: Script = PLAI
         # The acquirer has promised that this never comes. It is neither taken again nor denied: unanswered, it is reversed.
         return Decision((), None)
     decision = _decide_new(state, asked, evidence, script)
-    return decision._replace(records=(*_archived(state, asked), *decision.records))
+    archived = _archived(state, asked)
+    return decision._replace(records=(*archived, *decision.records)) if archived else decision
 
 
 def _archived(state: State, asked: Asked) -> tuple[LedgerRecord, ...]:
@@ -61,10 +62,17 @@ def _decide_new(state: State, asked: Asked, evidence: Evidence, script: Script) 
     rule = rule_of(asked.kind, incoming=asked.incoming)
     if rule is None:
         return _refuse(asked, rc.FUNCTION_NOT_SUPPORTED)
+    if not account.held_minor:
+        return _decide_case(Case(state, account, asked, account.available_minor), rule, evidence, script)
     over = expiry.of_account(state, account, asked.at_ms, asked.trace)
-    case = Case(state, account, asked, account.available_minor + sum(hold.held_minor for hold in over))
+    case = Case(state, account, asked, _available(account, over))
     decision = _decide_case(case, rule, evidence, script)
-    return decision._replace(records=(*over, *decision.records)) if over else decision
+    return decision._replace(records=(*over, *decision.records))
+
+
+def _available(account: Account, over: tuple[HoldExpired, ...]) -> int:
+    """What may be spent once the holds that are due have ended."""
+    return account.available_minor + sum(hold.held_minor for hold in over)
 
 
 def _decide_case(case: Case, rule: Rule, evidence: Evidence, script: Script) -> Decision:
@@ -128,8 +136,7 @@ def _answer_again(state: State, known: Transaction, asked: Asked) -> IssuerReply
     part_minor = known.amount_minor if known.response_code == rc.PARTIAL_APPROVAL else 0
     if known.account != asked.account:  # nothing of one card's account is said to another
         rule = rule._replace(tell=None)
-    over = expiry.of_account(state, account, asked.at_ms)
-    case = Case(state, account, asked, account.available_minor + sum(hold.held_minor for hold in over))
+    case = Case(state, account, asked, _available(account, expiry.of_account(state, account, asked.at_ms)))
     return _approval(known.authorization_code, case, rule, part_minor)
 
 

@@ -10,8 +10,6 @@ from issuer_sim.domain.accounts import Account, State
 
 def of_account(state: State, account: Account, at_ms: int, trace: str = "") -> tuple[HoldExpired, ...]:
     """The holds of one account that are due."""
-    if not account.held_minor:
-        return ()
     return tuple(
         HoldExpired(at_ms=at_ms, trace=trace, id=id_, account=account.number, held_minor=hold.minor)
         for id_, hold in state.holds.of(account.number).items()
