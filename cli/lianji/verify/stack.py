@@ -161,7 +161,7 @@ class _Account(msgspec.Struct, array_like=True):
     balance_minor: int
 
 
-class _Bank(msgspec.Struct, tag="issuer-2"):
+class _Bank(msgspec.Struct, tag="issuer-3"):
     """A bank's snapshot, as far as it is compared."""
 
     accounts: dict[str, _Account]
