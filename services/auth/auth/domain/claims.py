@@ -88,7 +88,7 @@ def find(
             otherwise = known
             break
     if forgotten:
-        if recollection is None or not set(forgotten) <= set(recollection.ids):
+        if recollection is None or recollection.silent or not set(forgotten) <= set(recollection.ids):
             return Forgotten(tuple(forgotten))
         found = recollection.found
         if found is not None and found.id in forgotten and found.merchant == request.merchant:
