@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -20,6 +21,7 @@ from contracts.kinds import Kind
 from contracts.pan import MaskedCard, Pan, luhn_check_digit
 from runtime.bus import Request
 from runtime.log import GroupLog, LogStore
+from runtime.memory_log import MemoryLog
 from runtime.ownership import Term, replay
 from runtime.snapshots import NoSnapshots, Snapshot
 from runtime.tracing import Tracer
@@ -61,6 +63,25 @@ def approve(subject: str) -> bytes:
     if subject.endswith("reverse"):
         return encode(IssuerReverseReply(response_code="00"))
     return encode(IssuerReply(response_code="00", authorization_code="000001"))
+
+
+class GatedLog(MemoryLog):
+    """Appends wait at a gate: before they land, or, with `lands`, before their acknowledgement."""
+
+    def __init__(self, *, lands: bool = False) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.waits = asyncio.Event()
+        self._lands = lands
+
+    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+        if self._lands:
+            sequence = await super().append(payload, expected=expected, message_id=message_id)
+        if not self.gate.is_set():
+            self.waits.set()
+        await self.gate.wait()
+        return sequence if self._lands else await super().append(payload, expected=expected, message_id=message_id)
 
 
 class Lease:

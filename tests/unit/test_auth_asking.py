@@ -40,7 +40,7 @@ from runtime.memory_log import MemoryLog
 from runtime.ownership import Term, replay
 from runtime.snapshots import NoSnapshots
 from runtime.tracing import Tracer
-from tests.support_auth import PAN, Serving, request, reversal, sale, take_office
+from tests.support_auth import PAN, GatedLog, Serving, request, reversal, sale, take_office
 
 PAYEE = "629102000000001" + luhn_check_digit("629102000000001")
 ID = "T1:000001:000001"
@@ -88,7 +88,9 @@ class World:
 PAYER_ASKED, PAYEE_ASKED = subjects.issuer("payer", "authorize"), subjects.issuer("payee", "authorize")
 
 
-async def opened(world: World, *, issuer_s: float = 0.0) -> tuple[ShardOffice, Term[Shard], MemoryLog]:
+async def opened(
+    world: World, *, issuer_s: float = 0.0, store: MemoryLog | None = None
+) -> tuple[ShardOffice, Term[Shard], MemoryLog]:
     desk = ShardOffice(
         shard=0,
         register=REGISTER,
@@ -99,7 +101,7 @@ async def opened(world: World, *, issuer_s: float = 0.0) -> tuple[ShardOffice, T
         now_ms=lambda: 1,
         concurrency=8,
     )
-    store = MemoryLog()
+    store = store or MemoryLog()
     term = await take_office(store)
     await desk.open(term)
     return desk, term, store
@@ -314,6 +316,24 @@ async def test_a_ledger_that_catches_up_is_heard() -> None:
     world.says[subjects.SETTLEMENT_TRANSACTION] = NoTransaction()
     other = msgspec.structs.replace(named, stan="000055", rrn="")
     assert authorized(await desk.on_authorize(refund(other, stan="000102"))).response_code == "25"
+    await desk.close()
+
+
+async def test_the_ledger_is_asked_no_sooner_than_all_that_is_known_is_durable() -> None:
+    """It could not say how far it must have read."""
+    world, store = World(), GatedLog()
+    desk, _, _ = await opened(world, issuer_s=5, store=store)
+    named = await closed_twice(desk)
+    world.says[subjects.SETTLEMENT_TRANSACTION] = known_to_ledger
+    store.gate.clear()
+    selling = asyncio.create_task(desk.on_authorize(request(msgspec.structs.replace(sale(), terminal="T2"))))
+    await store.waits.wait()
+    running = asyncio.create_task(desk.on_authorize(refund(named)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not world.to(subjects.SETTLEMENT_TRANSACTION)
+    store.gate.set()
+    assert [authorized(await one).response_code for one in (selling, running)] == ["00", "00"]
     await desk.close()
 
 

@@ -19,7 +19,7 @@ from runtime.log import Fenced, LogDamaged
 from runtime.memory_log import MemoryLog
 from runtime.ownership import Owner, replay
 from runtime.snapshots import NoSnapshots
-from tests.support_auth import Banks, Kept, Lease, approve, office, request, reversal, sale, take_office
+from tests.support_auth import Banks, GatedLog, Kept, Lease, approve, office, request, reversal, sale, take_office
 
 authorized = decoder(AuthorizeReply).decode
 settled = decoder(SettleReply).decode
@@ -27,25 +27,6 @@ settled = decoder(SettleReply).decode
 EMPTY_CLOSE = SettleRequest(
     terminal="T1", merchant="M1", batch="000001", stan="000009", operator="01", currency="156", totals=Totals()
 )
-
-
-class GatedLog(MemoryLog):
-    """Appends wait at a gate: before they land, or, with `lands`, before their acknowledgement."""
-
-    def __init__(self, *, lands: bool = False) -> None:
-        super().__init__()
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.waits = asyncio.Event()
-        self._lands = lands
-
-    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
-        if self._lands:
-            sequence = await super().append(payload, expected=expected, message_id=message_id)
-        if not self.gate.is_set():
-            self.waits.set()
-        await self.gate.wait()
-        return sequence if self._lands else await super().append(payload, expected=expected, message_id=message_id)
 
 
 async def until(condition: Callable[[], bool]) -> None:

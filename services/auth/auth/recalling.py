@@ -42,9 +42,8 @@ class Recalling:
         while isinstance(decision, Recall):
             id_ = decision.id
             earlier = self._asking.get(id_)
-            if (
-                earlier is not None
-            ):  # the same request, or another one under its number: first it is to be known what becomes of that
+            if earlier is not None:
+                # The same request, or another one under its number: first it is to be known what becomes of that.
                 await asyncio.wait([earlier])
                 decision = again(None)
                 continue
