@@ -13,7 +13,8 @@ import world
 from contracts.identity import shard_of
 from reliability.chaos.fault import now_s
 from terminal_sim.load import open_tills
-from terminal_sim.till import SwipeResult, Till
+from terminal_sim.results import SwipeResult
+from terminal_sim.till import Till
 from world import Card, KeyScheme, Terminal, World
 
 ANSWER_S = 6.0

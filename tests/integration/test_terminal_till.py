@@ -13,7 +13,7 @@ import uvloop
 import iso8583
 import world
 from terminal_sim import LoadError, TerminalBusyError, Till, open_till, open_tills, read_memory, run_load
-from terminal_sim.outcomes import PlainOutcome, Refused, ReversalOutcome, SaleOutcome, SignOnOutcome
+from terminal_sim.outcomes import PlainOutcome, Refused, ReversalOutcome, TransactionOutcome, SignOnOutcome
 from terminal_sim.practice import PracticeHost
 from terminal_sim.tally import Progress, percentile
 
@@ -205,7 +205,7 @@ async def test_a_host_that_lost_its_keys(till: Till, server: Server) -> None:
 async def test_a_repetition_gets_the_same_answer(till: Till, server: Server) -> None:
     await till.swipe(CARD, 100)
     outcome = await till.resend_last()
-    assert isinstance(outcome, SaleOutcome)
+    assert isinstance(outcome, TransactionOutcome)
     (seen,) = read_memory(till.memory.path).transactions.values()
     assert len(seen.answer_digests) == 2
     assert len(set(seen.answer_digests)) == 1

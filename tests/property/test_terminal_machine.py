@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 import iso8583
 import world
 from terminal_sim.memory import TerminalMemory, memory_path, read_memory
-from terminal_sim.outcomes import CloseOutcome, Outcome, Refused, ReversalOutcome, SaleOutcome, Step
+from terminal_sim.outcomes import CloseOutcome, Outcome, Refused, ReversalOutcome, TransactionOutcome, Step
 from terminal_sim.practice import PracticeHost
 from terminal_sim.schemes import seal_of
 from terminal_sim.state import State
@@ -142,7 +142,7 @@ class TerminalAndHost(RuleBasedStateMachine):
         assert step.send
         outcome = self.run(step, fault, flip)
         event(f"sold: {fault.name} {type(outcome).__name__}")
-        if isinstance(outcome, SaleOutcome) and outcome.approved:
+        if isinstance(outcome, TransactionOutcome) and outcome.approved:
             assert amount <= self.host.limit_minor
 
     @precondition(lambda self: self.terminal.record.pending is not None)

@@ -25,7 +25,7 @@ from lianji.errors import CliError
 from lianji.journal import Entry
 from lianji.stack import Stack
 from lianji.verify import Finding, gather
-from terminal_sim.till import SwipeResult
+from terminal_sim.results import SwipeResult
 from tests.support_verify import sources_of
 
 RRN, ID = format_rrn(1, 2), "10000001:000001:000002"

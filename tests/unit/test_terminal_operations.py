@@ -13,7 +13,7 @@ from terminal_sim.outcomes import (
     PlainOutcome,
     Refused,
     ReversalOutcome,
-    SaleOutcome,
+    TransactionOutcome,
     SignOnOutcome,
     Step,
 )
@@ -56,9 +56,9 @@ def sell(terminal: Terminal, amount: int = 1234, pin: str = "123456") -> Step:
     return terminal.sell(TRACK, amount, pin, now_ms=1)
 
 
-def sold(terminal: Terminal, host: PracticeHost, amount: int = 1234) -> SaleOutcome:
+def sold(terminal: Terminal, host: PracticeHost, amount: int = 1234) -> TransactionOutcome:
     outcome = terminal.receive(host.answer(sell(terminal, amount).send), now_ms=1).outcome
-    assert isinstance(outcome, SaleOutcome)
+    assert isinstance(outcome, TransactionOutcome)
     return outcome
 
 
@@ -99,7 +99,7 @@ def test_what_each_state_refuses(terminal: Terminal) -> None:
 def test_the_table_is_the_only_way() -> None:
     assert set(TRANSITIONS) == set(State)
     with pytest.raises(IllegalMoveError):
-        advance(State.IDLE, State.SELLING)
+        advance(State.IDLE, State.REQUESTING)
 
 
 # Sign-on
@@ -205,7 +205,7 @@ def test_an_answer_that_cannot_be_trusted_is_reversed(
 ) -> None:
     assert callable(spoil)
     outcome = signed_on.receive(spoil(host.answer(sell(signed_on).send)), now_ms=1).outcome
-    assert isinstance(outcome, SaleOutcome)
+    assert isinstance(outcome, TransactionOutcome)
     assert outcome.pending
     assert outcome.response_code == ""
     message = iso8583.decode(signed_on.reverse().send)
@@ -218,7 +218,7 @@ def test_an_approval_of_another_amount_is_reversed(signed_on: Terminal, host: Pr
     answer = iso8583.decode(host.answer(step.send))
     answer.fields[4] = "000000000001"
     outcome = signed_on.receive(host.seal(request, answer), now_ms=1).outcome
-    assert isinstance(outcome, SaleOutcome)
+    assert isinstance(outcome, TransactionOutcome)
     assert (outcome.pending, outcome.approved) == (True, False)
     assert signed_on.record.pending is not None
     assert signed_on.record.pending.reason == "06"
@@ -228,7 +228,7 @@ def test_somebody_elses_answer_is_waited_past(signed_on: Terminal, host: Practic
     answer = host.answer(sell(signed_on).send)
     for fields in ({11: "999999"}, {41: "99999999"}):
         assert signed_on.receive(changed(answer, fields), now_ms=1) == Step()
-    assert isinstance(signed_on.receive(answer, now_ms=1).outcome, SaleOutcome)
+    assert isinstance(signed_on.receive(answer, now_ms=1).outcome, TransactionOutcome)
     assert signed_on.receive(answer, now_ms=1) == Step()  # nothing is in flight any more
 
 
@@ -400,7 +400,7 @@ def test_that_a_repetition_reached_nobody_is_no_answer_to_what_was_sent_before(
         "0210", {3: request.text(3), 11: request.text(11), 39: "96", 41: request.text(41), 64: bytes(8)}
     )
     outcome = signed_on.receive(host.seal(request, reached_nobody), now_ms=2).outcome
-    assert isinstance(outcome, SaleOutcome)
+    assert isinstance(outcome, TransactionOutcome)
     assert outcome.response_code == ""
     (transaction,) = signed_on.record.transactions.values()
     assert len(transaction.answer_digests) == 1

@@ -14,7 +14,7 @@ import world
 from iso8583 import Field59
 from security_module import terminal_of
 from terminal_sim.memory import TerminalMemory, memory_path, read_memory
-from terminal_sim.outcomes import Refused, ReversalOutcome, SaleOutcome, SignOnOutcome, Step
+from terminal_sim.outcomes import Refused, ReversalOutcome, TransactionOutcome, SignOnOutcome, Step
 from terminal_sim.practice import PracticeHost
 from terminal_sim.record import CounterUsed, Sent, Snapshot, TerminalRecord, new_record
 from terminal_sim.schemes import seal_of
@@ -98,7 +98,7 @@ def test_counters_with_too_many_ones_are_skipped(tid: str, before: int, after: i
         body = sell(terminal).send
         assert counter_of(body, tid) == expected
         outcome = terminal.receive(host.answer(body), now_ms=1).outcome
-        assert isinstance(outcome, SaleOutcome)
+        assert isinstance(outcome, TransactionOutcome)
         assert outcome.approved
 
 
@@ -210,5 +210,5 @@ def test_a_file_from_before_there_were_counters_is_read(tmp_path: Path, host: Pr
     assert record == terminal.record
     again = switched_on("10000001", record)
     outcome = again.receive(host.answer(sell(again).send), now_ms=1).outcome
-    assert isinstance(outcome, SaleOutcome)
+    assert isinstance(outcome, TransactionOutcome)
     assert outcome.approved

@@ -16,7 +16,7 @@ from lianji import options, stackfile, tls
 from lianji.commands.swipe import open_terminal
 from lianji.errors import CliError
 from runtime.bus import BusError
-from terminal_sim.till import CloseResult
+from terminal_sim.results import CloseResult
 
 _slip: msgspec.json.Decoder[SettlementSlip | Refused] = msgspec.json.Decoder(SettlementSlip | Refused)
 

@@ -19,7 +19,8 @@ from lianji import options, tls
 from lianji.errors import CliError, WrongUseError
 from terminal_sim.memory import MemoryFileError
 from terminal_sim.outcomes import ReversalOutcome
-from terminal_sim.till import SwipeResult, Till, open_till
+from terminal_sim.results import SwipeResult
+from terminal_sim.till import Till, open_till
 
 APPROVED, NO_ANSWER, DECLINED = 0, 1, 3
 PATIENCE_S = 2.0

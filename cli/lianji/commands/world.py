@@ -14,7 +14,7 @@ from contracts.access import TERMINAL
 from lianji import options
 from lianji.permissions import world_key
 from runtime.rights import inbox
-from terminal_sim.record import DEFAULT_OPERATOR, DEFAULT_PASSWORD
+from terminal_sim.shipped import DEFAULT_OPERATOR, DEFAULT_PASSWORD
 
 ALL_HELP = "List the terminals and cards that are there for load, too."
 

@@ -11,7 +11,8 @@ from contracts.kinds import Kind
 from simulation import cast
 from terminal_sim.outcomes import Refused
 from terminal_sim.record import ReversalDue, apply
-from terminal_sim.till import SwipeResult, Till
+from terminal_sim.results import SwipeResult
+from terminal_sim.till import Till
 
 Arguments = dict[str, str | int]
 

@@ -1,10 +1,14 @@
 """A POS terminal as a state machine, one by hand or many for load.
 
 state, terminal, answers   the machine, without I/O
-record, memory             what it remembers, and its file
+attended, operators        who stands at it, and may do what
+shipped                    what it comes with
+orders, cards, kinds       what is asked of it, kind by kind
+record, stored, memory     what it remembers, and its file
 messages                   its messages
 seal, dukpt_seal, schemes  its keys, by the terminal's scheme
 link, till                 its line, and one terminal driven over it
+results                    what comes of that
 schedule, tally, load      many at once
 practice                   a host to practise against
 """
@@ -12,10 +16,11 @@ practice                   a host to practise against
 from terminal_sim.link import Link, LinkError, LinkLostError, tls_context
 from terminal_sim.load import LoadError, open_tills, run_load
 from terminal_sim.memory import MemoryFileError, TerminalBusyError, TerminalMemory, memory_path, read_memory
-from terminal_sim.outcomes import CloseOutcome, PlainOutcome, Refused, ReversalOutcome, SaleOutcome, SignOnOutcome
+from terminal_sim.outcomes import CloseOutcome, PlainOutcome, Refused, ReversalOutcome, SignOnOutcome, TransactionOutcome
 from terminal_sim.record import ClosedBatch, PendingReversal, TerminalRecord, Transaction
+from terminal_sim.results import CloseResult, SwipeResult
 from terminal_sim.tally import LoadReport, Progress
-from terminal_sim.till import CloseResult, SwipeResult, Till, open_till
+from terminal_sim.till import Till, open_till
 
 __all__ = [
     "CloseOutcome",
@@ -32,7 +37,6 @@ __all__ = [
     "Progress",
     "Refused",
     "ReversalOutcome",
-    "SaleOutcome",
     "SignOnOutcome",
     "SwipeResult",
     "TerminalBusyError",
@@ -40,6 +44,7 @@ __all__ = [
     "TerminalRecord",
     "Till",
     "Transaction",
+    "TransactionOutcome",
     "memory_path",
     "open_till",
     "open_tills",

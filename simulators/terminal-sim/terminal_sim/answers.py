@@ -8,18 +8,22 @@ from collections.abc import Callable
 import msgspec
 
 from contracts.authorization import BALANCED, Totals
+from contracts.identity import transaction_id
+from contracts.kinds import KINDS
 from contracts.response_codes import (
     APPROVED,
     INVALID_RELATED_TRANSACTION,
     MAC_ERROR,
     ORIGINAL_NOT_FOUND,
+    PARTIAL_APPROVAL,
     RESPONSE_CODES,
     SYSTEM_MALFUNCTION,
     describe,
 )
 from iso8583 import MTI_AT, Field60, FormatError, Message, Totals48
 from security_module import SecurityModuleError
-from terminal_sim.outcomes import CloseOutcome, Outcome, PlainOutcome, ReversalOutcome, SaleOutcome, SignOnOutcome
+from terminal_sim.kinds import FORMS, NOTHING_MORE, Extras
+from terminal_sim.outcomes import CloseOutcome, Outcome, PlainOutcome, ReversalOutcome, SignOnOutcome, TransactionOutcome
 from terminal_sim.record import (
     Answered,
     ClosedBatch,
@@ -32,6 +36,7 @@ from terminal_sim.record import (
     SessionEnded,
     SignedOn,
     TerminalRecord,
+    Transaction,
 )
 from terminal_sim.seal import Seal
 from terminal_sim.state import State
@@ -41,7 +46,10 @@ SIGNED_ON = SignedOn
 SESSION_BYTES = {"001": 24, "003": 40}
 """Of field 62, by what 60.3 asked for: PIN key and MAC key with their check values. A new master key comes behind them."""
 REVERSAL_ENDS = frozenset({APPROVED, INVALID_RELATED_TRANSACTION, ORIGINAL_NOT_FOUND})
+NO_RRN = "000000000000"
+"""Field 37 of an answer about which the switch has journalled nothing."""
 _NO_ANSWER, _TERMINAL_REASON = "98", "06"
+_APPROVALS = (APPROVED, PARTIAL_APPROVAL)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,48 +69,85 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     session_over: bool = False
 
 
-def sale(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -> Verdict:
-    """A trusted decline ends the transaction; an approval does if it is of this amount. Whatever cannot be trusted leaves the reversal due."""
-    batch, stan, message = record.batch, answer.request.text(11), answer.message
+def request(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -> Verdict:
+    """Of a transaction of any kind. Whatever cannot be trusted leaves a reversal due, a notice waiting, or of a question nothing."""
+    sent, message = _sent(record, answer.request), answer.message
     code = message.text(39)
     if not answer.sealed:
         said = f" (it says {describe(code)})" if code else ""
-        reason = f"the answer's MAC is missing or wrong{said}"
-        due = ReversalDue(batch=batch, stan=stan, reason=MAC_ERROR)
-        return Verdict(entries=(due,), outcome=SaleOutcome(batch=batch, stan=stan, pending=True, reason=reason))
+        return _no_word(record, sent, f"the answer's MAC is missing or wrong{said}", MAC_ERROR)
     if not code:
-        return _to_be_reversed(batch, stan, "the answer has no response code")
-    entries: list[Entry] = [_answered(batch, stan, answer)]
-    other_amount = code == APPROVED and message.text(4) != answer.request.text(4)
-    if other_amount:
-        entries.append(ReversalDue(batch=batch, stan=stan, reason=_TERMINAL_REASON))
-    outcome = SaleOutcome(
-        batch=batch,
-        stan=stan,
-        response_code=code,
-        rrn=message.text(37),
-        authorization_code=message.text(38),
-        pending=other_amount,
-        reason="the answer approves another amount" if other_amount else "",
-    )
-    return Verdict(entries=tuple(entries), outcome=outcome)
+        return _no_word(record, sent, "the answer has no response code", _TERMINAL_REASON)
+    advice = record.is_stored(sent)
+    if advice and not _is_final(message):
+        # Nobody has looked at it: neither a no nor a yes, and an earlier one may have arrived.
+        outcome = _outcome(sent, answer, stored=True, reason=f"the host could not take it: {describe(code)}")
+        return Verdict(outcome=outcome)
+    try:
+        part_minor = _part(sent, message)
+        extras = _extras(sent, message)
+    except FormatError as error:
+        if advice or not KINDS[sent.kind].reversible:
+            return _no_word(record, sent, str(error), _TERMINAL_REASON)
+        due = ReversalDue(batch=sent.batch, stan=sent.stan, reason=_TERMINAL_REASON)
+        outcome = _outcome(sent, answer, pending=True, reason=str(error))
+        return Verdict(entries=(_answered(answer, sent), due), outcome=outcome)
+    outcome = _outcome(sent, answer, part_minor=part_minor, extras=extras)
+    return Verdict(entries=(_answered(answer, sent, part_minor),), outcome=outcome)
+
+
+def _is_final(message: Message) -> bool:
+    """Whether the switch has spoken: it has given the notice a reference number, or says what no repetition changes."""
+    row = RESPONSE_CODES.get(message.text(39))
+    return message.text(37) not in ("", NO_RRN) or (row is not None and not row.retry_can_help)
+
+
+def _part(sent: Transaction, message: Message) -> int:
+    """With 10 what was approved; FormatError for an approval of an amount that was not asked for."""
+    code = message.text(39)
+    if code not in _APPROVALS:
+        return 0
+    if not FORMS[sent.kind].amount:
+        if code != APPROVED:
+            raise FormatError("39", f"approves a part of a {sent.kind}")
+        return 0
+    amount = message.text(4)
+    if code == APPROVED:
+        if amount != f"{sent.amount_minor:012d}":
+            raise FormatError("4", "the answer approves another amount")
+        return 0
+    if not sent.takes_part or not 0 < int(amount or 0) < sent.amount_minor:
+        raise FormatError("4", "the answer approves a part that was not asked for")
+    return int(amount)
+
+
+def _extras(sent: Transaction, message: Message) -> Extras:
+    read = FORMS[sent.kind].read
+    if read is None or message.text(39) not in _APPROVALS:
+        return NOTHING_MORE
+    return read(message, sent.amount_minor)
+
+
+def _no_word(record: TerminalRecord, sent: Transaction, why: str, reason: str) -> Verdict:
+    """No answer that counts. `reason` is that of the reversal, where there is to be one."""
+    if not KINDS[sent.kind].reversible:
+        outcome = _outcome(sent, None, stored=record.is_stored(sent), reason=why)
+        return Verdict(outcome=outcome)
+    outcome = _outcome(sent, None, pending=True, reason=why)
+    if reason == _NO_ANSWER:  # what was saved before sending says just that
+        return Verdict(outcome=outcome)
+    due = ReversalDue(batch=sent.batch, stan=sent.stan, reason=reason)
+    return Verdict(entries=(due,), outcome=outcome)
 
 
 def repetition(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -> Verdict:
     """Recorded for comparison; changes nothing. A 96 is not: the gateway has reached nobody, and says nothing of the first one."""
-    batch, stan, message = record.batch, answer.request.text(11), answer.message
+    sent = _sent(record, answer.request)
     if not answer.sealed:
-        return Verdict(outcome=SaleOutcome(batch=batch, stan=stan, reason="the answer's MAC is missing or wrong"))
-    if message.text(39) == SYSTEM_MALFUNCTION:
-        return Verdict(outcome=SaleOutcome(batch=batch, stan=stan, reason="the host could not work on the repetition"))
-    outcome = SaleOutcome(
-        batch=batch,
-        stan=stan,
-        response_code=message.text(39),
-        rrn=message.text(37),
-        authorization_code=message.text(38),
-    )
-    return Verdict(entries=(_answered(batch, stan, answer),), outcome=outcome)
+        return Verdict(outcome=_outcome(sent, None, reason="the answer's MAC is missing or wrong"))
+    if answer.message.text(39) == SYSTEM_MALFUNCTION:
+        return Verdict(outcome=_outcome(sent, None, reason="the host could not work on the repetition"))
+    return Verdict(entries=(_answered(answer, sent, sent.part_minor),), outcome=_outcome(sent, answer))
 
 
 def sign_on(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -> Verdict:
@@ -176,7 +221,7 @@ def sign_off(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) 
 
 
 HANDLERS: dict[State, Callable[[TerminalRecord, Answer, Seal, str], Verdict]] = {
-    State.SELLING: sale,
+    State.REQUESTING: request,
     State.RESENDING: repetition,
     State.SIGNING_ON: sign_on,
     State.REVERSING: reversal,
@@ -186,11 +231,9 @@ HANDLERS: dict[State, Callable[[TerminalRecord, Answer, Seal, str], Verdict]] = 
 }
 
 
-def _lost_sale(record: TerminalRecord, request: Message, reason: str) -> Verdict:
-    batch, stan = record.batch, request.text(11)
-    if reason == _NO_ANSWER:  # what was saved before sending says just that
-        return Verdict(outcome=SaleOutcome(batch=batch, stan=stan, pending=True, reason="no answer"))
-    return _to_be_reversed(batch, stan, "the answer cannot be read")
+def _lost_request(record: TerminalRecord, request: Message, reason: str) -> Verdict:
+    why = "no answer" if reason == _NO_ANSWER else "the answer cannot be read"
+    return _no_word(record, _sent(record, request), why, reason)
 
 
 def _lost_reversal(record: TerminalRecord, request: Message, reason: str) -> Verdict:
@@ -209,9 +252,9 @@ def _close_in_flight(record: TerminalRecord) -> tuple[str, Totals]:
 
 
 LOST: dict[State, Callable[[TerminalRecord, Message, str], Verdict]] = {
-    State.SELLING: _lost_sale,
+    State.REQUESTING: _lost_request,
     State.RESENDING: lambda record, request, reason: Verdict(
-        outcome=SaleOutcome(batch=record.batch, stan=request.text(11), reason="no answer")
+        outcome=_outcome(_sent(record, request), None, reason="no answer")
     ),
     # The host may have changed the keys already: the former ones are not to be trusted any more.
     State.SIGNING_ON: lambda record, request, reason: Verdict(
@@ -224,19 +267,55 @@ LOST: dict[State, Callable[[TerminalRecord, Message, str], Verdict]] = {
 }
 
 
-def _to_be_reversed(batch: str, stan: str, why: str) -> Verdict:
-    due = ReversalDue(batch=batch, stan=stan, reason=_TERMINAL_REASON)
-    return Verdict(entries=(due,), outcome=SaleOutcome(batch=batch, stan=stan, pending=True, reason=why))
+def _sent(record: TerminalRecord, request: Message) -> Transaction:
+    """What the memory has of the request in flight: it was saved before the request left."""
+    return record.transactions[
+        transaction_id(record.tid, Field60.parse(request.text(60)).batch, request.text(11))
+    ]
 
 
-def _answered(batch: str, stan: str, answer: Answer) -> Answered:
+def _outcome(
+    sent: Transaction,
+    answer: Answer | None,
+    *,
+    pending: bool = False,
+    stored: bool = False,
+    reason: str = "",
+    part_minor: int = 0,
+    extras: Extras = NOTHING_MORE,
+) -> TransactionOutcome:
+    """Without an answer: none that could be trusted."""
+    text = answer.message.text if answer is not None else _nothing
+    return TransactionOutcome(
+        kind=sent.kind,
+        batch=sent.batch,
+        stan=sent.stan,
+        response_code=text(39),
+        rrn=text(37),
+        authorization_code=text(38),
+        pending=pending,
+        stored=stored,
+        reason=reason,
+        part_minor=part_minor,
+        balance=extras.balance,
+        terms=extras.terms,
+    )
+
+
+def _nothing(number: int) -> str:
+    return ""
+
+
+def _answered(answer: Answer, sent: Transaction, part_minor: int = 0) -> Answered:
     message = answer.message
     return Answered(
-        batch=batch,
-        stan=stan,
+        batch=sent.batch,
+        stan=sent.stan,
         response_code=message.text(39),
         rrn=message.text(37),
         authorization_code=message.text(38),
         # From the MTI on: TPDU and header are the line's, and a push in the header may differ from one repetition to the next.
         digest=hashlib.sha256(answer.body[MTI_AT:]).hexdigest(),
+        date=message.text(13),
+        part_minor=part_minor,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts.pan import Track2
+from contracts.pan import Pan
 from iso8583 import MAC_SIZE, Field59, FormatError, Message, Value, encode, mac_block
 from security_module import (
     Algorithm,
@@ -16,10 +16,10 @@ from security_module import (
     next_serial_number,
 )
 from terminal_sim.record import Session
-from terminal_sim.seal import CONTROLS, DownloadedKeys
+from terminal_sim.seal import CONTROLS, CardBox, DownloadedKeys
 
 
-class DukptSeal:
+class DukptSeal(CardBox):
     """TDES or AES DUKPT. `initial_key` is what the terminal was given, `ksn` its serial number with the counter 0, 10 or 12 bytes.
 
     A real terminal keeps the keys that are still to come and wipes those that were used (X9.24); this one keeps its initial key.
@@ -35,7 +35,7 @@ class DukptSeal:
         algorithm: MacAlgorithm,
         pin_format: PinFormat,
     ) -> None:
-        self._module = SecurityModule(local_key)
+        super().__init__(SecurityModule(local_key), local_key)
         self._initial = self._module.import_clear(Purpose.DUKPT_INITIAL, initial_key, cipher)
         self._zero = int.from_bytes(ksn, "big")
         self._ksn_bytes = len(ksn)
@@ -56,12 +56,12 @@ class DukptSeal:
         """The next that X9.24 does not skip."""
         return int.from_bytes(next_serial_number(self._ksn(last)), "big") - self._zero
 
-    def fields(self, session: Session, counter: int, pin: str, track: Track2 | None) -> dict[int, Value]:
+    def fields(self, session: Session, counter: int, pin: str, pan: Pan | None) -> dict[int, Value]:
         """Field 59 with the serial number; a block of format 4 stands in it, one of another format in field 52."""
         ksn = self._ksn(counter)
-        if not pin or track is None:
+        if not pin or pan is None:
             return {59: Field59(ksn).pack()}
-        block = self._module.encrypt_pin(self._key(ksn), pin, track.pan, self._pin_format)
+        block = self._module.encrypt_pin(self._key(ksn), pin, pan, self._pin_format)
         if self._pin_format is PinFormat.ISO_4:
             return {53: CONTROLS[self._pin_format], 59: Field59(ksn, block).pack()}
         return {52: block, 53: CONTROLS[self._pin_format], 59: Field59(ksn).pack()}

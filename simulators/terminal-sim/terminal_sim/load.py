@@ -19,10 +19,11 @@ import world
 from contracts.pan import Track2
 from contracts.response_codes import RESPONSE_CODES
 from terminal_sim.link import DEFAULT_TIMEOUT_S, LinkError
-from terminal_sim.outcomes import Refused, ReversalOutcome
+from terminal_sim.outcomes import Refused, ReversalOutcome, TransactionOutcome
 from terminal_sim.schedule import Schedule
 from terminal_sim.tally import LoadReport, Progress, Tally
-from terminal_sim.till import SwipeResult, Till, open_till
+from terminal_sim.results import SwipeResult
+from terminal_sim.till import Till, open_till
 from world import Card
 from world import Terminal as TerminalFacts
 
@@ -209,7 +210,7 @@ class _Load:
         await asyncio.sleep(min(pause_s, max(0.0, self.ends_s - self.clock())))
         return min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    def _count_reversal(self, outcome: ReversalOutcome | Refused | None) -> None:
+    def _count_reversal(self, outcome: ReversalOutcome | TransactionOutcome | Refused | None) -> None:
         self.tally.reversed += isinstance(outcome, ReversalOutcome) and outcome.ended
 
     async def _sign_all_on(self) -> list[Till]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from contracts.authorization import Totals
+from contracts.authorization import Original, Totals
 from contracts.kinds import KINDS
-from contracts.pan import Track2
-from iso8583 import Field60, Message, Totals48, Value
+from contracts.pan import Pan, Track2
+from iso8583 import Field60, Message, Original61, Totals48, Value
+from terminal_sim.cards import Card
+from terminal_sim.kinds import FORMS
 from terminal_sim.record import PendingClose, PendingReversal, Transaction
 
 SIGN_ON_DOUBLE, SIGN_ON_SINGLE = "003", "001"
-SWIPED_WITH_PIN, SWIPED_WITHOUT_PIN = "021", "022"
+ECHO, STATUS = "301", "362"
+WITH_PIN, WITHOUT_PIN = "1", "2"
+"""Field 22, the third digit."""
 PIN_LENGTH_MAX = "12"
 
 _TPDU = bytes.fromhex("6005250000")
 _MAGNETIC_READER = "2"
+_TAKES_PART = "1"
+"""60.6."""
 _NO_FIRST_BATCH = "000000"
 _MAC_PLACE = bytes(8)
 
@@ -35,43 +41,75 @@ class Messages:
     def sign_off(self, *, stan: str, batch: str) -> Message:
         return self._management("0820", stan, batch, "002", {})
 
-    def echo(self, *, batch: str) -> Message:
-        return self._message("0820", {60: Field60("00", batch or _NO_FIRST_BATCH, "301").pack()})
+    def echo(self, *, batch: str, code: str = ECHO) -> Message:
+        """Or a report of the terminal's status, which differs by its code alone."""
+        return self._message("0820", {60: Field60("00", batch or _NO_FIRST_BATCH, code).pack()})
 
     def settle(self, close: PendingClose, *, operator: str, currency: str) -> Message:
         totals: dict[int, Value] = {48: _totals(close.totals), 49: currency, 63: f"{operator:0>3}"}
         return self._management("0500", close.stan, close.batch, "201", totals)
 
-    def request(self, sent: Transaction, track: Track2, protection: dict[int, Value]) -> Message:
-        """A swiped transaction; `protection` is its seal's."""
+    def request(
+        self, sent: Transaction, card: Card, protection: dict[int, Value], target: Pan | None = None
+    ) -> Message:
+        """A transaction of any kind; `protection` is its seal's. FormatError when something of it cannot be said."""
         fields = self._transaction(sent) | protection
-        fields[35] = track.clear()
-        if sent.entry_mode == SWIPED_WITH_PIN:
+        if isinstance(card, Track2):
+            fields[35] = card.clear()
+        else:
+            fields[2], fields[14] = card.pan.clear(), card.expiry
+        if sent.entry_mode[2] == WITH_PIN:
             fields[26] = PIN_LENGTH_MAX
+        form = FORMS[sent.kind]
+        if sent.original is not None:
+            fields |= _named(sent.original, rrn=form.rrn)
+        if form.fixed:
+            fields |= form.fixed
+        if form.write is not None:
+            fields |= form.write(sent.plan, target)
         return self._message(KINDS[sent.kind].mti, fields)
 
     def reversal(self, sent: Transaction, pending: PendingReversal, protection: dict[int, Value]) -> Message:
-        """The original's 3, 4, 11, 22, 25 and 60, and the reason; neither card number nor track, for the terminal has kept none."""
-        return self._message("0400", {**self._transaction(sent), **protection, 39: pending.reason})
+        """The original's 3, 4, 11, 22, 25, 60 and 61, and the reason; neither card number nor track, for the terminal has kept none."""
+        fields = {**self._transaction(sent), **protection, 39: pending.reason}
+        if sent.original is not None:
+            fields[61] = _original61(sent.original)
+        return self._message("0400", fields)
 
     def _transaction(self, sent: Transaction) -> dict[int, Value]:
-        facts = KINDS[sent.kind]
-        return {
+        facts, part = KINDS[sent.kind], _TAKES_PART if sent.takes_part else ""
+        fields: dict[int, Value] = {
             3: facts.processing_code,
-            4: f"{sent.amount_minor:012d}",
             11: sent.stan,
             22: sent.entry_mode,
             25: facts.condition_code,
             49: sent.currency,
-            60: Field60(facts.message_type, sent.batch, "000", _MAGNETIC_READER, "0").pack(),
+            60: Field60(facts.message_type, sent.batch, "000", _MAGNETIC_READER, "0", part).pack(),
             64: _MAC_PLACE,
         }
+        if FORMS[sent.kind].amount:
+            fields[4] = f"{sent.amount_minor:012d}"
+        return fields
 
     def _management(self, mti: str, stan: str, batch: str, code: str, more: dict[int, Value]) -> Message:
         return self._message(mti, {**more, 11: stan, 60: Field60("00", batch or _NO_FIRST_BATCH, code).pack()})
 
     def _message(self, mti: str, fields: dict[int, Value]) -> Message:
         return Message(mti, {**fields, 41: self.tid, 42: self.mid}, _TPDU)
+
+
+def _named(original: Original, *, rrn: bool) -> dict[int, Value]:
+    """Fields 61, 37 and 38 of a request that is about an earlier transaction."""
+    fields: dict[int, Value] = {61: _original61(original)}
+    if rrn:
+        fields[37] = original.rrn
+    if original.authorization_code:
+        fields[38] = original.authorization_code
+    return fields
+
+
+def _original61(original: Original) -> str:
+    return Original61(original.batch, original.stan, original.date).pack()
 
 
 def _totals(totals: Totals) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from contracts.authorization import BALANCED, Totals
-from contracts.response_codes import APPROVED
+from contracts.kinds import Kind
+from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
+from contracts.terms import Balance, InstalmentTerms
 from terminal_sim.record import Entry
 
 
@@ -19,26 +21,35 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entered(msgspec.Struct, frozen=True, kw_only=True):
-    """An operator has logged in or out."""
+    """An operator has logged in or out, or something was set at the terminal alone."""
 
     operator: str
 
 
-class SaleOutcome(msgspec.Struct, frozen=True, kw_only=True):
+class TransactionOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a transaction of any kind."""
+
+    kind: Kind
     batch: str
     stan: str
     response_code: str = ""
-    """Empty: no answer that could be trusted, so a reversal is due."""
+    """Empty: no answer that could be trusted. What can be reversed then is, a notice is sent again, of a question nothing remains."""
     rrn: str = ""
     authorization_code: str = ""
     pending: bool = False
     """A reversal of it waits to be sent."""
+    stored: bool = False
+    """It is a notice that waits to be sent, or to be sent again."""
     reason: str = ""
-    """Why it is to be reversed."""
+    """Why the answer could not be used."""
+    part_minor: int = 0
+    """With 10: what was approved."""
+    balance: Balance | None = None
+    terms: InstalmentTerms | None = None
 
     @property
     def approved(self) -> bool:
-        return self.response_code == APPROVED and not self.pending
+        return self.response_code in (APPROVED, PARTIAL_APPROVAL) and not self.pending and not self.stored
 
 
 class SignOnOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,12 +92,12 @@ class CloseOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlainOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a sign-off or an echo."""
+    """Of a sign-off, an echo or a status report."""
 
     response_code: str = ""
 
 
-Outcome = Refused | Entered | SaleOutcome | SignOnOutcome | ReversalOutcome | CloseOutcome | PlainOutcome
+Outcome = Refused | Entered | TransactionOutcome | SignOnOutcome | ReversalOutcome | CloseOutcome | PlainOutcome
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,33 +1,29 @@
 """What a terminal remembers, and the entries that change it.
 
 The memory file is a list of entries; the record is what they add up to. `apply` is the only thing that changes a record, so a terminal
-that is switched on again knows exactly what it knew. Nothing here has a place for a PAN, a track or a PIN.
+that is switched on again knows exactly what it knew. Nothing here has a place for a track or a PIN, and for a card number only sealed,
+in a notice that has yet to be delivered.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from contracts.authorization import Totals
+from contracts.authorization import Original, Totals
 from contracts.identity import transaction_id
-from contracts.kinds import KINDS, Kind
-from contracts.response_codes import APPROVED
+from contracts.kinds import CLAIMS, KINDS, Kind
+from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
+from contracts.terms import InstalmentPlan
 from security_module import WrappedKey
+from terminal_sim.shipped import SHIPPED_PASSWORDS, Parameters, password_digest
+from terminal_sim.stored import SealedCard, StoredAdvice
 
-DEFAULT_OPERATOR, DEFAULT_PASSWORD = "01", "0000"
-"""What terminals ship with (terminal-protocol, Rules)."""
 LAST_STAN = 999_999
 BATCH_LIMIT = 999
 """Transactions of a batch: field 48 counts with three digits."""
-
-
-def password_digest(tid: str, operator: str, password: str) -> str:
-    """How a terminal keeps an operator's password."""
-    return hashlib.sha256(f"{tid}:{operator}:{password}".encode()).hexdigest()
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,12 +37,13 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Transaction(msgspec.Struct, kw_only=True):
-    """One online transaction as the terminal saw it: a line of its electronic journal."""
+    """One transaction as the terminal saw it: a line of its electronic journal."""
 
     batch: str
     stan: str
     kind: Kind
     amount_minor: int
+    """As it was asked for."""
     currency: str
     card: str
     """First 6, stars, last 4."""
@@ -60,6 +57,20 @@ class Transaction(msgspec.Struct, kw_only=True):
     """SHA-256 of each answer's bytes from the MTI on, hex, in the order of arrival: the first, then those to repetitions."""
     reversed: bool = False
     """The host has confirmed that it has no effect."""
+    date: str = ""
+    """Field 13 of the answer, MMDD: how a void or a refund of it names its day."""
+    part_minor: int = 0
+    """With 10: what was approved of the amount; 0: all of it."""
+    takes_part: bool = False
+    original: Original | None = None
+    """The transaction that this one is about."""
+    target: str = ""
+    """Of a transfer: the card that it goes to, masked."""
+    plan: InstalmentPlan | None = None
+    claimed_by: Kind | None = None
+    """What was done to it here and stands: a void, a completion."""
+    refunded_minor: int = 0
+    """What was refunded of it here."""
 
     @property
     def answer_digest(self) -> str:
@@ -67,8 +78,18 @@ class Transaction(msgspec.Struct, kw_only=True):
 
     @property
     def counts(self) -> bool:
-        """Approved and not reversed: it belongs into the batch's totals."""
-        return self.response_code == APPROVED and not self.reversed
+        """Approved and not reversed."""
+        return self.response_code in (APPROVED, PARTIAL_APPROVAL) and not self.reversed
+
+    @property
+    def worth_minor(self) -> int:
+        """What it comes to: of a partial approval the part."""
+        return self.part_minor or self.amount_minor
+
+    @property
+    def voided(self) -> bool:
+        """A void of it stands."""
+        return self.claimed_by is not None and CLAIMS[self.claimed_by].whole
 
 
 class PendingReversal(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,11 +133,14 @@ class TerminalRecord(msgspec.Struct, kw_only=True):
     batch_size: int = 0
     """Transactions sent in this batch, whatever became of them."""
     operators: dict[str, str] = {}
-    """Operator → digest of the password."""
+    """Operator → digest of the password, where it is not as shipped; empty: the operator was deleted."""
+    parameters: Parameters = Parameters()
     session: Session | None = None
     master: WrappedKey | None = None
     """The master key (TMK) that a sign-on brought, under the terminal's local key; None: the one it was shipped with."""
     pending: PendingReversal | None = None
+    advices: dict[str, StoredAdvice] = {}
+    """By identity, oldest first."""
     closing: PendingClose | None = None
     transactions: dict[str, Transaction] = {}
     """By identity (terminal:batch:STAN), in order."""
@@ -126,26 +150,39 @@ class TerminalRecord(msgspec.Struct, kw_only=True):
         return self.transactions.get(transaction_id(self.tid, batch, stan))
 
     def totals(self, batch: str) -> Totals:
-        """The terminal's own totals of a batch, as field 48 wants them."""
-        debit = [t.amount_minor for t in self.transactions.values() if t.batch == batch and t.counts and _debit(t)]
-        credit = [t.amount_minor for t in self.transactions.values() if t.batch == batch and t.counts and not _debit(t)]
+        """The terminal's own totals of a batch, as field 48 wants them: what takes is a debit, what returns a credit, and nothing else counts."""
+        counting = [t for t in self.transactions.values() if t.batch == batch and t.counts]
+        debit = [t.worth_minor for t in counting if KINDS[t.kind].debit]
+        credit = [t.worth_minor for t in counting if KINDS[t.kind].credit]
         return Totals(
             debit_minor=sum(debit), debit_count=len(debit), credit_minor=sum(credit), credit_count=len(credit)
         )
+
+    def password(self, operator: str) -> str:
+        """The digest of an operator's password; empty when there is no such operator."""
+        kept = self.operators.get(operator)
+        if kept is not None:
+            return kept
+        shipped = SHIPPED_PASSWORDS.get(operator)
+        return password_digest(self.tid, operator, shipped) if shipped else ""
+
+    def is_stored(self, transaction: Transaction) -> bool:
+        """It is a notice that the host has not answered."""
+        return transaction_id(self.tid, transaction.batch, transaction.stan) in self.advices
+
+    @property
+    def waits(self) -> bool:
+        """A reversal or a notice has to be sent before the next online transaction."""
+        return self.pending is not None or bool(self.advices)
 
     def next_stan(self) -> str:
         """The trace number after the last; after 999999 comes 000001."""
         return f"{self.stan % LAST_STAN + 1:06d}"
 
 
-def _debit(transaction: Transaction) -> bool:
-    return KINDS[transaction.kind].debit
-
-
 def new_record(tid: str) -> TerminalRecord:
     """A terminal as it is shipped."""
-    digest = password_digest(tid, DEFAULT_OPERATOR, DEFAULT_PASSWORD)
-    return TerminalRecord(tid=tid, operators={DEFAULT_OPERATOR: digest})
+    return TerminalRecord(tid=tid)
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="snapshot"):
@@ -157,6 +194,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
 class OperatorSet(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="operator-set"):
     operator: str
     password_digest: str
+
+
+class ParametersSet(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="parameters-set"):
+    parameters: Parameters
 
 
 class StanUsed(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="stan-used"):
@@ -186,9 +227,24 @@ class MasterKept(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="sent"):
-    """Saved before a reversible request leaves: from here its reversal is due unless an answer comes."""
+    """Saved before a request leaves: from here the reversal of a reversible one is due unless an answer comes."""
 
     transaction: Transaction
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="stored"):
+    """Saved before anybody is told of it: from here the notice is due until it is answered."""
+
+    transaction: Transaction
+    card: SealedCard
+
+
+class AdviceTried(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="advice-tried"):
+    """Saved before the 0220 leaves."""
+
+    batch: str
+    stan: str
+    tries: int
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="answered"):
@@ -200,6 +256,8 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=
     rrn: str
     authorization_code: str
     digest: str
+    date: str = ""
+    part_minor: int = 0
 
 
 class ReversalDue(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reversal-due"):
@@ -239,12 +297,15 @@ class CloseEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
 Entry = (
     Snapshot
     | OperatorSet
+    | ParametersSet
     | StanUsed
     | CounterUsed
     | SignedOn
     | SessionEnded
     | MasterKept
     | Sent
+    | Stored
+    | AdviceTried
     | Answered
     | ReversalDue
     | ReversalTried
@@ -256,14 +317,33 @@ Entry = (
 
 def _sent(record: TerminalRecord, entry: Sent) -> None:
     sent = entry.transaction
-    record.stan = int(sent.stan)
-    record.transactions[transaction_id(record.tid, sent.batch, sent.stan)] = sent
-    record.pending = PendingReversal(batch=sent.batch, stan=sent.stan)
-    record.batch_size += 1
+    _begun(record, sent)
+    if KINDS[sent.kind].reversible:
+        record.pending = PendingReversal(batch=sent.batch, stan=sent.stan)
+
+
+def _stored(record: TerminalRecord, entry: Stored) -> None:
+    kept = entry.transaction
+    _begun(record, kept)
+    advice = StoredAdvice(batch=kept.batch, stan=kept.stan, card=entry.card)
+    record.advices[transaction_id(record.tid, kept.batch, kept.stan)] = advice
+
+
+def _begun(record: TerminalRecord, begun: Transaction) -> None:
+    record.stan = int(begun.stan)
+    record.transactions[transaction_id(record.tid, begun.batch, begun.stan)] = begun
+    record.batch_size += KINDS[begun.kind].slip  # what only looks is nowhere in a batch's totals
+
+
+def _advice_tried(record: TerminalRecord, entry: AdviceTried) -> None:
+    identity = transaction_id(record.tid, entry.batch, entry.stan)
+    if identity in record.advices:
+        record.advices[identity] = msgspec.structs.replace(record.advices[identity], tries=entry.tries)
 
 
 def _answered(record: TerminalRecord, entry: Answered) -> None:
-    transaction = record.transaction(entry.batch, entry.stan)
+    identity = transaction_id(record.tid, entry.batch, entry.stan)
+    transaction = record.transactions.get(identity)
     if transaction is None:
         return
     transaction.answer_digests.append(entry.digest)
@@ -272,9 +352,25 @@ def _answered(record: TerminalRecord, entry: Answered) -> None:
     transaction.response_code = entry.response_code
     transaction.rrn = entry.rrn
     transaction.authorization_code = entry.authorization_code
+    transaction.date = entry.date
+    transaction.part_minor = entry.part_minor
+    if transaction.original is not None and transaction.counts:
+        _claim(record, transaction, transaction.original, stands=True)
     pending = record.pending
     if pending is not None and (pending.batch, pending.stan) == (entry.batch, entry.stan):
         record.pending = None
+    record.advices.pop(identity, None)
+
+
+def _claim(record: TerminalRecord, claim: Transaction, named: Original, *, stands: bool) -> None:
+    """What `claim` has done to its original, or its reversal has undone, where the original is one of this terminal's own."""
+    original = record.transaction(named.batch, named.stan)
+    if original is None:
+        return
+    if CLAIMS[claim.kind].exclusive:
+        original.claimed_by = claim.kind if stands else None
+    else:
+        original.refunded_minor += claim.worth_minor if stands else -claim.worth_minor
 
 
 def _reversal_due(record: TerminalRecord, entry: ReversalDue) -> None:
@@ -289,8 +385,15 @@ def _reversal_tried(record: TerminalRecord, entry: ReversalTried) -> None:
 def _reversal_ended(record: TerminalRecord, entry: ReversalEnded) -> None:
     record.pending = None
     transaction = record.transaction(entry.batch, entry.stan)
-    if transaction is not None:
-        transaction.reversed = True
+    if transaction is None:
+        return
+    if transaction.original is not None and transaction.counts:
+        _claim(record, transaction, transaction.original, stands=False)
+    transaction.reversed = True
+
+
+def _parameters_set(record: TerminalRecord, entry: ParametersSet) -> None:
+    record.parameters = entry.parameters
 
 
 def _stan_used(record: TerminalRecord, entry: StanUsed) -> None:
@@ -331,6 +434,8 @@ def _operator_set(record: TerminalRecord, entry: OperatorSet) -> None:
 
 _CHANGES: dict[type[Any], Callable[[TerminalRecord, Any], None]] = {
     Sent: _sent,
+    Stored: _stored,
+    AdviceTried: _advice_tried,
     Answered: _answered,
     ReversalDue: _reversal_due,
     ReversalTried: _reversal_tried,
@@ -343,6 +448,7 @@ _CHANGES: dict[type[Any], Callable[[TerminalRecord, Any], None]] = {
     CloseSent: _close_sent,
     CloseEnded: _close_ended,
     OperatorSet: _operator_set,
+    ParametersSet: _parameters_set,
 }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from contracts.pan import Track2
+from contracts.pan import Pan
 from iso8583 import MAC_SIZE, Field53, FormatError, Message, Value, encode, mac_block, split_master
 from security_module import KeyUsageError, MacAlgorithm, PinFormat, Purpose, SecurityModule, WrappedKey
+from terminal_sim.cards import Keyed
 from terminal_sim.record import Session
+from terminal_sim.stored import SealedCard
 
 CONTROLS = {
     PinFormat.ISO_0: Field53("2", "6").pack(),
@@ -41,7 +43,7 @@ class Seal(Protocol):
         """The counter of the message that comes after `last`; 0 where the scheme has none. SerialNumberError when they are used up."""
         ...
 
-    def fields(self, session: Session, counter: int, pin: str, track: Track2 | None) -> dict[int, Value]:
+    def fields(self, session: Session, counter: int, pin: str, pan: Pan | None) -> dict[int, Value]:
         """What protects a message beside its MAC: the serial number, and a PIN block when there is a PIN. PinFormatError."""
         ...
 
@@ -53,14 +55,38 @@ class Seal(Protocol):
         """Whether a body has a field 64 and it is right for an answer to `request`."""
         ...
 
+    def keep_card(self, card: Keyed, transaction: str) -> SealedCard:
+        """Number and expiry for a notice that waits, under the terminal's local key; they open with the same `transaction` alone."""
+        ...
 
-class SessionSeal:
+    def kept_card(self, card: SealedCard, transaction: str) -> Keyed:
+        """SealedDataError when it is not this terminal's, or another transaction's."""
+        ...
+
+
+class CardBox:
+    """Seals the cards of notices that wait. `local_key`: the terminal's own (AES, 32 bytes)."""
+
+    def __init__(self, module: SecurityModule, local_key: bytes) -> None:
+        self._module = module
+        self._card_key = module.import_clear(Purpose.DATA, local_key)
+
+    def keep_card(self, card: Keyed, transaction: str) -> SealedCard:
+        data = f"{card.pan.clear()}={card.expiry}".encode()
+        return SealedCard(data=self._module.seal(self._card_key, data, transaction.encode()))
+
+    def kept_card(self, card: SealedCard, transaction: str) -> Keyed:
+        number, _, expiry = self._module.unseal(self._card_key, card.data, transaction.encode()).decode().partition("=")
+        return Keyed(pan=Pan(number), expiry=expiry)
+
+
+class SessionSeal(CardBox):
     """MK/SK. `local_key` wraps what is kept (AES, 32 bytes), `master_key` is the TMK that it was shipped with."""
 
     def __init__(
         self, local_key: bytes, master_key: bytes, algorithm: MacAlgorithm, pin_format: PinFormat = PinFormat.ISO_0
     ) -> None:
-        self._module = SecurityModule(local_key)
+        super().__init__(SecurityModule(local_key), local_key)
         self._shipped = self._module.import_clear(Purpose.TERMINAL_MASTER, master_key)
         self._algorithm = algorithm
         self._pin_format = pin_format
@@ -82,11 +108,11 @@ class SessionSeal:
         """None: the session's keys are for all its messages."""
         return 0
 
-    def fields(self, session: Session, counter: int, pin: str, track: Track2 | None) -> dict[int, Value]:
+    def fields(self, session: Session, counter: int, pin: str, pan: Pan | None) -> dict[int, Value]:
         """The PIN block in field 52."""
-        if not pin or track is None:
+        if not pin or pan is None:
             return {}
-        block = self._module.encrypt_pin(_held(session.pin_key), pin, track.pan, self._pin_format)
+        block = self._module.encrypt_pin(_held(session.pin_key), pin, pan, self._pin_format)
         return {52: block, 53: CONTROLS[self._pin_format]}
 
     def sealed(self, session: Session, message: Message) -> bytes:

@@ -14,7 +14,8 @@ class State(StrEnum):
     """An operator is there; there are no session keys."""
     SIGNED_ON = "signed on"
     SIGNING_ON = "signing on"
-    SELLING = "selling"
+    REQUESTING = "requesting"
+    """A transaction of any kind; which one, and what its silence means, its memory says."""
     REVERSING = "reversing"
     RESENDING = "resending"
     SETTLING = "settling"
@@ -38,7 +39,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
         {
             State.IDLE,
             State.SIGNING_ON,
-            State.SELLING,
+            State.REQUESTING,
             State.REVERSING,
             State.RESENDING,
             State.SETTLING,
@@ -46,7 +47,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
             State.SIGNING_OFF,
         }
     ),
-    State.SELLING: _BACK,
+    State.REQUESTING: _BACK,
     State.REVERSING: _BACK,
     State.RESENDING: _BACK,
     State.SETTLING: _BACK,

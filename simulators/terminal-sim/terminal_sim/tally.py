@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from terminal_sim.schedule import Schedule
-from terminal_sim.till import SwipeResult
+from terminal_sim.results import SwipeResult
 
 SLOW_US = 1_000_000
 

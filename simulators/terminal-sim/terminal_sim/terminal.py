@@ -6,85 +6,62 @@ that matters most: the reversal is in the memory before the request is on the li
 
 from __future__ import annotations
 
-from contracts.kinds import Kind
-from contracts.money import CNY, MAX_AMOUNT_MINOR
+from contracts.identity import transaction_id
+from contracts.kinds import CLAIMS, KINDS, Kind
+from contracts.money import CNY, Money
 from contracts.pan import Track2
 from contracts.response_codes import MAC_ERROR, RESPONSE_CODES, UNKNOWN_TERMINAL
 from iso8583 import FormatError, Message, decode, encode, reply_mti
 from security_module import SecurityModuleError
-from terminal_sim import answers
+from terminal_sim import answers, operators
 from terminal_sim.answers import Answer, Verdict
-from terminal_sim.messages import SIGN_ON_DOUBLE, SWIPED_WITH_PIN, SWIPED_WITHOUT_PIN, Messages
-from terminal_sim.outcomes import Entered, Refused, Step
+from terminal_sim.attended import Attended
+from terminal_sim.cards import KEYED, SWIPED, Keyed
+from terminal_sim.kinds import FORMS
+from terminal_sim.messages import SIGN_ON_DOUBLE, STATUS, WITH_PIN, WITHOUT_PIN, Messages
+from terminal_sim.orders import Order, wrong
+from terminal_sim.outcomes import Step, TransactionOutcome
 from terminal_sim.record import (
     BATCH_LIMIT,
+    AdviceTried,
     CloseSent,
     CounterUsed,
     Entry,
-    OperatorSet,
     PendingClose,
     PendingReversal,
     ReversalTried,
     Sent,
+    Session,
     StanUsed,
+    Stored,
     TerminalRecord,
     Transaction,
-    apply,
-    password_digest,
 )
 from terminal_sim.seal import Seal
 from terminal_sim.state import State, advance
+from terminal_sim.stored import StoredAdvice
 
+ADVICE_MTI = "0220"
 REVERSAL_TRIES = 3
 SIGN_ON_AGAIN = "3"
 """The host's push in the header of an answer."""
 
 
-class Terminal:
+class Terminal(Attended):
     """One terminal. `record` is what it remembered when it was switched on; the terminal alone changes it."""
 
     def __init__(self, *, tid: str, mid: str, record: TerminalRecord, seal: Seal) -> None:
-        self.tid = tid
-        self.record = record
-        self.state = State.IDLE
-        self.operator = ""
+        super().__init__(tid, record)
         self._messages = Messages(tid, mid)
         self._seal = seal
         self._request: Message | None = None
         self._last: tuple[Message, bytes] | None = None
-        """The last sale, to be repeated byte for byte; in memory only, and only while its keys are in use."""
+        """The last transaction, to be repeated byte for byte; in memory only, and only while its keys are in use."""
 
     @property
     def batch_full(self) -> bool:
         """Field 48 cannot count more: close the batch."""
         return self.record.batch_size >= BATCH_LIMIT
-
-    # Operators
-
-    def log_in(self, operator: str, password: str) -> Step:
-        """Terminals ship with operator 01 and password 0000."""
-        if self.state is not State.IDLE:
-            return self._refused(f"operator {self.operator} is logged in")
-        if self.record.operators.get(operator) != password_digest(self.tid, operator, password):
-            return self._refused(f"operator {operator}: unknown, or the password is wrong")
-        self.operator = operator
-        self.state = advance(self.state, State.SIGNED_ON if self.record.session else State.LOGGED_IN)
-        return Step(outcome=Entered(operator=operator))
-
-    def log_out(self) -> Step:
-        """The session is kept for the next operator."""
-        if self.state not in (State.LOGGED_IN, State.SIGNED_ON):
-            return self._not_now("log out")
-        self.state, operator = advance(self.state, State.IDLE), self.operator
-        return Step(outcome=Entered(operator=operator))
-
-    def set_password(self, password: str) -> Step:
-        """For the operator who is logged in."""
-        if self.state is State.IDLE:
-            return self._not_now("set a password")
-        digest = password_digest(self.tid, self.operator, password)
-        saved = self._apply(OperatorSet(operator=self.operator, password_digest=digest))
-        return Step(save=saved, outcome=Entered(operator=self.operator))
 
     # Requests
 
@@ -100,33 +77,53 @@ class Terminal:
         return self._send(State.SIGNING_ON, message, encode(message), StanUsed(stan=stan))
 
     def sell(self, track: Track2, amount_minor: int, pin: str, *, now_ms: int, currency: str = CNY) -> Step:
-        """A sale by swipe; `pin` is empty when none was keyed. Its reversal is in the step's entries."""
+        """A sale by swipe; `pin` is empty when none was keyed."""
+        order = Order(kind=Kind.SALE, card=track, amount_minor=amount_minor, pin=pin, currency=currency)
+        return self.request(order, now_ms=now_ms)
+
+    def request(self, order: Order, *, now_ms: int, approval: str = "") -> Step:
+        """A transaction of any kind. What undoes it, or repeats it, is in the step's entries.
+
+        `approval`: the supervisor's password, where a parameter of the terminal asks for it. An offline sale is approved here and now, within
+        the terminal's limits; every notice (0220) is kept until its host has answered it.
+        """
         session = self.record.session
         if self.state is not State.SIGNED_ON or session is None:
-            return self._not_now("sell")
-        hindrance = self._hindrance()
-        if hindrance:
-            return self._refused(hindrance)
-        if not 0 < amount_minor <= MAX_AMOUNT_MINOR:
-            return self._refused("amount: must be more than 0 and fit 12 digits")
-        sent = Transaction(
-            batch=session.batch,
-            stan=self.record.next_stan(),
-            kind=Kind.SALE,
-            amount_minor=amount_minor,
-            currency=currency,
-            card=str(track.pan),
-            entry_mode=SWIPED_WITH_PIN if pin else SWIPED_WITHOUT_PIN,
-            at_ms=now_ms,
+            return self._not_now(f"make a {order.kind}")
+        refusal = (
+            self._hindrance(order)
+            or wrong(order)
+            or operators.may_not_transact(self.record, self.operator, order.kind, approval)
+            or self._out_of_bounds(order)
         )
+        if refusal:
+            return self._refused(refusal)
+        sent = self._transaction(order, session, now_ms)
+        if KINDS[order.kind].mti == ADVICE_MTI:
+            return self._store(order, sent)
         try:
             counter = self._seal.next_counter(self.record.counter)
-            message = self._messages.request(sent, track, self._seal.fields(session, counter, pin, track))
+            protection = self._seal.fields(session, counter, order.pin, order.card.pan)
+            message = self._messages.request(sent, order.card, protection, order.target)
             body = self._seal.sealed(session, message)
         except (SecurityModuleError, FormatError) as error:
             return self._refused(str(error))
         self._last = message, body
-        return self._send(State.SELLING, message, body, *_used(counter), Sent(transaction=sent))
+        return self._send(State.REQUESTING, message, body, *_used(counter), Sent(transaction=sent))
+
+    def advise(self, *, new_round: bool = False) -> Step:
+        """Sends the notice that has waited longest, at most 3 times; `new_round` is the operator's order to begin counting anew."""
+        session = self.record.session
+        if self.state is not State.SIGNED_ON or session is None:
+            return self._not_now("send a notice")
+        if self.record.pending is not None:
+            return self._refused(self._waits(self.record.pending))
+        advice = next(iter(self.record.advices.values()), None)
+        if advice is None:
+            return self._refused("no notice waits")
+        if advice.tries >= REVERSAL_TRIES and not new_round:
+            return self._refused(self._undelivered(advice))
+        return self._advise(session, advice, 1 if new_round else advice.tries + 1, ())
 
     def reverse(self, *, new_round: bool = False) -> Step:
         """Sends the pending reversal, at most 3 times; `new_round` is the operator's order to begin counting anew."""
@@ -154,8 +151,8 @@ class Terminal:
         """Asks for the batch's close with the terminal's own totals; one that has begun is asked for again, alike."""
         if self.state is not State.SIGNED_ON:
             return self._not_now("settle")
-        if self.record.pending is not None:
-            return self._refused(self._waits(self.record.pending))
+        if waiting := self._undone():
+            return self._refused(waiting)
         batch = self.record.batch
         close = self.record.closing or PendingClose(
             batch=batch, stan=self.record.next_stan(), totals=self.record.totals(batch)
@@ -165,14 +162,14 @@ class Terminal:
         return self._send(State.SETTLING, message, encode(message), *saved)
 
     def resend_last(self) -> Step:
-        """The last sale once more, byte for byte, so that its answer can be compared with the first."""
+        """The last transaction once more, byte for byte, so that its answer can be compared with the first."""
         if self.state is not State.SIGNED_ON or self._last is None:
             return self._not_now("repeat a transaction")
         message, body = self._last
         transaction = self.record.transaction(self.record.batch, message.text(11))
         code = transaction.response_code if transaction and not transaction.reversed else ""
         # What had no word of the switch might be taken now, behind the terminal's back.
-        if code not in RESPONSE_CODES or RESPONSE_CODES[code].retry_can_help or self.record.pending is not None:
+        if code not in RESPONSE_CODES or RESPONSE_CODES[code].retry_can_help or self.record.waits:
             return self._refused("the last transaction has no final answer to compare with")
         return self._send(State.RESENDING, message, body)
 
@@ -181,6 +178,13 @@ class Terminal:
         if self.state is not State.SIGNED_ON:
             return self._not_now("echo")
         message = self._messages.echo(batch=self.record.batch)
+        return self._send(State.ECHOING, message, encode(message))
+
+    def report_status(self) -> Step:
+        """Tells the host that the terminal is at work (60.3 362)."""
+        if self.state is not State.SIGNED_ON:
+            return self._not_now("report its status")
+        message = self._messages.echo(batch=self.record.batch, code=STATUS)
         return self._send(State.ECHOING, message, encode(message))
 
     def sign_off(self) -> Step:
@@ -238,21 +242,101 @@ class Terminal:
         self._request = message
         return Step(save=self._apply(*entries), send=body)
 
-    def _apply(self, *entries: Entry) -> tuple[Entry, ...]:
-        for entry in entries:
-            apply(self.record, entry)
-        return entries
+    def _transaction(self, order: Order, session: Session, now_ms: int) -> Transaction:
+        """As the memory keeps it."""
+        advice = KINDS[order.kind].mti == ADVICE_MTI
+        # What may have to wait goes out as if keyed, at once and later alike: only number and expiry may be kept, and only sealed.
+        entry = KEYED if advice or not isinstance(order.card, Track2) else SWIPED
+        return Transaction(
+            batch=session.batch,
+            stan=self.record.next_stan(),
+            kind=order.kind,
+            amount_minor=order.amount_minor,
+            currency=order.currency,
+            card=str(order.card.pan),
+            entry_mode=entry + (WITH_PIN if order.pin else WITHOUT_PIN),
+            at_ms=now_ms,
+            takes_part=self.record.parameters.takes_part and FORMS[order.kind].partial,
+            original=order.original,
+            target="" if order.target is None else str(order.target),
+            plan=order.plan,
+        )
 
-    def _hindrance(self) -> str:
-        """Why no new transaction may start, or nothing."""
+    def _store(self, order: Order, kept: Transaction) -> Step:
+        """Keeps a notice; sends it at once unless it is of a sale that the terminal approves alone."""
+        card = order.card
+        keyed = Keyed(pan=card.pan, expiry=card.expiry)
+        sealed = self._seal.keep_card(keyed, transaction_id(self.tid, kept.batch, kept.stan))
+        stored = Stored(transaction=kept, card=sealed)
+        if FORMS[order.kind].offline:
+            outcome = TransactionOutcome(kind=kept.kind, batch=kept.batch, stan=kept.stan, stored=True)
+            return Step(save=self._apply(stored), outcome=outcome)
+        session = self.record.session
+        if session is None:
+            return self._not_now(f"make a {order.kind}")
+        advice = StoredAdvice(batch=kept.batch, stan=kept.stan, card=sealed)
+        return self._advise(session, advice, 1, (stored,), kept)
+
+    def _advise(
+        self,
+        session: Session,
+        advice: StoredAdvice,
+        tries: int,
+        before: tuple[Entry, ...],
+        kept: Transaction | None = None,
+    ) -> Step:
+        identity = transaction_id(self.tid, advice.batch, advice.stan)
+        sent = kept or self.record.transactions.get(identity)
+        if sent is None:
+            return self._refused(f"terminal {self.tid}: its memory lacks transaction {advice.batch}/{advice.stan}")
+        try:
+            card = self._seal.kept_card(advice.card, identity)
+            counter = self._seal.next_counter(self.record.counter)
+            message = self._messages.request(sent, card, self._seal.fields(session, counter, "", None))
+            body = self._seal.sealed(session, message)
+        except (SecurityModuleError, FormatError) as error:
+            return self._refused(str(error))
+        self._last = message, body
+        tried = AdviceTried(batch=advice.batch, stan=advice.stan, tries=tries)
+        return self._send(State.REQUESTING, message, body, *_used(counter), *before, tried)
+
+    def _hindrance(self, order: Order) -> str:
+        """Why no new transaction may start, or nothing. An offline sale needs no line, so that nothing has to go before it."""
         record = self.record
-        if record.pending is not None:
-            return self._waits(record.pending)
+        if not FORMS[order.kind].offline and (waiting := self._undone()):
+            return waiting
         if record.closing is not None:
             return f"terminal {self.tid}: the close of batch {record.closing.batch} has begun; finish it first"
         if self.batch_full:
             return f"terminal {self.tid}: batch {record.batch} is full ({BATCH_LIMIT} transactions); close it first"
         return ""
+
+    def _undone(self) -> str:
+        """What goes before anything else on the line, or nothing."""
+        record = self.record
+        if record.pending is not None:
+            return self._waits(record.pending)
+        if record.advices:
+            return self._undelivered(next(iter(record.advices.values())))
+        return ""
+
+    def _out_of_bounds(self, order: Order) -> str:
+        """What this terminal's parameters do not allow, or nothing."""
+        parameters = self.record.parameters
+        if FORMS[order.kind].offline:
+            if order.amount_minor > parameters.offline_limit_minor:
+                return f"amount: alone the terminal approves at most {Money(parameters.offline_limit_minor)}"
+            if len(self.record.advices) >= parameters.offline_most:
+                return f"terminal {self.tid}: {len(self.record.advices)} notices wait; send them first"
+        if parameters.pin_for_voids and not order.pin and order.kind in CLAIMS and CLAIMS[order.kind].whole:
+            return f"pin: a {order.kind} needs it at this terminal"
+        return ""
+
+    def _undelivered(self, advice: StoredAdvice) -> str:
+        where = f"terminal {self.tid}: the notice {advice.batch}/{advice.stan}"
+        if advice.tries >= REVERSAL_TRIES:
+            return f"{where} has not been taken after {advice.tries} tries; recover it before the next transaction"
+        return f"{where} goes first"
 
     def _waits(self, pending: PendingReversal) -> str:
         if pending.tries >= REVERSAL_TRIES:
@@ -264,13 +348,6 @@ class Terminal:
             f"terminal {self.tid}: the reversal of {pending.batch}/{pending.stan} has not gone through after "
             f"{pending.tries} tries; recover it before the next transaction"
         )
-
-    def _not_now(self, wish: str) -> Step:
-        return self._refused(f"terminal {self.tid} is {self.state}: it cannot {wish}")
-
-    @staticmethod
-    def _refused(reason: str) -> Step:
-        return Step(outcome=Refused(reason=reason))
 
 
 def _used(counter: int) -> tuple[CounterUsed, ...]:

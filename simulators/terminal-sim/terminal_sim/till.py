@@ -5,81 +5,41 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 import world
-from contracts.authorization import Totals
-from contracts.pan import Track2
+from contracts.authorization import Original
+from contracts.kinds import Kind
+from contracts.pan import Pan, Track2
 from contracts.response_codes import APPROVED, describe
+from contracts.terms import InstalmentPlan
+from terminal_sim import orders
+from terminal_sim.cards import Keyed
 from terminal_sim.link import DEFAULT_TIMEOUT_S, Link, LinkError, LinkLostError
 from terminal_sim.memory import TerminalMemory
+from terminal_sim.orders import NotThere, Order
 from terminal_sim.outcomes import (
     CloseOutcome,
     Outcome,
     PlainOutcome,
     Refused,
     ReversalOutcome,
-    SaleOutcome,
     SignOnOutcome,
     Step,
+    TransactionOutcome,
 )
-from terminal_sim.record import DEFAULT_OPERATOR, DEFAULT_PASSWORD
+from terminal_sim.results import CloseResult, SwipeResult
 from terminal_sim.schemes import seal_of
+from terminal_sim.shipped import DEFAULT_OPERATOR, DEFAULT_PASSWORD
 from terminal_sim.state import State
 from terminal_sim.terminal import REVERSAL_TRIES, Terminal
 from world import Card
 from world import Terminal as TerminalFacts
 
+AnyCard = Card | Track2 | Keyed
+"""A card of the world, which is swiped; a track; or a number that was keyed."""
 _CERTIFICATE = " (over TLS: does the host take this terminal's certificate?)"
-
-
-class SwipeResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a swipe came to."""
-
-    rc: str = ""
-    """Field 39; empty when no answer could be trusted, or when nothing was sent and the host did not say why."""
-    rrn: str = ""
-    auth_code: str = ""
-    batch: str = ""
-    stan: str = ""
-    duration_us: int = 0
-    """From the moment the terminal began to build the request to the checked answer."""
-    pending: bool = False
-    """Its reversal waits to be sent."""
-    reversed: bool = False
-    """Its reversal has gone through."""
-    refused: str = ""
-    """Why the terminal sent nothing; empty when it did."""
-    reason: str = ""
-    """Why the answer could not be used."""
-    reversal: ReversalOutcome | None = None
-    """The reversal of an earlier transaction that went ahead of it."""
-
-    @property
-    def approved(self) -> bool:
-        return self.rc == APPROVED and not self.pending and not self.reversed and not self.refused
-
-    @property
-    def duration_ms(self) -> float:
-        return self.duration_us / 1000
-
-
-class CloseResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What closing the batch came to."""
-
-    balanced: bool = False
-    result: str = ""
-    """1 balanced, 2 not balanced, 3 error; empty without an answer."""
-    batch: str = ""
-    totals: Totals = Totals()
-    """The terminal's own."""
-    host: Totals | None = None
-    rc: str = ""
-    rrn: str = ""
-    refused: str = ""
-    """Why nothing was sent."""
 
 
 class Till:
@@ -90,17 +50,19 @@ class Till:
         self.memory = memory
         self.link = link
         self.operator, self.password = DEFAULT_OPERATOR, DEFAULT_PASSWORD
+        self._delivered: list[TransactionOutcome] = []
 
     @property
     def pending(self) -> bool:
-        """Whether a reversal waits."""
-        return self.terminal.record.pending is not None
+        """Whether a reversal or a notice waits."""
+        return self.terminal.record.waits
 
     @property
     def stuck(self) -> bool:
         """Whether its tries are used up, and `recover` has to begin anew."""
-        pending = self.terminal.record.pending
-        return pending is not None and pending.tries >= REVERSAL_TRIES
+        record = self.terminal.record
+        first = record.pending or next(iter(record.advices.values()), None)
+        return first is not None and first.tries >= REVERSAL_TRIES
 
     @property
     def batch_size(self) -> int:
@@ -112,7 +74,7 @@ class Till:
         return self.terminal.batch_full
 
     async def make_ready(self, ahead: list[ReversalOutcome]) -> Refused | None:
-        """Everything that goes before a transaction: log-in, line, sign-on, pending reversal, half-finished close.
+        """Everything that goes before a transaction: log-in, line, sign-on, pending reversal, notices, half-finished close.
 
         A refusal when it cannot be done; the reversals that it sent are added to `ahead`.
         """
@@ -128,47 +90,97 @@ class Till:
 
     async def swipe(self, card: Card | Track2, amount_minor: int, pin: str = "") -> SwipeResult:
         """One sale: signs on when needed, sends what is pending first. Never raises for what host, line or card do."""
-        ahead: list[ReversalOutcome] = []
-        hindrance = await self.make_ready(ahead)
-        reversal = ahead[-1] if ahead else None
-        if hindrance is not None:
-            return SwipeResult(rc=hindrance.response_code, refused=hindrance.reason, reversal=reversal)
         track = world.track2(card) if isinstance(card, Card) else card
-        began = time.perf_counter_ns()
-        outcome = await self._run(self.terminal.sell(track, amount_minor, pin, now_ms=_now_ms()))
-        duration_us = (time.perf_counter_ns() - began) // 1000
-        if not isinstance(outcome, SaleOutcome):
-            return SwipeResult(refused=_reason(outcome), reversal=reversal)
-        return SwipeResult(
-            rc=outcome.response_code,
-            rrn=outcome.rrn,
-            auth_code=outcome.authorization_code,
-            batch=outcome.batch,
-            stan=outcome.stan,
-            duration_us=duration_us,
-            pending=outcome.pending,
-            reason=outcome.reason,
-            reversal=reversal,
-        )
+        return await self._perform(Kind.SALE, lambda: self.terminal.sell(track, amount_minor, pin, now_ms=_now_ms()))
 
-    async def resend_last(self) -> SaleOutcome | Refused:
-        """The last sale's bytes again; its answer goes into the journal beside the first."""
+    async def do(self, order: Order | NotThere | Callable[[], Order | NotThere], *, approval: str = "") -> SwipeResult:
+        """A transaction of any kind, as `swipe`; an order that is a function is made when everything that goes first is done."""
+        kind = order.kind if isinstance(order, Order) else None
+        return await self._perform(kind, lambda: self._ordered(order, approval))
+
+    async def void(self, voucher: str, card: AnyCard, pin: str = "", *, approval: str = "") -> SwipeResult:
+        """Undoes a sale, an instalment sale or a completion of the open batch, or a pre-authorization, by its voucher number (STAN)."""
+        given = entered(card)
+        return await self.do(lambda: orders.void(self.terminal.record, voucher, given, pin), approval=approval)
+
+    async def refund(
+        self, card: AnyCard, original: str | Original, amount_minor: int, *, approval: str = ""
+    ) -> SwipeResult:
+        """Gives back all or part of a transaction: one of this terminal by its voucher, or any by what its slip says."""
+        return await self._claim(Kind.REFUND, card, original, amount_minor, "", approval)
+
+    async def pre_authorize(self, card: AnyCard, amount_minor: int, pin: str = "") -> SwipeResult:
+        return await self.do(Order(kind=Kind.PRE_AUTH, card=entered(card), amount_minor=amount_minor, pin=pin))
+
+    async def complete(
+        self, card: AnyCard, original: str | Original, amount_minor: int, pin: str = "", *, advice: bool = False
+    ) -> SwipeResult:
+        """Of a pre-authorization: as a request, or as a notice, which the bank takes."""
+        kind = Kind.COMPLETION_ADVICE if advice else Kind.COMPLETION
+        return await self._claim(kind, card, original, amount_minor, pin, "")
+
+    async def balance(self, card: AnyCard, pin: str = "") -> SwipeResult:
+        return await self.do(Order(kind=Kind.BALANCE, card=entered(card), pin=pin))
+
+    async def instalment(self, card: AnyCard, amount_minor: int, plan: InstalmentPlan, pin: str = "") -> SwipeResult:
+        order = Order(kind=Kind.INSTALMENT, card=entered(card), amount_minor=amount_minor, plan=plan, pin=pin)
+        return await self.do(order)
+
+    async def check_card(self, card: AnyCard, pin: str = "") -> SwipeResult:
+        """Whether the card is its holder's."""
+        return await self.do(Order(kind=Kind.CARD_CHECK, card=entered(card), pin=pin))
+
+    async def transfer(self, card: AnyCard, target: Pan, amount_minor: int, pin: str = "") -> SwipeResult:
+        """Checks the card first, as the protocol has it; a check that fails is the result."""
+        checked = await self.check_card(card, pin)
+        if not checked.approved:
+            return checked
+        order = Order(kind=Kind.TRANSFER, card=entered(card), target=target, amount_minor=amount_minor, pin=pin)
+        return await self.do(order)
+
+    async def sell_offline(self, card: AnyCard, amount_minor: int) -> SwipeResult:
+        """Approved by the terminal alone, within its limits, and told to the host before the next transaction on line. Needs a session, but no line."""
+        if self.terminal.state is State.IDLE:
+            self.terminal.log_in(self.operator, self.password)
+        hindrance = None if self.terminal.state is State.SIGNED_ON else await self._signed_on()
+        if hindrance is not None:
+            return SwipeResult(kind=Kind.OFFLINE_SALE, rc=hindrance.response_code, refused=hindrance.reason)
+        order = Order(kind=Kind.OFFLINE_SALE, card=entered(card), amount_minor=amount_minor)
+        return _result(Kind.OFFLINE_SALE, await self._run(self.terminal.request(order, now_ms=_now_ms())))
+
+    async def report_status(self) -> PlainOutcome | Refused:
+        return await self._plain(self.terminal.report_status)
+
+    async def resend_last(self) -> TransactionOutcome | Refused:
+        """The last transaction's bytes again; its answer goes into the journal beside the first."""
         if (hindrance := await self._connected()) is not None:
             return hindrance
         outcome = await self._run(self.terminal.resend_last())
-        return outcome if isinstance(outcome, SaleOutcome) else Refused(reason=_reason(outcome))
+        return outcome if isinstance(outcome, TransactionOutcome) else Refused(reason=_reason(outcome))
 
-    async def recover(self) -> ReversalOutcome | Refused | None:
-        """Sends the pending reversal, up to 3 tries more; None when there is none."""
-        outcome: ReversalOutcome | Refused | None = None
-        for attempt in range(REVERSAL_TRIES):
-            if not self.pending:
+    async def recover(self) -> ReversalOutcome | TransactionOutcome | Refused | None:
+        """Sends what waits, the reversal first and then the notices, each up to 3 times more; None when nothing does."""
+        outcome: ReversalOutcome | TransactionOutcome | Refused | None = None
+        in_hand: tuple[str, str] | None = None
+        tries = 0
+        while (waiting := self._first_waiting()) is not None:
+            tries = tries + 1 if waiting == in_hand else 1
+            in_hand = waiting
+            if tries > REVERSAL_TRIES:
                 return outcome
             if (hindrance := await self._signed_on()) is not None:
                 return hindrance
-            step = await self._run(self.terminal.reverse(new_round=attempt == 0))
-            outcome = step if isinstance(step, ReversalOutcome) else Refused(reason=_reason(step))
+            reverses = self.terminal.record.pending is not None
+            step = (self.terminal.reverse if reverses else self.terminal.advise)(new_round=tries == 1)
+            done = await self._run(step)
+            outcome = done if isinstance(done, ReversalOutcome | TransactionOutcome) else Refused(reason=_reason(done))
         return outcome
+
+    def _first_waiting(self) -> tuple[str, str] | None:
+        """Batch and STAN of what goes first, or nothing."""
+        record = self.terminal.record
+        first = record.pending or next(iter(record.advices.values()), None)
+        return None if first is None else (first.batch, first.stan)
 
     async def sign_on(self) -> SignOnOutcome | Refused:
         """New session keys, whether there were some or not."""
@@ -184,13 +196,10 @@ class Till:
         return outcome if isinstance(outcome, PlainOutcome) else Refused(reason=_reason(outcome))
 
     async def echo(self) -> PlainOutcome | Refused:
-        if (hindrance := await self._signed_on()) is not None:
-            return hindrance
-        outcome = await self._run(self.terminal.echo())
-        return outcome if isinstance(outcome, PlainOutcome) else Refused(reason=_reason(outcome))
+        return await self._plain(self.terminal.echo)
 
     async def close_batch(self) -> CloseResult:
-        """Reversal first, then 0500; when balanced, sign-off follows, and the next transaction signs on to the new batch."""
+        """Reversal and notices first, then 0500; when balanced, sign-off follows, and the next transaction signs on to the new batch."""
         if (hindrance := await self._signed_on()) is None:
             hindrance = await self._nothing_pending([])
         if hindrance is None:
@@ -205,6 +214,45 @@ class Till:
         self.memory.close()
 
     # Inside
+
+    async def _perform(self, kind: Kind | None, begin: Callable[[], Step]) -> SwipeResult:
+        """What goes first, and then what `begin` says. `kind`, where it is known before."""
+        ahead: list[ReversalOutcome] = []
+        self._delivered.clear()
+        hindrance = await self.make_ready(ahead)
+        reversal, notices = ahead[-1] if ahead else None, tuple(self._delivered)
+        if hindrance is not None:
+            return SwipeResult(
+                kind=kind or Kind.SALE,
+                rc=hindrance.response_code,
+                refused=hindrance.reason,
+                reversal=reversal,
+                notices=notices,
+            )
+        began = time.perf_counter_ns()
+        outcome = await self._run(begin())
+        duration_us = (time.perf_counter_ns() - began) // 1000
+        return _result(kind, outcome, duration_us=duration_us, reversal=reversal, notices=notices)
+
+    def _ordered(self, order: Order | NotThere | Callable[[], Order | NotThere], approval: str) -> Step:
+        made = order() if callable(order) else order
+        if isinstance(made, NotThere):
+            return Step(outcome=Refused(reason=made.reason))
+        return self.terminal.request(made, now_ms=_now_ms(), approval=approval)
+
+    async def _claim(
+        self, kind: Kind, card: AnyCard, original: str | Original, amount_minor: int, pin: str, approval: str
+    ) -> SwipeResult:
+        given = entered(card)
+        return await self.do(
+            lambda: orders.claim(self.terminal.record, kind, original, given, amount_minor, pin), approval=approval
+        )
+
+    async def _plain(self, begin: Callable[[], Step]) -> PlainOutcome | Refused:
+        if (hindrance := await self._signed_on()) is not None:
+            return hindrance
+        outcome = await self._run(begin())
+        return outcome if isinstance(outcome, PlainOutcome) else Refused(reason=_reason(outcome))
 
     async def _settle(self) -> CloseResult:
         outcome = await self._run(self.terminal.settle())
@@ -223,14 +271,18 @@ class Till:
         )
 
     async def _nothing_pending(self, ahead: list[ReversalOutcome]) -> Refused | None:
-        """Sends the pending reversal until it ends or its tries are used up; the session may have to be made anew in between."""
+        """Sends the pending reversal, then the notices, until each ends or its tries are used up; the session may have to be made anew in between."""
         while self.pending:
             if (hindrance := await self._signed_on()) is not None:
                 return hindrance
-            outcome = await self._run(self.terminal.reverse())
-            if not isinstance(outcome, ReversalOutcome):
+            reverses = self.terminal.record.pending is not None
+            outcome = await self._run(self.terminal.reverse() if reverses else self.terminal.advise())
+            if isinstance(outcome, ReversalOutcome):
+                ahead.append(outcome)
+            elif isinstance(outcome, TransactionOutcome):
+                self._delivered.append(outcome)
+            else:
                 return Refused(reason=_reason(outcome))
-            ahead.append(outcome)
         return None
 
     async def _signed_on(self) -> Refused | None:
@@ -317,6 +369,40 @@ def open_till(
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def entered(card: AnyCard) -> Track2 | Keyed:
+    """A card of the world is swiped; a track or a keyed number is what it is."""
+    return world.track2(card) if isinstance(card, Card) else card
+
+
+def _result(
+    kind: Kind | None,
+    outcome: Outcome | None,
+    *,
+    duration_us: int = 0,
+    reversal: ReversalOutcome | None = None,
+    notices: tuple[TransactionOutcome, ...] = (),
+) -> SwipeResult:
+    if not isinstance(outcome, TransactionOutcome):
+        return SwipeResult(kind=kind or Kind.SALE, refused=_reason(outcome), reversal=reversal, notices=notices)
+    return SwipeResult(
+        kind=outcome.kind,
+        rc=outcome.response_code,
+        rrn=outcome.rrn,
+        auth_code=outcome.authorization_code,
+        batch=outcome.batch,
+        stan=outcome.stan,
+        duration_us=duration_us,
+        pending=outcome.pending,
+        stored=outcome.stored,
+        reason=outcome.reason,
+        reversal=reversal,
+        part_minor=outcome.part_minor,
+        balance=outcome.balance,
+        terms=outcome.terms,
+        notices=notices,
+    )
 
 
 def _reason(outcome: Outcome | None) -> str:

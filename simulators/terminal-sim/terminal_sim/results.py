@@ -1,0 +1,73 @@
+"""What comes of what a till does."""
+
+from __future__ import annotations
+
+import msgspec
+
+from contracts.authorization import Totals
+from contracts.kinds import Kind
+from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
+from contracts.terms import Balance, InstalmentTerms
+from terminal_sim.outcomes import ReversalOutcome, TransactionOutcome
+
+
+class SwipeResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one transaction came to, of whatever kind."""
+
+    kind: Kind = Kind.SALE
+    rc: str = ""
+    """Field 39; empty when no answer could be trusted, or when nothing was sent and the host did not say why."""
+    rrn: str = ""
+    auth_code: str = ""
+    batch: str = ""
+    stan: str = ""
+    duration_us: int = 0
+    """From the moment the terminal began to build the request to the checked answer."""
+    pending: bool = False
+    """Its reversal waits to be sent."""
+    reversed: bool = False
+    """Its reversal has gone through."""
+    refused: str = ""
+    """Why the terminal sent nothing; empty when it did."""
+    reason: str = ""
+    """Why the answer could not be used."""
+    reversal: ReversalOutcome | None = None
+    """The reversal of an earlier transaction that went ahead of it."""
+    stored: bool = False
+    """It is a notice that the terminal keeps until the host has answered it."""
+    part_minor: int = 0
+    """With 10: what was approved of the amount."""
+    balance: Balance | None = None
+    terms: InstalmentTerms | None = None
+    notices: tuple[TransactionOutcome, ...] = ()
+    """What became of the notices that went ahead of it."""
+
+    @property
+    def approved(self) -> bool:
+        return (
+            self.rc in (APPROVED, PARTIAL_APPROVAL)
+            and not self.pending
+            and not self.reversed
+            and not self.refused
+            and not self.stored
+        )
+
+    @property
+    def duration_ms(self) -> float:
+        return self.duration_us / 1000
+
+
+class CloseResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What closing the batch came to."""
+
+    balanced: bool = False
+    result: str = ""
+    """1 balanced, 2 not balanced, 3 error; empty without an answer."""
+    batch: str = ""
+    totals: Totals = Totals()
+    """The terminal's own."""
+    host: Totals | None = None
+    rc: str = ""
+    rrn: str = ""
+    refused: str = ""
+    """Why nothing was sent."""
