@@ -13,7 +13,7 @@ import uvloop
 import iso8583
 import world
 from terminal_sim import LoadError, TerminalBusyError, Till, open_till, open_tills, read_memory, run_load
-from terminal_sim.outcomes import PlainOutcome, Refused, ReversalOutcome, TransactionOutcome, SignOnOutcome
+from terminal_sim.outcomes import PlainOutcome, Refused, ReversalOutcome, SignOnOutcome, TransactionOutcome
 from terminal_sim.practice import PracticeHost
 from terminal_sim.tally import Progress, percentile
 

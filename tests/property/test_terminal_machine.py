@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 import iso8583
 import world
 from terminal_sim.memory import TerminalMemory, memory_path, read_memory
-from terminal_sim.outcomes import CloseOutcome, Outcome, Refused, ReversalOutcome, TransactionOutcome, Step
+from terminal_sim.outcomes import CloseOutcome, Outcome, Refused, ReversalOutcome, Step, TransactionOutcome
 from terminal_sim.practice import PracticeHost
 from terminal_sim.schemes import seal_of
 from terminal_sim.state import State

@@ -17,8 +17,8 @@ from reliability.selling import failed
 from reliability.soak.run import Growth, growth
 from reliability.soak.run import Result as Soak
 from reliability.soak.run import text as soak_text
-from terminal_sim.tally import Tally
 from terminal_sim.results import SwipeResult
+from terminal_sim.tally import Tally
 
 
 def test_a_failed_sale_is_one_that_a_good_card_did_not_get() -> None:

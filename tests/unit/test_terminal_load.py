@@ -10,9 +10,9 @@ import pytest
 
 import world
 from terminal_sim.load import run_load
+from terminal_sim.results import SwipeResult
 from terminal_sim.schedule import Schedule
 from terminal_sim.tally import LoadReport
-from terminal_sim.results import SwipeResult
 from tests.support_time import VirtualLoop
 
 CARDS = [c for c in world.built_in().cards if c.name.startswith("load-")][:2]

@@ -13,9 +13,9 @@ from terminal_sim.outcomes import (
     PlainOutcome,
     Refused,
     ReversalOutcome,
-    TransactionOutcome,
     SignOnOutcome,
     Step,
+    TransactionOutcome,
 )
 from terminal_sim.practice import Held, PracticeHost
 from terminal_sim.record import BATCH_LIMIT, Sent, apply, new_record

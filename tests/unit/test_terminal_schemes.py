@@ -14,7 +14,7 @@ import world
 from iso8583 import Field59
 from security_module import terminal_of
 from terminal_sim.memory import TerminalMemory, memory_path, read_memory
-from terminal_sim.outcomes import Refused, ReversalOutcome, TransactionOutcome, SignOnOutcome, Step
+from terminal_sim.outcomes import Refused, ReversalOutcome, SignOnOutcome, Step, TransactionOutcome
 from terminal_sim.practice import PracticeHost
 from terminal_sim.record import CounterUsed, Sent, Snapshot, TerminalRecord, new_record
 from terminal_sim.schemes import seal_of

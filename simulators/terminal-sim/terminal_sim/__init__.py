@@ -16,7 +16,14 @@ practice                   a host to practise against
 from terminal_sim.link import Link, LinkError, LinkLostError, tls_context
 from terminal_sim.load import LoadError, open_tills, run_load
 from terminal_sim.memory import MemoryFileError, TerminalBusyError, TerminalMemory, memory_path, read_memory
-from terminal_sim.outcomes import CloseOutcome, PlainOutcome, Refused, ReversalOutcome, SignOnOutcome, TransactionOutcome
+from terminal_sim.outcomes import (
+    CloseOutcome,
+    PlainOutcome,
+    Refused,
+    ReversalOutcome,
+    SignOnOutcome,
+    TransactionOutcome,
+)
 from terminal_sim.record import ClosedBatch, PendingReversal, TerminalRecord, Transaction
 from terminal_sim.results import CloseResult, SwipeResult
 from terminal_sim.tally import LoadReport, Progress

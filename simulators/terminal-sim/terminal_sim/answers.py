@@ -23,7 +23,14 @@ from contracts.response_codes import (
 from iso8583 import MTI_AT, Field60, FormatError, Message, Totals48
 from security_module import SecurityModuleError
 from terminal_sim.kinds import FORMS, NOTHING_MORE, Extras
-from terminal_sim.outcomes import CloseOutcome, Outcome, PlainOutcome, ReversalOutcome, SignOnOutcome, TransactionOutcome
+from terminal_sim.outcomes import (
+    CloseOutcome,
+    Outcome,
+    PlainOutcome,
+    ReversalOutcome,
+    SignOnOutcome,
+    TransactionOutcome,
+)
 from terminal_sim.record import (
     Answered,
     ClosedBatch,
@@ -269,9 +276,7 @@ LOST: dict[State, Callable[[TerminalRecord, Message, str], Verdict]] = {
 
 def _sent(record: TerminalRecord, request: Message) -> Transaction:
     """What the memory has of the request in flight: it was saved before the request left."""
-    return record.transactions[
-        transaction_id(record.tid, Field60.parse(request.text(60)).batch, request.text(11))
-    ]
+    return record.transactions[transaction_id(record.tid, Field60.parse(request.text(60)).batch, request.text(11))]
 
 
 def _outcome(

@@ -51,10 +51,16 @@ def wrong(order: Order) -> str:
     """What an order lacks, or has too much, by name; empty when it can be sent."""
     facts, form = KINDS[order.kind], FORMS[order.kind]
     checks = (
-        (form.amount and not 0 < order.amount_minor <= MAX_AMOUNT_MINOR, "amount: must be more than 0 and fit 12 digits"),
+        (
+            form.amount and not 0 < order.amount_minor <= MAX_AMOUNT_MINOR,
+            "amount: must be more than 0 and fit 12 digits",
+        ),
         (not form.amount and order.amount_minor != 0, f"amount: a {order.kind} has none"),
         (facts.mti == "0220" and order.pin != "", f"pin: a {order.kind} carries none, for it may have to wait"),
-        ((order.kind in CLAIMS) != (order.original is not None), f"original: {_wanted(order.kind in CLAIMS, order.kind)}"),
+        (
+            (order.kind in CLAIMS) != (order.original is not None),
+            f"original: {_wanted(order.kind in CLAIMS, order.kind)}",
+        ),
         (
             (order.kind is Kind.INSTALMENT) != (order.plan is not None),
             f"plan: {_wanted(order.kind is Kind.INSTALMENT, order.kind)}",
@@ -78,7 +84,9 @@ def named(record: TerminalRecord, voucher: str, kinds: frozenset[Kind] | None = 
     """
     batch, slash, stan = voucher.rpartition("/")
     if not stan.isdecimal() or (slash and not batch.isdecimal()):
-        return NotThere(reason=f"voucher: {voucher!r} is not a number of six digits, alone or behind its batch like 000001/000012")
+        return NotThere(
+            reason=f"voucher: {voucher!r} is not a number of six digits, alone or behind its batch like 000001/000012"
+        )
     stan, batch = f"{stan:0>6}", f"{batch:0>6}" if slash else ""
     found = record.transaction(batch or record.batch, stan)
     if found is None and not slash:  # of an earlier batch: a pre-authorization, or what is to be refunded
@@ -116,7 +124,7 @@ def void(record: TerminalRecord, voucher: str, card: Card, pin: str = "") -> Ord
 
 
 def claim(
-    record: TerminalRecord, kind: Kind, original: str | Original, card: Card, amount_minor: int, pin: str = ""
+    record: TerminalRecord, kind: Kind, original: str | Original, card: Card, amount_minor: int, *, pin: str = ""
 ) -> Order | NotThere:
     """A refund or a completion: of a transaction of this terminal by its voucher, or of any by what its slip says."""
     if isinstance(original, Original):
@@ -132,9 +140,7 @@ def _about(found: Transaction, kind: Kind, card: Card, amount_minor: int, pin: s
     if str(card.pan) != found.card:
         return NotThere(reason=f"card: {where} was made with {found.card}")
     original = reference(found)
-    return Order(
-        kind=kind, card=card, amount_minor=amount_minor, pin=pin, original=original, currency=found.currency
-    )
+    return Order(kind=kind, card=card, amount_minor=amount_minor, pin=pin, original=original, currency=found.currency)
 
 
 def _month_and_day(at_ms: int) -> str:

@@ -1,7 +1,8 @@
 """A practice host: answers a terminal well enough to try one without a stack. Sans-I/O: bodies in, bodies out.
 
-It approves every sale, up to `limit_minor`, keeps what it approved by identity, answers repetitions alike, reverses, and closes batches
-by comparing totals. It is what the terminal's own tests run against.
+It approves every transaction, up to `limit_minor`, keeps what it approved by identity, lets a claim (void, completion, refund) stand
+on its original as contracts.kinds.CLAIMS has it, answers repetitions alike, reverses, and closes batches by comparing totals. It is what
+the terminal's own tests run against. Cards and PINs it does not look at.
 """
 
 from __future__ import annotations
@@ -9,10 +10,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 import world
 from contracts.authorization import BALANCED, NOT_BALANCED, Totals
 from contracts.identity import transaction_id
-from contracts.response_codes import APPROVED, INSUFFICIENT_FUNDS, MAC_ERROR, RESTRICTED_CARD
+from contracts.kinds import CLAIMS, KINDS, Kind, most_of
+from contracts.response_codes import (
+    APPROVED,
+    FUNCTION_NOT_SUPPORTED,
+    INSUFFICIENT_FUNDS,
+    INVALID_AMOUNT,
+    INVALID_RELATED_TRANSACTION,
+    MAC_ERROR,
+    ORIGINAL_AMOUNT_MISMATCH,
+    ORIGINAL_NOT_FOUND,
+    OVER_AMOUNT_LIMIT,
+    PARTIAL_APPROVAL,
+    RESTRICTED_CARD,
+)
 from iso8583 import (
     MAC_SIZE,
     DownloadedKey,
@@ -20,6 +36,7 @@ from iso8583 import (
     Field60,
     Keys62,
     Message,
+    Original61,
     Totals48,
     Value,
     decode,
@@ -35,6 +52,9 @@ from world import KeyScheme
 _TIME, _DATE, _NO_MAC = "120000", "0131", bytes(MAC_SIZE)
 _SINGLE = "001"
 """60.3 of a sign-on: single-length keys."""
+_TAKES_PART = "1"
+"""60.6."""
+_KINDS = {(f.mti, f.processing_code, f.condition_code, f.message_type): kind for kind, f in KINDS.items()}
 
 
 @dataclass(slots=True)
@@ -42,15 +62,19 @@ class Held:
     """One identity as the host holds it."""
 
     amount_minor: int
+    """Of a partial approval the part."""
     batch: str
     code: str
     rrn: str
     answer: bytes = b""
     reversed: bool = False
+    kind: Kind = Kind.SALE
+    original: str = ""
+    """The identity of what it is about."""
 
     @property
     def counts(self) -> bool:
-        return self.code == APPROVED and not self.reversed
+        return self.code in (APPROVED, PARTIAL_APPROVAL) and not self.reversed
 
 
 @dataclass(slots=True)
@@ -108,7 +132,7 @@ class PracticeHost:
             keys.request, mac_block(body), body[-MAC_SIZE:], terminal.algorithm
         ):
             return encode(reply_to(request, {**_repeated(request), 39: MAC_ERROR}, processing="3"))
-        return self._reverse(request, terminal) if request.mti == "0400" else self._sell(request, terminal)
+        return self._reverse(request) if request.mti == "0400" else self._transact(request)
 
     def seal(self, request: Message, reply: Message) -> bytes:
         """The body of an answer to `request`, whose field 64 is a place for the MAC, with the MAC if there are keys for one."""
@@ -152,19 +176,50 @@ class PracticeHost:
         fields[62] = with_master(Keys62(*(DownloadedKey(*key) for key in exported)).pack(), following)
         return encode(reply_to(request, fields))
 
-    def _sell(self, request: Message, terminal: _Terminal) -> bytes:
+    def _transact(self, request: Message) -> bytes:
         identity, batch = _identity(request)
         held = self.held.get(identity)
         if held is not None and held.answer:
             return held.answer
-        amount = int(request.text(4))
         if held is None:
-            code = APPROVED if amount <= self.limit_minor else INSUFFICIENT_FUNDS
-            held = self.held[identity] = Held(amount, batch, code, f"{len(self.held) + 1:012d}")
-        held.answer = self._sealed(request, {37: held.rrn, 38: "123456", 39: held.code})
+            held = self.held[identity] = self._decided(request, batch)
+        fields: dict[int, Value] = {37: held.rrn, 39: held.code}
+        if held.counts:
+            fields |= _approved(held, request)
+        held.answer = self._sealed(request, fields)
         return held.answer
 
-    def _reverse(self, request: Message, terminal: _Terminal) -> bytes:
+    def _decided(self, request: Message, batch: str) -> Held:
+        """A new transaction. The first rule that refuses gives the code."""
+        rrn, amount = f"{len(self.held) + 1:012d}", int(request.text(4) or 0)
+        kind = _KINDS.get(_key(request))
+        if kind is None:
+            return Held(amount, batch, FUNCTION_NOT_SUPPORTED, rrn)
+        original = _original(request) if kind in CLAIMS else ""
+        code = self._claimed(kind, original, amount) if kind in CLAIMS else APPROVED
+        if code == APPROVED and amount > self.limit_minor and not KINDS[kind].advice:
+            code = INSUFFICIENT_FUNDS
+            if Field60.parse(request.text(60)).partial_approval == _TAKES_PART and kind is Kind.SALE:
+                code, amount = PARTIAL_APPROVAL, self.limit_minor
+        return Held(amount, batch, code, rrn, kind=kind, original=original)
+
+    def _claimed(self, kind: Kind, original: str, amount: int) -> str:
+        """Whether this may be done to its original, as a response code."""
+        claim, found = CLAIMS[kind], self.held.get(original)
+        if found is None:
+            return ORIGINAL_NOT_FOUND
+        standing = [h for h in self.held.values() if h.original == original and h.counts]
+        if found.kind not in claim.originals or not found.counts:
+            return INVALID_RELATED_TRANSACTION
+        if any(CLAIMS[h.kind].exclusive for h in standing) or (claim.exclusive and standing):
+            return INVALID_RELATED_TRANSACTION
+        if claim.whole and amount != found.amount_minor:
+            return ORIGINAL_AMOUNT_MISMATCH
+        if claim.exclusive:
+            return OVER_AMOUNT_LIMIT if amount > most_of(found.amount_minor, claim.most_percent) else APPROVED
+        return INVALID_AMOUNT if amount + sum(h.amount_minor for h in standing) > found.amount_minor else APPROVED
+
+    def _reverse(self, request: Message) -> bytes:
         identity, batch = _identity(request)
         held = self.held.get(identity)
         if held is None:  # a tombstone: the original is refused should it still come
@@ -179,23 +234,51 @@ class PracticeHost:
         asked, own = Totals48.parse(request.text(48)), self.totals(tid, batch)
         result = self.closed.get((tid, batch), "")
         if not result:
-            alike = (asked.debit_minor, asked.debit_count) == (own.debit_minor, own.debit_count)
-            result = BALANCED if alike else NOT_BALANCED
+            result = BALANCED if asked[:4] == msgspec.structs.astuple(own) else NOT_BALANCED
         if result == BALANCED and (tid, batch) not in self.closed:
             self.closed[tid, batch] = result
             terminal.batch += 1
         fields = _management(request)
         del fields[39]
-        fields[48] = Totals48(own.debit_minor, own.debit_count, 0, 0, result).pack()
+        fields[48] = Totals48(own.debit_minor, own.debit_count, own.credit_minor, own.credit_count, result).pack()
         return encode(reply_to(request, fields))
 
     def totals(self, tid: str, batch: str) -> Totals:
         """What the host counts in a batch."""
-        amounts = [h.amount_minor for i, h in self.held.items() if i.startswith(f"{tid}:{batch}:") and h.counts]
-        return Totals(debit_minor=sum(amounts), debit_count=len(amounts))
+        counted = [h for i, h in self.held.items() if i.startswith(f"{tid}:{batch}:") and h.counts]
+        debit = [h.amount_minor for h in counted if KINDS[h.kind].debit]
+        credit = [h.amount_minor for h in counted if KINDS[h.kind].credit]
+        return Totals(
+            debit_minor=sum(debit), debit_count=len(debit), credit_minor=sum(credit), credit_count=len(credit)
+        )
 
     def _sealed(self, request: Message, more: dict[int, Value]) -> bytes:
         return self.seal(request, reply_to(request, {**_repeated(request), 12: _TIME, 13: _DATE, **more, 64: _NO_MAC}))
+
+
+def _key(request: Message) -> tuple[str, str, str, str]:
+    return request.mti, request.text(3), request.text(25), Field60.parse(request.text(60)).message_type
+
+
+def _original(request: Message) -> str:
+    """The identity that field 61 names, at the same terminal."""
+    named = Original61.parse(request.text(61))
+    return transaction_id(request.text(41), named.batch, named.stan)
+
+
+def _approved(held: Held, request: Message) -> dict[int, Value]:
+    """What an approval brings beside its code."""
+    fields: dict[int, Value] = {38: "123456"}
+    match held.kind:
+        case Kind.BALANCE:
+            fields[54] = "1002156C000000100000"
+        case Kind.INSTALMENT:
+            periods = int(request.data(62)[:2])
+            first = held.amount_minor // periods + held.amount_minor % periods
+            fields[62] = f"{first:012d}156{0:012d}{0:012d}0{0:012d}{0:012d}".ljust(77).encode()
+    if 4 in request.fields:
+        fields[4] = f"{held.amount_minor:012d}"
+    return fields
 
 
 def _mac_keys(request: Message, terminal: _Terminal) -> _MacKeys | None:

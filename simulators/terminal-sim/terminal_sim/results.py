@@ -8,7 +8,7 @@ from contracts.authorization import Totals
 from contracts.kinds import Kind
 from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
 from contracts.terms import Balance, InstalmentTerms
-from terminal_sim.outcomes import ReversalOutcome, TransactionOutcome
+from terminal_sim.outcomes import Outcome, Refused, ReversalOutcome, TransactionOutcome
 
 
 class SwipeResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,3 +71,38 @@ class CloseResult(msgspec.Struct, frozen=True, kw_only=True):
     rrn: str = ""
     refused: str = ""
     """Why nothing was sent."""
+
+
+def result_of(
+    kind: Kind | None,
+    outcome: Outcome | None,
+    *,
+    duration_us: int = 0,
+    reversal: ReversalOutcome | None = None,
+    notices: tuple[TransactionOutcome, ...] = (),
+) -> SwipeResult:
+    """Of an outcome; `kind` where it is known without."""
+    if not isinstance(outcome, TransactionOutcome):
+        return SwipeResult(kind=kind or Kind.SALE, refused=reason_of(outcome), reversal=reversal, notices=notices)
+    return SwipeResult(
+        kind=outcome.kind,
+        rc=outcome.response_code,
+        rrn=outcome.rrn,
+        auth_code=outcome.authorization_code,
+        batch=outcome.batch,
+        stan=outcome.stan,
+        duration_us=duration_us,
+        pending=outcome.pending,
+        stored=outcome.stored,
+        reason=outcome.reason,
+        reversal=reversal,
+        part_minor=outcome.part_minor,
+        balance=outcome.balance,
+        terms=outcome.terms,
+        notices=notices,
+    )
+
+
+def reason_of(outcome: Outcome | None) -> str:
+    """Why nothing was sent."""
+    return outcome.reason if isinstance(outcome, Refused) else "the terminal did something else"

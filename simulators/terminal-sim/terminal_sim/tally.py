@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from terminal_sim.schedule import Schedule
 from terminal_sim.results import SwipeResult
+from terminal_sim.schedule import Schedule
 
 SLOW_US = 1_000_000
 

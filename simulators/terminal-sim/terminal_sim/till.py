@@ -29,7 +29,7 @@ from terminal_sim.outcomes import (
     Step,
     TransactionOutcome,
 )
-from terminal_sim.results import CloseResult, SwipeResult
+from terminal_sim.results import CloseResult, SwipeResult, reason_of, result_of
 from terminal_sim.schemes import seal_of
 from terminal_sim.shipped import DEFAULT_OPERATOR, DEFAULT_PASSWORD
 from terminal_sim.state import State
@@ -107,7 +107,7 @@ class Till:
         self, card: AnyCard, original: str | Original, amount_minor: int, *, approval: str = ""
     ) -> SwipeResult:
         """Gives back all or part of a transaction: one of this terminal by its voucher, or any by what its slip says."""
-        return await self._claim(Kind.REFUND, card, original, amount_minor, "", approval)
+        return await self._claim(Kind.REFUND, card, original, amount_minor, approval=approval)
 
     async def pre_authorize(self, card: AnyCard, amount_minor: int, pin: str = "") -> SwipeResult:
         return await self.do(Order(kind=Kind.PRE_AUTH, card=entered(card), amount_minor=amount_minor, pin=pin))
@@ -117,7 +117,7 @@ class Till:
     ) -> SwipeResult:
         """Of a pre-authorization: as a request, or as a notice, which the bank takes."""
         kind = Kind.COMPLETION_ADVICE if advice else Kind.COMPLETION
-        return await self._claim(kind, card, original, amount_minor, pin, "")
+        return await self._claim(kind, card, original, amount_minor, pin=pin)
 
     async def balance(self, card: AnyCard, pin: str = "") -> SwipeResult:
         return await self.do(Order(kind=Kind.BALANCE, card=entered(card), pin=pin))
@@ -146,7 +146,7 @@ class Till:
         if hindrance is not None:
             return SwipeResult(kind=Kind.OFFLINE_SALE, rc=hindrance.response_code, refused=hindrance.reason)
         order = Order(kind=Kind.OFFLINE_SALE, card=entered(card), amount_minor=amount_minor)
-        return _result(Kind.OFFLINE_SALE, await self._run(self.terminal.request(order, now_ms=_now_ms())))
+        return result_of(Kind.OFFLINE_SALE, await self._run(self.terminal.request(order, now_ms=_now_ms())))
 
     async def report_status(self) -> PlainOutcome | Refused:
         return await self._plain(self.terminal.report_status)
@@ -156,7 +156,7 @@ class Till:
         if (hindrance := await self._connected()) is not None:
             return hindrance
         outcome = await self._run(self.terminal.resend_last())
-        return outcome if isinstance(outcome, TransactionOutcome) else Refused(reason=_reason(outcome))
+        return outcome if isinstance(outcome, TransactionOutcome) else Refused(reason=reason_of(outcome))
 
     async def recover(self) -> ReversalOutcome | TransactionOutcome | Refused | None:
         """Sends what waits, the reversal first and then the notices, each up to 3 times more; None when nothing does."""
@@ -173,7 +173,9 @@ class Till:
             reverses = self.terminal.record.pending is not None
             step = (self.terminal.reverse if reverses else self.terminal.advise)(new_round=tries == 1)
             done = await self._run(step)
-            outcome = done if isinstance(done, ReversalOutcome | TransactionOutcome) else Refused(reason=_reason(done))
+            outcome = (
+                done if isinstance(done, ReversalOutcome | TransactionOutcome) else Refused(reason=reason_of(done))
+            )
         return outcome
 
     def _first_waiting(self) -> tuple[str, str] | None:
@@ -187,13 +189,13 @@ class Till:
         if (hindrance := await self._connected()) is not None:
             return hindrance
         outcome = await self._run(self.terminal.sign_on())
-        return outcome if isinstance(outcome, SignOnOutcome) else Refused(reason=_reason(outcome))
+        return outcome if isinstance(outcome, SignOnOutcome) else Refused(reason=reason_of(outcome))
 
     async def sign_off(self) -> PlainOutcome | Refused:
         if (hindrance := await self._connected()) is not None:
             return hindrance
         outcome = await self._run(self.terminal.sign_off())
-        return outcome if isinstance(outcome, PlainOutcome) else Refused(reason=_reason(outcome))
+        return outcome if isinstance(outcome, PlainOutcome) else Refused(reason=reason_of(outcome))
 
     async def echo(self) -> PlainOutcome | Refused:
         return await self._plain(self.terminal.echo)
@@ -232,7 +234,7 @@ class Till:
         began = time.perf_counter_ns()
         outcome = await self._run(begin())
         duration_us = (time.perf_counter_ns() - began) // 1000
-        return _result(kind, outcome, duration_us=duration_us, reversal=reversal, notices=notices)
+        return result_of(kind, outcome, duration_us=duration_us, reversal=reversal, notices=notices)
 
     def _ordered(self, order: Order | NotThere | Callable[[], Order | NotThere], approval: str) -> Step:
         made = order() if callable(order) else order
@@ -241,23 +243,31 @@ class Till:
         return self.terminal.request(made, now_ms=_now_ms(), approval=approval)
 
     async def _claim(
-        self, kind: Kind, card: AnyCard, original: str | Original, amount_minor: int, pin: str, approval: str
+        self,
+        kind: Kind,
+        card: AnyCard,
+        original: str | Original,
+        amount_minor: int,
+        *,
+        pin: str = "",
+        approval: str = "",
     ) -> SwipeResult:
         given = entered(card)
         return await self.do(
-            lambda: orders.claim(self.terminal.record, kind, original, given, amount_minor, pin), approval=approval
+            lambda: orders.claim(self.terminal.record, kind, original, given, amount_minor, pin=pin),
+            approval=approval,
         )
 
     async def _plain(self, begin: Callable[[], Step]) -> PlainOutcome | Refused:
         if (hindrance := await self._signed_on()) is not None:
             return hindrance
         outcome = await self._run(begin())
-        return outcome if isinstance(outcome, PlainOutcome) else Refused(reason=_reason(outcome))
+        return outcome if isinstance(outcome, PlainOutcome) else Refused(reason=reason_of(outcome))
 
     async def _settle(self) -> CloseResult:
         outcome = await self._run(self.terminal.settle())
         if not isinstance(outcome, CloseOutcome):
-            return CloseResult(refused=_reason(outcome))
+            return CloseResult(refused=reason_of(outcome))
         if outcome.balanced:
             await self.sign_off()  # for the host to forget the keys; the terminal's session ended with the batch
         return CloseResult(
@@ -282,7 +292,7 @@ class Till:
             elif isinstance(outcome, TransactionOutcome):
                 self._delivered.append(outcome)
             else:
-                return Refused(reason=_reason(outcome))
+                return Refused(reason=reason_of(outcome))
         return None
 
     async def _signed_on(self) -> Refused | None:
@@ -374,39 +384,6 @@ def _now_ms() -> int:
 def entered(card: AnyCard) -> Track2 | Keyed:
     """A card of the world is swiped; a track or a keyed number is what it is."""
     return world.track2(card) if isinstance(card, Card) else card
-
-
-def _result(
-    kind: Kind | None,
-    outcome: Outcome | None,
-    *,
-    duration_us: int = 0,
-    reversal: ReversalOutcome | None = None,
-    notices: tuple[TransactionOutcome, ...] = (),
-) -> SwipeResult:
-    if not isinstance(outcome, TransactionOutcome):
-        return SwipeResult(kind=kind or Kind.SALE, refused=_reason(outcome), reversal=reversal, notices=notices)
-    return SwipeResult(
-        kind=outcome.kind,
-        rc=outcome.response_code,
-        rrn=outcome.rrn,
-        auth_code=outcome.authorization_code,
-        batch=outcome.batch,
-        stan=outcome.stan,
-        duration_us=duration_us,
-        pending=outcome.pending,
-        stored=outcome.stored,
-        reason=outcome.reason,
-        reversal=reversal,
-        part_minor=outcome.part_minor,
-        balance=outcome.balance,
-        terms=outcome.terms,
-        notices=notices,
-    )
-
-
-def _reason(outcome: Outcome | None) -> str:
-    return outcome.reason if isinstance(outcome, Refused) else "the terminal did something else"
 
 
 def _unanswered(outcome: Outcome | None) -> bool:
