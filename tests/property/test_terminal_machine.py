@@ -1,7 +1,9 @@
 """The terminal and its memory against a host that loses, repeats and garbles answers, with the terminal's power cut at any point.
 
-What must hold: what the terminal calls approved and not reversed is what the host holds as approved, but for the one transaction
-whose reversal is pending; the file always adds up to what the terminal knows; and no two messages are under one DUKPT serial number.
+What must hold for every kind of transaction: what the terminal calls approved and not reversed is what the host holds as approved, but for
+the one whose reversal is pending, the notices that wait and the questions that got no answer; what stands on an original is the same on
+both sides; totals add up to what moved money; the file always adds up to what the terminal knows; and no two messages are under one
+DUKPT serial number.
 """
 
 from __future__ import annotations
@@ -16,7 +18,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import iso8583
 import world
+from contracts.kinds import CLAIMS, KINDS, Effect, Kind
+from contracts.terms import InstalmentPlan
+from terminal_sim import orders
+from terminal_sim.cards import Card, Keyed
 from terminal_sim.memory import TerminalMemory, memory_path, read_memory
+from terminal_sim.orders import Order
 from terminal_sim.outcomes import CloseOutcome, Outcome, Refused, ReversalOutcome, Step, TransactionOutcome
 from terminal_sim.practice import PracticeHost
 from terminal_sim.schemes import seal_of
@@ -25,6 +32,8 @@ from terminal_sim.terminal import REVERSAL_TRIES, Terminal
 
 CARD = world.built_in().cards[0]
 TRACK = world.track2(CARD)
+KEYED = Keyed(pan=CARD.pan, expiry=CARD.expiry)
+TARGET = world.built_in().cards[1].pan
 
 
 class Fault(Enum):
@@ -74,10 +83,13 @@ class TerminalAndHost(RuleBasedStateMachine):
         if not hasattr(self, "folder"):
             return
         self.settle_matters()
-        assert self.terminal.record.pending is None
+        assert not self.terminal.record.waits
         assert self.terminals_view() == self.hosts_view()
-        # What had no answer was reversed; what was closed was closed in balance on both sides.
-        assert all(t.response_code or t.reversed for t in self.terminal.record.transactions.values())
+        # What had no answer was reversed, or only looked; what was closed was closed in balance on both sides.
+        assert all(
+            t.response_code or t.reversed or KINDS[t.kind].effect is Effect.LOOKS
+            for t in self.terminal.record.transactions.values()
+        )
         for closed in self.terminal.record.closed:
             assert closed.totals == self.host.totals(self.facts.tid, closed.batch)
         shutil.rmtree(self.folder)
@@ -145,9 +157,80 @@ class TerminalAndHost(RuleBasedStateMachine):
         if isinstance(outcome, TransactionOutcome) and outcome.approved:
             assert amount <= self.host.limit_minor
 
-    @precondition(lambda self: self.terminal.record.pending is not None)
+    @rule(
+        kind=st.sampled_from(sorted(set(Kind) - set(CLAIMS))),
+        amount=st.sampled_from([1, 100, 5001]),
+        fault=st.sampled_from(Fault),
+        flip=st.integers(0, 5000),
+        card=st.sampled_from([TRACK, KEYED]),
+    )
+    def transact(self, kind: Kind, amount: int, fault: Fault, flip: int, card: Card) -> None:
+        """Any kind that is about nothing earlier."""
+        if kind is not Kind.OFFLINE_SALE:
+            self.settle_matters()
+        elif self.terminal.state is not State.SIGNED_ON or self.terminal.record.closing is not None:
+            return
+        order = Order(
+            kind=kind,
+            card=card,
+            amount_minor=0 if KINDS[kind].effect is Effect.LOOKS else amount,
+            plan=InstalmentPlan(periods=3) if kind is Kind.INSTALMENT else None,
+            target=TARGET if kind is Kind.TRANSFER else None,
+            takes_part=flip % 2 == 0,
+        )
+        self.ordered(order, fault, flip)
+
+    @rule(data=st.data(), fault=st.sampled_from(Fault), flip=st.integers(0, 5000))
+    def claim(self, data: st.DataObject, fault: Fault, flip: int) -> None:
+        """A void, a completion or a refund of anything whatever, by the right amount or another: the host says what may be."""
+        self.settle_matters()
+        known = [t for t in self.terminal.record.transactions.values() if t.rrn and t.authorization_code]
+        if not known:
+            return
+        original = data.draw(st.sampled_from(known))
+        fitting = [kind for kind, facts in CLAIMS.items() if original.kind in facts.originals]
+        kind = data.draw(st.sampled_from(fitting or list(CLAIMS)))
+        amount = data.draw(st.sampled_from([original.worth_minor or 1, 1, original.worth_minor * 115 // 100 + 1]))
+        order = Order(kind=kind, card=TRACK, amount_minor=max(1, amount), original=orders.reference(original))
+        self.ordered(order, fault, flip)
+
+    @rule(data=st.data(), fault=st.sampled_from(Fault), flip=st.integers(0, 5000))
+    def void(self, data: st.DataObject, fault: Fault, flip: int) -> None:
+        """By the voucher: what the terminal lets through, the host does too, unless it is of a closed batch."""
+        self.settle_matters()
+        known = list(self.terminal.record.transactions.values())
+        if not known:
+            return
+        original = data.draw(st.sampled_from(known))
+        order = orders.void(self.terminal.record, f"{original.batch}/{original.stan}", TRACK)
+        if isinstance(order, Order):
+            outcome = self.ordered(order, fault, flip)
+            if isinstance(outcome, TransactionOutcome) and outcome.response_code:
+                assert outcome.approved
+
+    def ordered(self, order: Order, fault: Fault, flip: int) -> Outcome | None:
+        step = self.terminal.request(order, now_ms=1)
+        assert not isinstance(step.outcome, Refused)
+        outcome = self.run(step, fault, flip)
+        approved = isinstance(outcome, TransactionOutcome) and outcome.approved
+        event(f"{order.kind}: {'approved' if approved else 'not'}, {fault.name}")
+        return outcome
+
+    @precondition(lambda self: self.terminal.record.advices and self.terminal.record.pending is None)
+    @rule(fault=st.sampled_from(Fault), flip=st.integers(0, 5000))
+    def advise(self, fault: Fault, flip: int) -> None:
+        if self.terminal.state is State.LOGGED_IN:
+            self.run(self.terminal.sign_on())
+        first = next(iter(self.terminal.record.advices.values()))
+        step = self.terminal.advise()
+        if first.tries >= REVERSAL_TRIES:
+            assert isinstance(step.outcome, Refused)
+        else:
+            self.run(step, fault, flip)
+
+    @precondition(lambda self: self.terminal.record.waits)
     @rule()
-    def nothing_is_sold_or_closed_while_a_reversal_is_pending(self) -> None:
+    def nothing_is_sold_or_closed_while_something_waits(self) -> None:
         if self.terminal.state is State.LOGGED_IN:
             self.run(self.terminal.sign_on())
         assert isinstance(self.terminal.sell(TRACK, 1, "", now_ms=1).outcome, Refused)
@@ -170,7 +253,7 @@ class TerminalAndHost(RuleBasedStateMachine):
 
     @rule(fault=st.sampled_from(LINE_FAULTS))
     def close(self, fault: Fault) -> None:
-        if self.terminal.record.pending is None:
+        if not self.terminal.record.waits:
             self.settle_matters()
         outcome = self.run(self.terminal.settle(), fault)
         event(f"close: {fault.name} {type(outcome).__name__}")
@@ -190,7 +273,7 @@ class TerminalAndHost(RuleBasedStateMachine):
         self.power_up()
 
     def settle_matters(self) -> None:
-        """Signs on, reverses, finishes a close: on a good line each works at once."""
+        """Signs on, reverses, sends notices, finishes a close: on a good line each works at once."""
         if self.terminal.state is State.LOGGED_IN:
             self.run(self.terminal.sign_on())
         if self.terminal.record.pending is not None:
@@ -200,6 +283,13 @@ class TerminalAndHost(RuleBasedStateMachine):
                 outcome = self.run(self.terminal.reverse())
             assert isinstance(outcome, ReversalOutcome)
             assert outcome.ended
+        while self.terminal.record.advices:
+            outcome = self.run(self.terminal.advise(new_round=True))
+            assert isinstance(outcome, TransactionOutcome)
+            if self.terminal.state is State.LOGGED_IN:
+                self.run(self.terminal.sign_on())
+            else:
+                assert not outcome.stored
         if self.terminal.record.closing is not None:
             outcome = self.run(self.terminal.settle())
             assert isinstance(outcome, CloseOutcome)
@@ -209,10 +299,15 @@ class TerminalAndHost(RuleBasedStateMachine):
     # What must hold
 
     def terminals_view(self) -> dict[str, int]:
-        return {i: t.amount_minor for i, t in self.terminal.record.transactions.items() if t.counts}
+        return {i: t.worth_minor for i, t in self.terminal.record.transactions.items() if t.counts}
 
     def hosts_view(self) -> dict[str, int]:
-        return {i: h.amount_minor for i, h in self.host.held.items() if h.counts}
+        held = {i: h.amount_minor for i, h in self.host.held.items() if h.counts}
+        for identity, transaction in self.terminal.record.transactions.items():
+            unanswered_question = KINDS[transaction.kind].effect is Effect.LOOKS and not transaction.response_code
+            if unanswered_question or identity in self.terminal.record.advices:
+                held.pop(identity, None)
+        return held
 
     @invariant()
     def both_hold_the_same_but_for_what_is_pending(self) -> None:
@@ -227,6 +322,27 @@ class TerminalAndHost(RuleBasedStateMachine):
         assert ours == theirs
 
     @invariant()
+    def what_stands_on_an_original_is_known_at_both_ends(self) -> None:
+        if not hasattr(self, "terminal") or self.terminal.record.waits:
+            return
+        for identity, original in self.terminal.record.transactions.items():
+            standing = [h for h in self.host.held.values() if h.original == identity and h.counts]
+            exclusive = {h.kind for h in standing if CLAIMS[h.kind].exclusive}
+            assert exclusive == ({original.claimed_by} if original.claimed_by else set())
+            assert original.refunded_minor == sum(h.amount_minor for h in standing if h.kind is Kind.REFUND)
+
+    @invariant()
+    def totals_are_what_moved_money(self) -> None:
+        if not hasattr(self, "terminal"):
+            return
+        record = self.terminal.record
+        counted = [t for t in record.transactions.values() if t.batch == record.batch and t.counts]
+        net = sum(t.worth_minor * KINDS[t.kind].charge for t in counted if KINDS[t.kind].settles)
+        totals = record.totals(record.batch)
+        assert totals.debit_minor - totals.credit_minor == net
+        assert totals.debit_count + totals.credit_count == sum(KINDS[t.kind].settles for t in counted)
+
+    @invariant()
     def the_file_adds_up_to_what_the_terminal_knows(self) -> None:
         if not hasattr(self, "terminal"):
             return
@@ -234,6 +350,7 @@ class TerminalAndHost(RuleBasedStateMachine):
         assert read_memory(path) == self.terminal.record
         text = path.read_text()
         assert CARD.pan.clear() not in text
+        assert TARGET.clear() not in text
         assert TRACK.discretionary() not in text
 
     @invariant()

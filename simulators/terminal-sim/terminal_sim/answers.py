@@ -295,6 +295,7 @@ def _outcome(
         kind=sent.kind,
         batch=sent.batch,
         stan=sent.stan,
+        amount_minor=sent.amount_minor,
         response_code=text(39),
         rrn=text(37),
         authorization_code=text(38),

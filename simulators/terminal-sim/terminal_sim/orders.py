@@ -35,6 +35,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """For an instalment sale."""
     target: Pan | None = None
     """For a transfer: the card that it goes to."""
+    takes_part: bool = False
+    """For a sale: less than the amount is taken, too (10)."""
     currency: str = CNY
 
     def __repr__(self) -> str:  # the default would print the PIN
@@ -61,6 +63,11 @@ def wrong(order: Order) -> str:
             (order.kind in CLAIMS) != (order.original is not None),
             f"original: {_wanted(order.kind in CLAIMS, order.kind)}",
         ),
+        (form.rrn and not _said(order.original, "rrn"), f"rrn: a {order.kind} names the original's"),
+        (
+            form.authorization and not _said(order.original, "authorization_code"),
+            f"authorization: a {order.kind} names the original's",
+        ),
         (
             (order.kind is Kind.INSTALMENT) != (order.plan is not None),
             f"plan: {_wanted(order.kind is Kind.INSTALMENT, order.kind)}",
@@ -71,6 +78,10 @@ def wrong(order: Order) -> str:
         ),
     )
     return next((text for fails, text in checks if fails), "")
+
+
+def _said(original: Original | None, what: str) -> bool:
+    return original is not None and getattr(original, what) != ""
 
 
 def _wanted(wanted: bool, kind: Kind) -> str:

@@ -32,6 +32,8 @@ class TransactionOutcome(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     batch: str
     stan: str
+    amount_minor: int
+    """As it was asked for."""
     response_code: str = ""
     """Empty: no answer that could be trusted. What can be reversed then is, a notice is sent again, of a question nothing remains."""
     rrn: str = ""

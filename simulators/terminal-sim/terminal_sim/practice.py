@@ -16,6 +16,7 @@ import world
 from contracts.authorization import BALANCED, NOT_BALANCED, Totals
 from contracts.identity import transaction_id
 from contracts.kinds import CLAIMS, KINDS, Kind, most_of
+from contracts.money import CNY
 from contracts.response_codes import (
     APPROVED,
     FUNCTION_NOT_SUPPORTED,
@@ -30,13 +31,18 @@ from contracts.response_codes import (
     RESTRICTED_CARD,
 )
 from iso8583 import (
+    AVAILABLE,
     MAC_SIZE,
+    Amount54,
+    Balances54,
     DownloadedKey,
     Field59,
     Field60,
     Keys62,
     Message,
     Original61,
+    Plan62,
+    Terms62,
     Totals48,
     Value,
     decode,
@@ -271,11 +277,11 @@ def _approved(held: Held, request: Message) -> dict[int, Value]:
     fields: dict[int, Value] = {38: "123456"}
     match held.kind:
         case Kind.BALANCE:
-            fields[54] = "1002156C000000100000"
+            fields[54] = Balances54((Amount54.of("10", AVAILABLE, CNY, 1_000_00),)).pack()
         case Kind.INSTALMENT:
-            periods = int(request.data(62)[:2])
+            periods = max(1, Plan62.parse(request.data(62)).periods)
             first = held.amount_minor // periods + held.amount_minor % periods
-            fields[62] = f"{first:012d}156{0:012d}{0:012d}0{0:012d}{0:012d}".ljust(77).encode()
+            fields[62] = Terms62(first, CNY, 0).pack()
     if 4 in request.fields:
         fields[4] = f"{held.amount_minor:012d}"
     return fields

@@ -15,6 +15,8 @@ class SwipeResult(msgspec.Struct, frozen=True, kw_only=True):
     """What one transaction came to, of whatever kind."""
 
     kind: Kind = Kind.SALE
+    amount_minor: int = 0
+    """As it was asked for."""
     rc: str = ""
     """Field 39; empty when no answer could be trusted, or when nothing was sent and the host did not say why."""
     rrn: str = ""
@@ -86,6 +88,7 @@ def result_of(
         return SwipeResult(kind=kind or Kind.SALE, refused=reason_of(outcome), reversal=reversal, notices=notices)
     return SwipeResult(
         kind=outcome.kind,
+        amount_minor=outcome.amount_minor,
         rc=outcome.response_code,
         rrn=outcome.rrn,
         auth_code=outcome.authorization_code,

@@ -256,7 +256,7 @@ class Terminal(Attended):
             card=str(order.card.pan),
             entry_mode=entry + (WITH_PIN if order.pin else WITHOUT_PIN),
             at_ms=now_ms,
-            takes_part=self.record.parameters.takes_part and FORMS[order.kind].partial,
+            takes_part=FORMS[order.kind].partial and (order.takes_part or self.record.parameters.takes_part),
             original=order.original,
             target="" if order.target is None else str(order.target),
             plan=order.plan,
@@ -269,7 +269,9 @@ class Terminal(Attended):
         sealed = self._seal.keep_card(keyed, transaction_id(self.tid, kept.batch, kept.stan))
         stored = Stored(transaction=kept, card=sealed)
         if FORMS[order.kind].offline:
-            outcome = TransactionOutcome(kind=kept.kind, batch=kept.batch, stan=kept.stan, stored=True)
+            outcome = TransactionOutcome(
+                kind=kept.kind, batch=kept.batch, stan=kept.stan, amount_minor=kept.amount_minor, stored=True
+            )
             return Step(save=self._apply(stored), outcome=outcome)
         session = self.record.session
         if session is None:

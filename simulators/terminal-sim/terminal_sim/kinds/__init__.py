@@ -15,7 +15,7 @@ FORMS: dict[Kind, Form] = {
     Kind.VOID: Form(rrn=True),
     Kind.REFUND: Form(rrn=True, fixed={63: "CUP"}),
     Kind.PRE_AUTH: Form(),
-    Kind.PRE_AUTH_VOID: Form(),
+    Kind.PRE_AUTH_VOID: Form(authorization=True),
     Kind.COMPLETION: Form(),
     Kind.COMPLETION_ADVICE: Form(),
     Kind.COMPLETION_VOID: Form(rrn=True),

@@ -28,7 +28,9 @@ class Form(NamedTuple):
     amount: bool = True
     """Field 4."""
     rrn: bool = False
-    """Field 37 names the original, beside 61 and, where it is known, 38."""
+    """Field 37 must name the original, beside 61 and, where it is known, 38."""
+    authorization: bool = False
+    """Field 38 must."""
     partial: bool = False
     """60.6 may say that less is taken (10)."""
     offline: bool = False

@@ -1,4 +1,4 @@
-"""Transfer: field 62 of the request names the card that it goes to, length n2 and number, ASCII digits (ours)."""
+"""Transfer: field 62 of the request names the card that it goes to."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ from collections.abc import Mapping
 
 from contracts.pan import Pan
 from contracts.terms import InstalmentPlan
-from iso8583 import Value
+from iso8583 import Value, with_target
 
 
 def write(plan: InstalmentPlan | None, target: Pan | None) -> Mapping[int, Value]:
-    """Field 62.
-
-    >>> write(None, Pan("6291010000000012"))
-    {62: b'166291010000000012'}
-    """
-    if target is None:
-        return {}
-    number = target.clear()
-    return {62: f"{len(number):02d}{number}".encode()}
+    """Field 62; FormatError when it is no card number."""
+    return {} if target is None else {62: with_target(target.clear())}
