@@ -359,5 +359,5 @@ class TerminalAndHost(RuleBasedStateMachine):
             assert all(len(set(t.answer_digests)) <= 1 for t in self.terminal.record.transactions.values())
 
 
-TerminalAndHost.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TerminalAndHost.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
 test_terminal_and_host = TerminalAndHost.TestCase

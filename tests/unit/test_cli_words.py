@@ -15,12 +15,15 @@ from contracts.journal import BatchClosed, BatchUnbalanced, EpochStarted, Outcom
 from contracts.kinds import Kind
 from contracts.money import Money
 from contracts.states import State
+from contracts.terms import Balance, InstalmentTerms
 from lianji.commands.journal import _show as show_journal
 from lianji.commands.journal import facts
 from lianji.commands.slip import why_none
 from lianji.commands.swipe import _show as show_swipe
+from lianji.commands.swipe import show
 from lianji.commands.up import ready_text
-from lianji.commands.verify import Checked, show
+from lianji.commands.verify import Checked
+from lianji.commands.verify import show as show_verify
 from lianji.errors import CliError
 from lianji.journal import Entry
 from lianji.stack import Stack
@@ -103,7 +106,7 @@ def test_the_journal_s_columns_have_names(capsys: pytest.CaptureFixture[str]) ->
 def test_verdict(capsys: pytest.CaptureFixture[str], broken: int, empty: bool, verdict: str) -> None:
     checked = Checked({"I1": Finding(name="sums", broken=broken)}, [], empty)
     assert checked.held is (broken == 0)
-    show(checked, 0.1)
+    show_verify(checked, 0.1)
     assert capsys.readouterr().out.splitlines()[-1] == f"{verdict}, 0.1 s"
 
 
@@ -123,6 +126,29 @@ def test_a_swipe_without_a_usable_answer(capsys: pytest.CaptureFixture[str]) -> 
         show_swipe(SwipeResult(reason="silence", pending=True), card, Money(1234))
     assert caught.value.exit_code == 1
     assert capsys.readouterr().out == "", "the line is the error's, on stderr"
+
+
+def test_what_answers_of_other_kinds_bring_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {"rc": "00", "rrn": RRN, "batch": "000001", "stan": "000002"}
+    show(SwipeResult(kind=Kind.BALANCE, balance=Balance(available_minor=-5, currency="156"), **told), "head")
+    part = SwipeResult(kind=Kind.SALE, amount_minor=1234, part_minor=1000, **{**told, "rc": "10"})
+    show(part, "head")
+    terms = InstalmentTerms(first_minor=209, currency="156", fee_minor=44)
+    show(SwipeResult(kind=Kind.INSTALMENT, terms=terms, **told), "head")
+    output = capsys.readouterr().out
+    assert "available RMB -0.05\n" in output
+    assert "approved RMB 10.00 of 12.34\n" in output
+    assert "first payment RMB 2.09  fee RMB 0.44\n" in output
+    assert output.count("lianji slip") == 2, "there is no slip of a balance"
+
+
+def test_what_waits_at_the_terminal_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    show(SwipeResult(kind=Kind.OFFLINE_SALE, stored=True, batch="000001", stan="000002"), "head")
+    assert "approved by the terminal, to be told before its next transaction" in capsys.readouterr().out
+    with pytest.raises(CliError, match=r"no usable answer \(no answer\): it is kept and sent again"):
+        show(SwipeResult(kind=Kind.REFUND, stored=True, reason="no answer"), "head")
+    with pytest.raises(CliError, match="ask again"):
+        show(SwipeResult(kind=Kind.BALANCE, reason="no answer"), "head")
 
 
 def test_the_ready_text_s_command_can_be_typed(tmp_path_factory: pytest.TempPathFactory) -> None:

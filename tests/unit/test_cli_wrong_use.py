@@ -13,6 +13,7 @@ from lianji.commands import MODULES
 READERS = ("slip", "trace", "journal")
 ARGUMENTS = {
     "swipe": ("--card", "debit-1", "--amount", "1.00"),
+    "do": ("balance", "--card", "debit-1"),
     "close": ("--terminal", "10000001"),
     "load": ("--concurrency", "1"),
     "summary": ("482290058130001",),
@@ -101,6 +102,35 @@ def test_load_s_fractions(capsys: pytest.CaptureFixture[str], option: str, other
     assert line.startswith(f"{option[2:]}: {float(value)} is not between ")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("sell",), "kind: value error, 'sell' is not one of"),
+        (("sale",), "amount: a sale needs one"),
+        (("balance", "--amount", "1"), "amount: a balance has none"),
+        (("void",), "amount: a void needs one"),
+        (("void", "--voucher", "2", "--amount", "1"), "amount: a void has none beside --voucher"),
+        (("void", "--amount", "1"), "voucher: a void needs one (or --original)"),
+        (("refund", "--amount", "1"), "voucher: a refund needs one"),
+        (("sale", "--amount", "1", "--voucher", "2"), "voucher: a sale has none"),
+        (("refund", "--amount", "1", "--voucher", "2", "--original", "1/2/0131"), "voucher: say either"),
+        (("refund", "--amount", "1", "--original", "1/2"), "original: '1/2' is not BATCH/VOUCHER/MMDD"),
+        (("refund", "--amount", "1", "--rrn", "000000000001"), "rrn: goes with --original"),
+        (("refund", "--amount", "1", "--original", "1/2/0131", "--rrn", "1"), "rrn: '1' has not 12 characters"),
+        (("instalment", "--amount", "1"), "periods: an instalment needs one"),
+        (("sale", "--amount", "1", "--periods", "3"), "periods: a sale has none"),
+        (("transfer", "--amount", "1"), "to: a transfer needs one"),
+        (("transfer", "--amount", "1", "--to", "nobody"), "to: there is no 'nobody'"),
+        (("balance", "--part"), "part: a balance has none"),
+        (("sale", "--amount", "1", "--pin", "12"), "pin: 4 to 12 digits"),
+    ],
+)
+def test_what_a_kind_lacks_or_does_not_have(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], line: str
+) -> None:
+    assert refused(capsys, "do", *arguments, "--card", "debit-1").startswith(line)
+
+
 @pytest.mark.parametrize("value", ["-1", "0", "1001"])
 @pytest.mark.parametrize(
     ("option", "other"), [("--concurrency", ()), ("--terminals", ("--rate", "1"))], ids=["concurrency", "terminals"]
@@ -160,7 +190,7 @@ def test_a_data_dir_that_cannot_be_made(capsys: pytest.CaptureFixture[str], comm
     assert capsys.readouterr().err.startswith("lianji: data-dir: /proc/lianji cannot be made: ")
 
 
-@pytest.mark.parametrize("command", ["swipe", "load", "close"])
+@pytest.mark.parametrize("command", ["swipe", "do", "load", "close"])
 def test_a_terminal_s_memory_that_cannot_be_made(capsys: pytest.CaptureFixture[str], command: str) -> None:
     arguments = [command, *ARGUMENTS[command], "--data-dir", "/proc/lianji", "--gateway", "127.0.0.1:1"]
     assert run(arguments) == 1

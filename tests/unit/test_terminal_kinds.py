@@ -437,7 +437,7 @@ def test_the_reversal_of_a_void_makes_the_sale_good_again() -> None:
     assert bench.terminal.record.totals("000001") == Totals(debit_minor=1234, debit_count=1)
 
 
-def test_a_completion_is_voided_and_frees_the_pre_authorization() -> None:
+def test_a_completion_is_voided_and_its_pre_authorization_stays_spent() -> None:
     bench = Bench()
     hold = sold(bench, Kind.PRE_AUTH)
     completion = orders.claim(bench.terminal.record, Kind.COMPLETION, hold.stan, TRACK, 1300)
@@ -450,6 +450,7 @@ def test_a_completion_is_voided_and_frees_the_pre_authorization() -> None:
     assert isinstance(void, Order)
     assert (void.kind, void.amount_minor) == (Kind.COMPLETION_VOID, 1300)
     assert isinstance(bench.done(bench.terminal.request(void, now_ms=1)), TransactionOutcome)
+    assert hold.claimed_by is Kind.COMPLETION
     totals = bench.terminal.record.totals("000001")
     assert totals == bench.host.totals("10000001", "000001")
     assert totals == Totals(debit_minor=1300, debit_count=1, credit_minor=1300, credit_count=1)

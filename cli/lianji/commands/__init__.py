@@ -7,6 +7,7 @@ MODULES = (
     "world",
     "certificate",
     "swipe",
+    "do",
     "close",
     "slip",
     "trace",

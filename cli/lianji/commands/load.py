@@ -17,8 +17,10 @@ from rich.live import Live
 import world
 from lianji import checks, options, tls
 from lianji.errors import CliError, WrongUseError
+from terminal_sim.day import Day
 from terminal_sim.load import LoadError, open_tills, run_load
 from terminal_sim.memory import MemoryFileError
+from terminal_sim.mix import Mix, MixError, read_mix
 from terminal_sim.tally import LoadReport, Progress
 from world import Card, KeyScheme, Terminal
 
@@ -47,6 +49,14 @@ def load_cards(name: str) -> list[Card]:
     if card is None:
         raise WrongUseError(f"card: there is no {name!r}; `lianji world` lists them")
     return [card]
+
+
+def mix_of(name: str) -> Mix | None:
+    """None without a name; raises WrongUseError."""
+    try:
+        return read_mix(name) if name else None
+    except MixError as error:
+        raise WrongUseError(f"mix: {error}") from None
 
 
 MOST_TERMINALS = len(load_terminals(KeyScheme.SESSION))
@@ -92,6 +102,12 @@ def register(app: typer.Typer) -> None:
             typer.Option(help="At terminals of this merchant alone, from its last one on: one shard has all the work."),
         ] = "",
         card: Annotated[str, typer.Option(help="With this card of `lianji world` alone.")] = "",
+        mix: Annotated[
+            str,
+            typer.Option(
+                help="Of everything, not of sales alone: a TOML file of shares, or `day`, the one that comes along."
+            ),
+        ] = "",
         batch: Annotated[
             int,
             typer.Option(
@@ -109,7 +125,7 @@ def register(app: typer.Typer) -> None:
         tls_key: tls.PrivateKey = None,
         json: options.Json = False,
     ) -> None:
-        """Sell with many terminals, showing tx/s, latencies and outcomes; at the end every pending reversal is sent. SIGTERM ends it early."""
+        """Sell with many terminals, or with --mix do of everything, showing tx/s, latencies and outcomes; at the end every pending reversal is sent. SIGTERM ends it early."""
         if (concurrency is None) == (rate is None):
             raise WrongUseError("load: say either --concurrency or --rate; see `lianji load --help`")
         there = load_terminals(scheme, merchant)
@@ -121,9 +137,10 @@ def register(app: typer.Typer) -> None:
             raise WrongUseError(
                 f"terminals: the test world has {len(there)} with scheme {scheme.value}{where}, not {count}"
             )
+        parts = mix_of(mix)
         line = tls.line(tls_ca, tls_certificate, tls_key)
         report = options.run(
-            _load(data_dir, gateway, line, there[:count], load_cards(card), concurrency, rate, duration, batch)
+            _load(data_dir, gateway, line, there[:count], load_cards(card), parts, concurrency, rate, duration, batch)
         )
         print(msgspec.json.encode(report).decode() if json else _text(report))
         if report.tx == 0:
@@ -136,6 +153,7 @@ async def _load(
     line: tls.Tls | None,
     facts: list[Terminal],
     cards: list[Card],
+    mix: Mix | None,
     concurrency: int | None,
     rate: float | None,
     duration_s: float,
@@ -169,6 +187,7 @@ async def _load(
                 rate=rate,
                 on_progress=show,
                 batch_sales=batch_sales,
+                day=None if mix is None else Day(mix, tills, cards),
                 stop=stop,
             )
     except LoadError as error:
@@ -198,5 +217,14 @@ def _text(r: LoadReport) -> str:
         f"worst {r.max_us / 1000:.2f} ms\n"
         f"approved {r.approved}  declined {declined}\n"
         f"without a usable answer {r.unknown}, reversed {r.reversed}, reversals still pending {r.pending}, "
-        f"not sent {r.refused}, batches closed {r.batches_closed}{waited}"
+        f"not sent {r.refused}, batches closed {r.batches_closed}{waited}{_kinds(r)}"
     )
+
+
+def _kinds(r: LoadReport) -> str:
+    """A line for each kind of a mix; nothing without one."""
+    lines = [
+        f"\n{kind:<18} {sum(codes.values()):>7}  " + ", ".join(f"{code} × {count}" for code, count in codes.items())
+        for kind, codes in r.kinds.items()
+    ]
+    return "".join(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +13,7 @@ import msgspec
 import typer
 
 import world
+from contracts.kinds import KINDS
 from contracts.money import AmountError, Money, parse_amount
 from contracts.response_codes import describe
 from lianji import options, tls
@@ -45,24 +46,50 @@ def register(app: typer.Typer) -> None:
         json: options.Json = False,
     ) -> None:
         """Sell: swipe a card, key amount and PIN. Exits 0 approved, 3 declined, 1 no usable answer (a reversal is kept and goes first next time)."""
-        facts = world.built_in().card(card)
-        if facts is None:
-            raise WrongUseError(f"card: there is no {card!r}; `lianji world` lists them")
-        try:
-            money = parse_amount(amount)
-        except AmountError as error:
-            raise WrongUseError(str(error)) from None
-        if pin and not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 12):
-            raise WrongUseError("pin: 4 to 12 digits (ISO 9564)")
+        facts, money = card_named(card), amount_of(amount)
+        check_pin(pin)
         line = tls.line(tls_ca, tls_certificate, tls_key)
-        result, signed_on = options.run(_swipe(data_dir, gateway, line, terminal, facts, money.minor, pin, lose_answer))
+        result, signed_on = options.run(
+            transact(
+                lambda: open_terminal(data_dir, gateway, terminal, line),
+                lambda till: till.swipe(facts, money.minor, pin),
+                lose_answer=lose_answer,
+            )
+        )
         if json:
             print(msgspec.json.encode(as_json(result, terminal, facts, money)).decode())
         else:
-            if signed_on:
-                print(f"terminal {terminal} signed on: {_brought(terminal)}batch {signed_on}")
+            say_signed_on(terminal, signed_on)
             _show(result, facts, money)
         raise typer.Exit(exit_code(result))
+
+
+def card_named(name: str, option: str = "card") -> world.Card:
+    """A card of the world; raises WrongUseError."""
+    card = world.built_in().card(name)
+    if card is None:
+        raise WrongUseError(f"{option}: there is no {name!r}; `lianji world` lists them")
+    return card
+
+
+def amount_of(text: str) -> Money:
+    """Raises WrongUseError."""
+    try:
+        return parse_amount(text)
+    except AmountError as error:
+        raise WrongUseError(str(error)) from None
+
+
+def check_pin(pin: str) -> None:
+    """Raises WrongUseError."""
+    if pin and not (pin.isascii() and pin.isdigit() and 4 <= len(pin) <= 12):
+        raise WrongUseError("pin: 4 to 12 digits (ISO 9564)")
+
+
+def say_signed_on(terminal: str, batch: str) -> None:
+    """What a sign-on brought, when there was one."""
+    if batch:
+        print(f"terminal {terminal} signed on: {_brought(terminal)}batch {batch}")
 
 
 def _brought(number: str) -> str:
@@ -87,27 +114,24 @@ def open_terminal(data_dir: Path, gateway: str, number: str, line: tls.Tls | Non
         raise CliError(f"data-dir: {error.filename or data_dir}: {error.strerror}") from None
 
 
-async def _swipe(
-    data_dir: Path,
-    gateway: str,
-    line: tls.Tls | None,
-    terminal: str,
-    card: world.Card,
-    amount_minor: int,
-    pin: str,
-    lose_answer: bool,
+async def transact(
+    opened: Callable[[], Till],
+    work: Callable[[Till], Awaitable[SwipeResult]],
+    *,
+    lose_answer: bool = False,
+    alone: bool = False,
 ) -> tuple[SwipeResult, str]:
-    """What came of it, and the batch when the terminal had to sign on first."""
-    till = open_terminal(data_dir, gateway, terminal, line)
+    """What came of one transaction, and the batch when the terminal had to sign on first. `alone`: the terminal needs no host for it."""
+    till = opened()
     try:
         with said_after(PATIENCE_S, "waiting for the answer …"):
-            return await _sell(till, card, amount_minor, pin, lose_answer)
+            return (await work(till), "") if alone else await _transact(till, work, lose_answer)
     finally:
         till.shut()
 
 
-async def _sell(
-    till: Till, card: world.Card, amount_minor: int, pin: str, lose_answer: bool
+async def _transact(
+    till: Till, work: Callable[[Till], Awaitable[SwipeResult]], lose_answer: bool
 ) -> tuple[SwipeResult, str]:
     ahead: list[ReversalOutcome] = []
     before = till.terminal.record.session
@@ -119,7 +143,7 @@ async def _sell(
         return SwipeResult(refused=refused.reason, rc=refused.response_code), ""
     session = till.terminal.record.session
     till.link.drop_answers = int(lose_answer)
-    result = await till.swipe(card, amount_minor, pin)
+    result = await work(till)
     signed_on = session.batch if session is not None and session != before else ""
     return msgspec.structs.replace(result, reversal=ahead[-1]) if ahead else result, signed_on
 
@@ -164,19 +188,51 @@ def as_json(result: SwipeResult, terminal: str, card: world.Card, money: Money) 
 
 
 def _show(result: SwipeResult, card: world.Card, money: Money) -> None:
+    show(result, f"{card.pan}  RMB {money}")
+
+
+def show(result: SwipeResult, head: str) -> None:
+    """A result for people, under a line that says what it is of; raises CliError when there was no answer."""
     if result.reversal is not None:
         code = describe(result.reversal.response_code) if result.reversal.response_code else "no answer"
         print(f"first reversed: voucher {result.reversal.stan} of batch {result.reversal.batch}: {code}")
+    for notice in result.notices:
+        code = describe(notice.response_code) if notice.response_code else "no answer"
+        print(f"first told: the {notice.kind} of voucher {notice.stan} of batch {notice.batch}: {code}")
     if result.refused:
         raise CliError(f"nothing was sent: {result.refused}")
-    head = f"{card.pan}  RMB {money}"
-    if not result.rc:
-        kept = "its reversal is kept and goes before the next sale" if result.pending else "it has been reversed"
-        raise CliError(f"{head}: no usable answer ({result.reason}): {kept}")
+    if result.stored and KINDS[result.kind].mti == "0220" and not result.reason:
+        print(
+            f"{head}\napproved by the terminal, to be told before its next transaction\nvoucher {result.stan}  batch {result.batch}"
+        )
+        return
+    if not result.rc or result.stored:
+        raise CliError(f"{head}: no usable answer ({result.reason}): {_kept(result)}")
     print(f"{head}\n{describe(result.rc)}  RRN {result.rrn}  {result.duration_ms:.1f} ms")
     print(
         f"voucher {result.stan}  batch {result.batch}"
         + (f"  authorization {result.auth_code}" if result.auth_code else "")
     )
+    _show_more(result)
     if result.approved:
-        print(f"next: lianji slip {result.rrn} · lianji trace {result.rrn} · lianji journal {result.rrn}")
+        slip = f"lianji slip {result.rrn} · " if KINDS[result.kind].slip else ""
+        print(f"next: {slip}lianji trace {result.rrn} · lianji journal {result.rrn}")
+
+
+def _kept(result: SwipeResult) -> str:
+    """What becomes of a transaction without an answer."""
+    if result.stored:
+        return "it is kept and sent again before the next transaction"
+    if result.pending:
+        return "its reversal is kept and goes before the next sale"
+    return "it has been reversed" if KINDS[result.kind].reversible else "ask again"
+
+
+def _show_more(result: SwipeResult) -> None:
+    """What an approval of some kinds brings."""
+    if result.part_minor:
+        print(f"approved RMB {Money(result.part_minor)} of {Money(result.amount_minor)}")
+    if result.balance is not None:
+        print(f"available RMB {Money(result.balance.available_minor)}")
+    if (terms := result.terms) is not None:
+        print(f"first payment RMB {Money(terms.first_minor)}  fee RMB {Money(terms.fee_minor)}")

@@ -91,7 +91,7 @@ def request(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -
         outcome = _outcome(sent, answer, stored=True, reason=f"the host could not take it: {describe(code)}")
         return Verdict(outcome=outcome)
     try:
-        part_minor = _part(sent, message)
+        part_minor = _part(sent, answer)
         extras = _extras(sent, message)
     except FormatError as error:
         if advice or not KINDS[sent.kind].reversible:
@@ -109,18 +109,17 @@ def _is_final(message: Message) -> bool:
     return message.text(37) not in ("", NO_RRN) or (row is not None and not row.retry_can_help)
 
 
-def _part(sent: Transaction, message: Message) -> int:
+def _part(sent: Transaction, answer: Answer) -> int:
     """With 10 what was approved; FormatError for an approval of an amount that was not asked for."""
-    code = message.text(39)
+    code, amount = answer.message.text(39), answer.message.text(4)
     if code not in _APPROVALS:
         return 0
     if not FORMS[sent.kind].amount:
         if code != APPROVED:
             raise FormatError("39", f"approves a part of a {sent.kind}")
         return 0
-    amount = message.text(4)
     if code == APPROVED:
-        if amount != f"{sent.amount_minor:012d}":
+        if amount != answer.request.text(4):
             raise FormatError("4", "the answer approves another amount")
         return 0
     if not sent.takes_part or not 0 < int(amount or 0) < sent.amount_minor:
@@ -276,7 +275,8 @@ LOST: dict[State, Callable[[TerminalRecord, Message, str], Verdict]] = {
 
 def _sent(record: TerminalRecord, request: Message) -> Transaction:
     """What the memory has of the request in flight: it was saved before the request left."""
-    return record.transactions[transaction_id(record.tid, Field60.parse(request.text(60)).batch, request.text(11))]
+    batch = request.text(60)[2:8]  # 60.2; the whole field was built here, and is not looked at for each answer
+    return record.transactions[transaction_id(record.tid, batch, request.text(11))]
 
 
 def _outcome(

@@ -18,6 +18,7 @@ from pathlib import Path
 import world
 from contracts.pan import Track2
 from contracts.response_codes import RESPONSE_CODES
+from terminal_sim.day import Day
 from terminal_sim.link import DEFAULT_TIMEOUT_S, LinkError
 from terminal_sim.outcomes import Refused, ReversalOutcome, TransactionOutcome
 from terminal_sim.results import SwipeResult
@@ -81,6 +82,7 @@ async def run_load(
     rate: float | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     batch_sales: int = 0,
+    day: Day | None = None,
     stop: asyncio.Event | None = None,
     patience_s: float = 30.0,
     clock: Callable[[], float] = time.monotonic,
@@ -91,7 +93,8 @@ async def run_load(
     reverses. At a rate the sales that were due and had to wait are sent after the duration, also for at most `patience_s` seconds.
     LoadError when it cannot begin.
 
-    A terminal closes its batch when it is full, or after `batch_sales` sales (0: only then). `stop` ends the selling before its time.
+    A terminal closes its batch when it is full, or after `batch_sales` sales (0: only then). With a `day` the terminals do of everything, and
+    what is said of sales holds for all of it. `stop` ends the selling before its time.
     """
     if (concurrency is None) == (rate is None):
         raise LoadError("load: say either a concurrency or a rate")
@@ -101,7 +104,7 @@ async def run_load(
         raise LoadError(f"load: concurrency {concurrency} needs between 1 and {len(tills)} (one request per terminal)")
     if rate is not None and rate <= 0:
         raise LoadError("load: rate must be more than 0 per second")
-    load = _Load(tills, cards, duration_s, patience_s, clock, batch_sales=batch_sales)
+    load = _Load(tills, cards, duration_s, patience_s, clock, batch_sales=batch_sales, day=day)
     if stop is None:
         return await load.run(concurrency, rate, on_progress)
     stopping = asyncio.ensure_future(load.end_when(stop))
@@ -121,8 +124,10 @@ class _Load:
         clock: Callable[[], float],
         *,
         batch_sales: int,
+        day: Day | None,
     ) -> None:
         self.tills = tills
+        self.day = day
         self.batch_sales = batch_sales
         self.schedule: Schedule | None = None
         self.duration_s = duration_s
@@ -156,7 +161,13 @@ class _Load:
         elapsed_s = self.clock() - self.began_s
         await self._recover_all()
         pending = sum(till.pending for till in self.tills)
-        return self.tally.report(terminals=len(usable), duration_s=elapsed_s, pending=pending, schedule=schedule)
+        return self.tally.report(
+            terminals=len(usable),
+            duration_s=elapsed_s,
+            pending=pending,
+            schedule=schedule,
+            kinds=self.day.kinds if self.day else None,
+        )
 
     async def end_when(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -198,6 +209,8 @@ class _Load:
         if till.batch_full or 0 < self.batch_sales <= till.batch_size:
             closed = await till.close_batch()
             self.tally.batches_closed += closed.balanced
+        if self.day is not None:
+            return await self.day.next(till)
         track, pin = next(self._swipes)
         return await till.swipe(track, next(self._amounts), pin)
 

@@ -55,9 +55,11 @@ def may_not_transact(record: TerminalRecord, by: str, kind: Kind, approval: str)
     """`approval`: the supervisor's password, keyed where a parameter asks for it."""
     if by == SYSTEM:
         return f"operator {SYSTEM} sets the terminal up and takes no cards"
-    asked = (kind is Kind.REFUND and record.parameters.supervisor_for_refunds) or (
-        record.parameters.supervisor_for_voids and kind in CLAIMS and CLAIMS[kind].whole
-    )
+    parameters = record.parameters
+    if not (parameters.supervisor_for_voids or parameters.supervisor_for_refunds) or kind not in CLAIMS:
+        return ""
+    refund, void = kind is Kind.REFUND, CLAIMS[kind].whole
+    asked = (refund and parameters.supervisor_for_refunds) or (void and parameters.supervisor_for_voids)
     if not asked or by == SUPERVISOR or is_right(record, SUPERVISOR, approval):
         return ""
     return f"operator {by}: a {kind} asks for the password of the supervisor ({SUPERVISOR})"

@@ -19,6 +19,11 @@ SHANGHAI = timezone(timedelta(hours=8))
 """Asia/Shanghai: UTC+8 without summer time since 1992, so no zone database is needed."""
 VOIDS = {original: kind for kind, claim in CLAIMS.items() if claim.whole for original in claim.originals}
 """By what is to be undone: the kind that undoes it."""
+_FIELDS = ("amount", "original", "plan", "target")
+_WANTED = {
+    kind: (form.amount, kind in CLAIMS, kind is Kind.INSTALMENT, kind is Kind.TRANSFER) for kind, form in FORMS.items()
+}
+"""Which of them an order of each kind has."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,41 +56,31 @@ class NotThere(msgspec.Struct, frozen=True, kw_only=True):
 
 def wrong(order: Order) -> str:
     """What an order lacks, or has too much, by name; empty when it can be sent."""
-    facts, form = KINDS[order.kind], FORMS[order.kind]
-    checks = (
-        (
-            form.amount and not 0 < order.amount_minor <= MAX_AMOUNT_MINOR,
-            "amount: must be more than 0 and fit 12 digits",
-        ),
-        (not form.amount and order.amount_minor != 0, f"amount: a {order.kind} has none"),
-        (facts.mti == "0220" and order.pin != "", f"pin: a {order.kind} carries none, for it may have to wait"),
-        (
-            (order.kind in CLAIMS) != (order.original is not None),
-            f"original: {_wanted(order.kind in CLAIMS, order.kind)}",
-        ),
-        (form.rrn and not _said(order.original, "rrn"), f"rrn: a {order.kind} names the original's"),
-        (
-            form.authorization and not _said(order.original, "authorization_code"),
-            f"authorization: a {order.kind} names the original's",
-        ),
-        (
-            (order.kind is Kind.INSTALMENT) != (order.plan is not None),
-            f"plan: {_wanted(order.kind is Kind.INSTALMENT, order.kind)}",
-        ),
-        (
-            (order.kind is Kind.TRANSFER) != (order.target is not None),
-            f"target: {_wanted(order.kind is Kind.TRANSFER, order.kind)}",
-        ),
-    )
-    return next((text for fails, text in checks if fails), "")
+    kind, form = order.kind, FORMS[order.kind]
+    if form.amount and not 0 < order.amount_minor <= MAX_AMOUNT_MINOR:
+        return "amount: must be more than 0 and fit 12 digits"
+    given = order.amount_minor != 0, order.original is not None, order.plan is not None, order.target is not None
+    if given != _WANTED[kind]:
+        differ = (n for n, (had, wanted) in enumerate(zip(given, _WANTED[kind], strict=True)) if had != wanted)
+        field = next(differ)
+        return f"{_FIELDS[field]}: {article(kind)} {'needs one' if _WANTED[kind][field] else 'has none'}"
+    if order.pin and KINDS[kind].mti == "0220":
+        return f"pin: {article(kind)} carries none, for it may have to wait"
+    return "" if order.original is None else _named_too_little(kind, order.original)
 
 
-def _said(original: Original | None, what: str) -> bool:
-    return original is not None and getattr(original, what) != ""
+def _named_too_little(kind: Kind, original: Original) -> str:
+    form = FORMS[kind]
+    if form.rrn and not original.rrn:
+        return f"rrn: {article(kind)} names the original's"
+    if form.authorization and not original.authorization_code:
+        return f"authorization: {article(kind)} names the original's"
+    return ""
 
 
-def _wanted(wanted: bool, kind: Kind) -> str:
-    return f"a {kind} needs one" if wanted else f"a {kind} has none"
+def article(kind: Kind) -> str:
+    """`a sale`, `an instalment`."""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def named(record: TerminalRecord, voucher: str, kinds: frozenset[Kind] | None = None) -> Transaction | NotThere:
@@ -106,7 +101,7 @@ def named(record: TerminalRecord, voucher: str, kinds: frozenset[Kind] | None = 
     if found is None:
         return NotThere(reason=f"voucher: this terminal knows no {where}")
     if kinds is not None and found.kind not in kinds:
-        return NotThere(reason=f"voucher: {where} is a {found.kind}, not a {' or a '.join(sorted(kinds))}")
+        return NotThere(reason=f"voucher: {where} is {article(found.kind)}, not a {' or a '.join(sorted(kinds))}")
     if not found.counts:
         why = "was reversed" if found.reversed else f"was not approved ({found.response_code or 'no answer'})"
         return NotThere(reason=f"voucher: {where} {why}")
@@ -147,7 +142,7 @@ def claim(
 def _about(found: Transaction, kind: Kind, card: Card, amount_minor: int, pin: str) -> Order | NotThere:
     where = f"{found.batch}/{found.stan}"
     if found.claimed_by is not None:
-        return NotThere(reason=f"voucher: a {found.claimed_by} of {where} stands already")
+        return NotThere(reason=f"voucher: {article(found.claimed_by)} of {where} stands already")
     if str(card.pan) != found.card:
         return NotThere(reason=f"card: {where} was made with {found.card}")
     original = reference(found)

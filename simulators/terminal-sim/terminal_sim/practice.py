@@ -72,7 +72,8 @@ class Held:
     batch: str
     code: str
     rrn: str
-    answer: bytes = b""
+    answer: dict[int, Value] = field(default_factory=dict)
+    """What was said to it: a repetition is told the same, under its own keys where the terminal derives them."""
     reversed: bool = False
     kind: Kind = Kind.SALE
     original: str = ""
@@ -185,15 +186,11 @@ class PracticeHost:
     def _transact(self, request: Message) -> bytes:
         identity, batch = _identity(request)
         held = self.held.get(identity)
-        if held is not None and held.answer:
-            return held.answer
         if held is None:
             held = self.held[identity] = self._decided(request, batch)
-        fields: dict[int, Value] = {37: held.rrn, 39: held.code}
-        if held.counts:
-            fields |= _approved(held, request)
-        held.answer = self._sealed(request, fields)
-        return held.answer
+        if not held.answer:
+            held.answer = {37: held.rrn, 39: held.code, **(_approved(held, request) if held.counts else {})}
+        return self._sealed(request, held.answer)
 
     def _decided(self, request: Message, batch: str) -> Held:
         """A new transaction. The first rule that refuses gives the code."""

@@ -36,7 +36,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     mac_key: WrappedKey | None = None
 
 
-class Transaction(msgspec.Struct, kw_only=True):
+class Transaction(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One transaction as the terminal saw it: a line of its electronic journal."""
 
     batch: str
@@ -168,7 +168,7 @@ class TerminalRecord(msgspec.Struct, kw_only=True):
 
     def is_stored(self, transaction: Transaction) -> bool:
         """It is a notice that the host has not answered."""
-        return transaction_id(self.tid, transaction.batch, transaction.stan) in self.advices
+        return bool(self.advices) and transaction_id(self.tid, transaction.batch, transaction.stan) in self.advices
 
     @property
     def waits(self) -> bool:
@@ -247,7 +247,7 @@ class AdviceTried(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     tries: int
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="answered"):
+class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="answered"):
     """A trusted answer, the first or one to a repetition."""
 
     batch: str

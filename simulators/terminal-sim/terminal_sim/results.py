@@ -76,16 +76,16 @@ class CloseResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def result_of(
-    kind: Kind | None,
+    kind: Kind,
     outcome: Outcome | None,
     *,
     duration_us: int = 0,
     reversal: ReversalOutcome | None = None,
     notices: tuple[TransactionOutcome, ...] = (),
 ) -> SwipeResult:
-    """Of an outcome; `kind` where it is known without."""
+    """Of an outcome; `kind` is what it is of, if nothing was sent."""
     if not isinstance(outcome, TransactionOutcome):
-        return SwipeResult(kind=kind or Kind.SALE, refused=reason_of(outcome), reversal=reversal, notices=notices)
+        return SwipeResult(kind=kind, refused=reason_of(outcome), reversal=reversal, notices=notices)
     return SwipeResult(
         kind=outcome.kind,
         amount_minor=outcome.amount_minor,

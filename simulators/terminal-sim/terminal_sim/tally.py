@@ -66,6 +66,10 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     """The most of them that were due at one moment and waited for a terminal."""
     unsent: int = 0
     """Those that were given up, or had no terminal left that may sell."""
+    offline: int = 0
+    """Approved by the terminal alone, and told to the host later."""
+    kinds: dict[str, dict[str, int]] = {}
+    """Of a mix: by kind how often which response code came."""
 
 
 def percentile(values: Sequence[int], percent: float) -> int:
@@ -86,6 +90,7 @@ class Tally:
         self.unknown = 0
         self.reversed = 0
         self.refused = 0
+        self.offline = 0
         self.batches_closed = 0
         self.last_refusal = ""
         self.latencies_us: list[int] = []
@@ -104,8 +109,11 @@ class Tally:
         if result.refused:
             self.refused += 1
             self.last_refusal = result.refused
-        elif result.pending or not result.rc:
-            self.unknown += 1
+        elif result.pending or result.stored or not result.rc:
+            if result.stored and not result.reason:
+                self.offline += 1
+            else:
+                self.unknown += 1
         else:
             self.latencies_us.append(latency_us)
             if result.approved:
@@ -132,9 +140,15 @@ class Tally:
         )
 
     def report(
-        self, *, terminals: int, duration_s: float, pending: int, schedule: Schedule | None = None
+        self,
+        *,
+        terminals: int,
+        duration_s: float,
+        pending: int,
+        schedule: Schedule | None = None,
+        kinds: dict[str, dict[str, int]] | None = None,
     ) -> LoadReport:
-        """The sum of it all; `schedule` is an open loop's."""
+        """The sum of it all; `schedule` is an open loop's, `kinds` a mix's."""
         values, approved = sorted(self.latencies_us), sorted(self._approved_us)
         return LoadReport(
             terminals=terminals,
@@ -159,4 +173,6 @@ class Tally:
             scheduled=schedule.scheduled if schedule else 0,
             backlog=schedule.backlog if schedule else 0,
             unsent=schedule.unsent if schedule else 0,
+            offline=self.offline,
+            kinds=kinds or {},
         )

@@ -19,7 +19,7 @@ from terminal_sim.attended import Attended
 from terminal_sim.cards import KEYED, SWIPED, Keyed
 from terminal_sim.kinds import FORMS
 from terminal_sim.messages import SIGN_ON_DOUBLE, STATUS, WITH_PIN, WITHOUT_PIN, Messages
-from terminal_sim.orders import Order, wrong
+from terminal_sim.orders import Order, article, wrong
 from terminal_sim.outcomes import Step, TransactionOutcome
 from terminal_sim.record import (
     BATCH_LIMIT,
@@ -89,7 +89,7 @@ class Terminal(Attended):
         """
         session = self.record.session
         if self.state is not State.SIGNED_ON or session is None:
-            return self._not_now(f"make a {order.kind}")
+            return self._not_now(f"make {article(order.kind)}")
         refusal = (
             self._hindrance(order)
             or wrong(order)
@@ -275,7 +275,7 @@ class Terminal(Attended):
             return Step(save=self._apply(stored), outcome=outcome)
         session = self.record.session
         if session is None:
-            return self._not_now(f"make a {order.kind}")
+            return self._not_now(f"make {article(order.kind)}")
         advice = StoredAdvice(batch=kept.batch, stan=kept.stan, card=sealed)
         return self._advise(session, advice, 1, (stored,), kept)
 
@@ -331,7 +331,7 @@ class Terminal(Attended):
             if len(self.record.advices) >= parameters.offline_most:
                 return f"terminal {self.tid}: {len(self.record.advices)} notices wait; send them first"
         if parameters.pin_for_voids and not order.pin and order.kind in CLAIMS and CLAIMS[order.kind].whole:
-            return f"pin: a {order.kind} needs it at this terminal"
+            return f"pin: {article(order.kind)} needs it at this terminal"
         return ""
 
     def _undelivered(self, advice: StoredAdvice) -> str:

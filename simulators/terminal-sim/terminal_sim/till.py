@@ -93,15 +93,22 @@ class Till:
         track = world.track2(card) if isinstance(card, Card) else card
         return await self._perform(Kind.SALE, lambda: self.terminal.sell(track, amount_minor, pin, now_ms=_now_ms()))
 
-    async def do(self, order: Order | NotThere | Callable[[], Order | NotThere], *, approval: str = "") -> SwipeResult:
-        """A transaction of any kind, as `swipe`; an order that is a function is made when everything that goes first is done."""
-        kind = order.kind if isinstance(order, Order) else None
-        return await self._perform(kind, lambda: self._ordered(order, approval))
+    async def do(self, order: Order, *, approval: str = "") -> SwipeResult:
+        """A transaction of any kind, as `swipe`. `approval`: the supervisor's password, where the terminal asks for it."""
+        return await self.do_when_ready(order.kind, lambda: order, approval=approval)
+
+    async def do_when_ready(
+        self, kind: Kind, order: Callable[[], Order | NotThere], *, approval: str = ""
+    ) -> SwipeResult:
+        """The order is made when everything that goes first is done. `kind`: what the result is of, if it cannot be made."""
+        return await self._perform(kind, lambda: self._ordered(order(), approval))
 
     async def void(self, voucher: str, card: AnyCard, pin: str = "", *, approval: str = "") -> SwipeResult:
         """Undoes a sale, an instalment sale or a completion of the open batch, or a pre-authorization, by its voucher number (STAN)."""
         given = entered(card)
-        return await self.do(lambda: orders.void(self.terminal.record, voucher, given, pin), approval=approval)
+        return await self.do_when_ready(
+            Kind.VOID, lambda: orders.void(self.terminal.record, voucher, given, pin), approval=approval
+        )
 
     async def refund(
         self, card: AnyCard, original: str | Original, amount_minor: int, *, approval: str = ""
@@ -217,15 +224,15 @@ class Till:
 
     # Inside
 
-    async def _perform(self, kind: Kind | None, begin: Callable[[], Step]) -> SwipeResult:
-        """What goes first, and then what `begin` says. `kind`, where it is known before."""
+    async def _perform(self, kind: Kind, begin: Callable[[], Step]) -> SwipeResult:
+        """What goes first, and then what `begin` says. `kind`: what the result is of, if nothing is sent."""
         ahead: list[ReversalOutcome] = []
         self._delivered.clear()
         hindrance = await self.make_ready(ahead)
         reversal, notices = ahead[-1] if ahead else None, tuple(self._delivered)
         if hindrance is not None:
             return SwipeResult(
-                kind=kind or Kind.SALE,
+                kind=kind,
                 rc=hindrance.response_code,
                 refused=hindrance.reason,
                 reversal=reversal,
@@ -236,8 +243,7 @@ class Till:
         duration_us = (time.perf_counter_ns() - began) // 1000
         return result_of(kind, outcome, duration_us=duration_us, reversal=reversal, notices=notices)
 
-    def _ordered(self, order: Order | NotThere | Callable[[], Order | NotThere], approval: str) -> Step:
-        made = order() if callable(order) else order
+    def _ordered(self, made: Order | NotThere, approval: str) -> Step:
         if isinstance(made, NotThere):
             return Step(outcome=Refused(reason=made.reason))
         return self.terminal.request(made, now_ms=_now_ms(), approval=approval)
@@ -253,7 +259,8 @@ class Till:
         approval: str = "",
     ) -> SwipeResult:
         given = entered(card)
-        return await self.do(
+        return await self.do_when_ready(
+            kind,
             lambda: orders.claim(self.terminal.record, kind, original, given, amount_minor, pin=pin),
             approval=approval,
         )
