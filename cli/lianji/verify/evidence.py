@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from contracts.kinds import Kind
 from lianji.scan.report import Report
 from lianji.verify.books import KINDS, Books
 from lianji.verify.facts import Facts
@@ -58,9 +59,12 @@ def story(evidence: Evidence, id_: str) -> dict[str, str]:
     path, facts = evidence.journals.path(id_), evidence.facts
     told = {"journal": path.steps if path else "nothing"}
     if path is not None:
+        told |= {"kind": "" if path.kind == Kind.SALE else path.kind, "original": path.original}
         told |= {"amount": str(path.amount_minor), "rrn": path.rrn, "response": path.response_code}
     told["issuer"] = ", ".join(
         f"{c['institution']} {c['net_minor']}: {c['postings']} postings, {c['reversals']} reversals"
+        + (f", held {c['held_minor']} of {c['hold_minor']}" if c["hold_minor"] else "")
+        + (f", released {c['released_minor']}" if c["released_minor"] else "")
         for c in facts.query("SELECT * FROM charges WHERE id = ?", id_)
     )
     told["settlement"] = ", ".join(

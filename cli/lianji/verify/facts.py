@@ -37,10 +37,10 @@ class Rows(Generic[R]):
         self._write = f"INSERT INTO {table} VALUES ({places}) ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
         self._select = f"SELECT * FROM {table} WHERE {' AND '.join(f'{name} = ?' for name in key)}"
         self._database, self._kind, self._keys = database, kind, keys
-        self._changed: dict[tuple[str, ...], R] = {}
-        self._unchanged: dict[tuple[str, ...], R] = {}
+        self._changed: dict[tuple[str | int, ...], R] = {}
+        self._unchanged: dict[tuple[str | int, ...], R] = {}
 
-    def get(self, *key: str) -> R | None:
+    def get(self, *key: str | int) -> R | None:
         """The row, to be changed if need be; None when there is none."""
         row = self._changed.get(key)
         if row is None:
@@ -49,7 +49,7 @@ class Rows(Generic[R]):
                 self._keep(key, row)
         return row
 
-    def peek(self, *key: str) -> R | None:
+    def peek(self, *key: str | int) -> R | None:
         """The row, not to be changed."""
         return self._changed.get(key) or self._unchanged.get(key) or self._read(key)
 
@@ -58,12 +58,12 @@ class Rows(Generic[R]):
         self._keep(msgspec.structs.astuple(row)[: self._keys], row)
         return row
 
-    def _keep(self, key: tuple[str, ...], row: R) -> None:
+    def _keep(self, key: tuple[str | int, ...], row: R) -> None:
         if len(self._changed) >= KEPT:
             self.flush()
         self._changed[key] = row
 
-    def _read(self, key: tuple[str, ...]) -> R | None:
+    def _read(self, key: tuple[str | int, ...]) -> R | None:
         found = self._database.execute(self._select, key).fetchone()
         return None if found is None else self._kind(*found)
 

@@ -13,15 +13,18 @@ from contracts.journal import (
     Intent,
     LateAnswer,
     Outcome,
+    Recalled,
     Record,
     Reversed,
     Reversing,
     Tombstone,
 )
+from contracts.kinds import KINDS, Kind
+from contracts.response_codes import PARTIAL_APPROVAL
 from contracts.states import IllegalMoveError, State, advance
-from lianji.verify import paths
+from lianji.verify import claims, paths
 from lianji.verify.facts import Facts
-from lianji.verify.paths import Path, begin, trace_id
+from lianji.verify.paths import Path, banks, begin, trace_id
 from lianji.verify.report import Noted
 
 
@@ -89,7 +92,9 @@ class Journals:
                 if self._paths.get(record.id) is not None:
                     self._illegal(record.id, "a second intent")
                 else:
-                    self._paths.add(begin(record, place.shard, place.sequence))
+                    self._intent(self._paths.add(begin(record, place.shard, place.sequence)))
+            case Recalled():
+                self._recalled(record)
             case Tombstone():
                 self._tombstone(record, place)
             case Outcome():
@@ -104,21 +109,75 @@ class Journals:
             case BatchClosed():
                 self._close(record, place.shard)
 
+    def _intent(self, path: Path) -> None:
+        path, original = self._with_original(path)
+        path.objection = claims.objection(path, original, closed=original is not None and self._is_closed(original))
+        if original is not None and not path.objection:
+            claims.lay(path, original)
+
+    def _recalled(self, record: Recalled) -> None:
+        path = self._paths.get(record.id)
+        wrong = claims.misremembered(record, path, closed=path is not None and self._is_closed(path))
+        if wrong:
+            self._illegal(record.id, wrong)
+
     def _outcome(self, record: Outcome, place: Place) -> None:
         if path := self._move(record.id, record.state):
+            self._claimed(path, declined_at_once=not _approves(record) and place.sequence == path.begun_sequence)
+            self._part(path, record)
             path.response_code, path.authorization_code = record.response_code, record.authorization_code
+            if record.instalment is not None:
+                path.first_minor, path.fee_minor = record.instalment.first_minor, record.instalment.fee_minor
             path.approved = record.state is State.APPROVED
             path.decided_ms, path.decided_sequence, path.decided_position = record.at_ms, place.sequence, place.position
             path.again = place.shard in self._restored
+            if not path.approved:
+                self._lift(path)
+
+    def _claimed(self, path: Path, *, declined_at_once: bool) -> None:
+        """A claim that was not legal: the switch may only have said so, in the same breath."""
+        if path.objection and not declined_at_once:
+            self._illegal(path.id, path.objection, original=path.original)
+
+    def _part(self, path: Path, record: Outcome) -> None:
+        partial = record.response_code == PARTIAL_APPROVAL
+        if partial or record.part_minor:
+            if not (
+                partial and _approves(record) and path.kind == Kind.SALE and 0 < record.part_minor < path.asked_minor
+            ):
+                self._illegal(
+                    path.id, f"{record.part_minor} of {path.asked_minor} approved with {record.response_code}"
+                )
+            path.amount_minor = record.part_minor or path.amount_minor
+
+    def _lift(self, path: Path) -> None:
+        if path.claiming:
+            path, original = self._with_original(path)
+            if original is not None:
+                claims.lift(path, original)
+
+    def _with_original(self, path: Path) -> tuple[Path, Path | None]:
+        """Both to be changed: the path is got again, for getting the other one may have written it."""
+        original = self._paths.get(path.original) if path.original else None
+        return self._paths.get(path.id) or path, original
 
     def _reversing(self, record: Reversing, place: Place) -> None:
+        settled = (known := self._paths.peek(record.id)) is not None and known.state == State.SETTLED.value
         if path := self._move(record.id, State.REVERSING):
-            path.waiting = path.institution
+            if not path.decided_sequence:
+                self._claimed(path, declined_at_once=False)
+            path.waiting = banks(path)
             path.response_code = record.response_code or path.response_code
             path.again = path.again or place.shard in self._restored
             _undo(path, record.at_ms, place)
-            if record.after_close is not self._is_closed(path):
+            self._claimed_still(path)
+            if record.after_close is not settled:
                 self._illegal(record.id, f"a reversal that says after_close={record.after_close}")
+
+    def _claimed_still(self, path: Path) -> None:
+        """Whoever made a claim on it rests on it."""
+        if path.claims:
+            self._illegal(path.id, "was reversed while a claim stood on it", claims=path.claims)
 
     def _tombstone(self, record: Tombstone, place: Place) -> None:
         known = self._paths.get(record.id)
@@ -130,9 +189,10 @@ class Journals:
         if not self._is_closed(known):
             self._illegal(record.id, "a tombstone for a transaction of an open batch")
             return
-        if known.state == State.SETTLED.value:
+        if known.state in (State.SETTLED.value, State.APPROVED.value):
             self._move(record.id, State.REVERSING)
             _undo(known, record.at_ms, place)
+            self._claimed_still(known)
         known.waiting = ",".join(record.institutions)
 
     def _reversed(self, record: Reversed) -> None:
@@ -148,6 +208,7 @@ class Journals:
         path.waiting = ",".join(i for i in waiting if i != record.institution)
         if not path.waiting and path.state == State.REVERSING.value:
             self._move(record.id, State.REVERSED)
+            self._lift(path)
 
     def _is_closed(self, path: Path) -> bool:
         return self._batches.get(path.terminal, path.batch) is not None
@@ -178,7 +239,7 @@ class Journals:
         path = self._paths.get(id_)
         if path is not None and path.state == State.INTENT.value:
             self.overdue.violate(id_, "its batch was closed while it had no outcome", journal=path.steps, rrn=path.rrn)
-        if path is not None and path.state == State.APPROVED.value:
+        if path is not None and path.state == State.APPROVED.value and KINDS[Kind(path.kind)].settles:
             self._move(id_, State.SETTLED)
             path.settled = True
 
@@ -197,9 +258,14 @@ class Journals:
         path.steps = f"{path.steps} → {to.value}"
         return path
 
-    def _illegal(self, id_: str, what: str) -> None:
+    def _illegal(self, id_: str, what: str, **evidence: object) -> None:
         path = self._paths.get(id_)
-        self.illegal.violate(id_, what, journal=path.steps if path else "", rrn=path.rrn if path else "")
+        told = {"journal": path.steps if path else "", "rrn": path.rrn if path else ""}
+        self.illegal.violate(id_, what, **told, **evidence)
+
+
+def _approves(record: Outcome) -> bool:
+    return record.state is State.APPROVED
 
 
 def _undo(path: Path, at_ms: int, place: Place) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from contracts.journal import Intent, Tombstone
-from contracts.kinds import KINDS
+from contracts.kinds import KINDS, Effect, KindFacts
 from contracts.states import State
 
 TABLE = "transactions"
@@ -16,6 +18,22 @@ UNFINISHED = "state IN ('intent', 'reversing') OR waiting <> ''"
 """SQL: what an owner still has to do: an intent without outcome, a reversal that a bank has not acknowledged."""
 
 
+def _kinds(chosen: Callable[[KindFacts], bool]) -> str:
+    return ", ".join(repr(kind.value) for kind, facts in KINDS.items() if chosen(facts))
+
+
+SETTLES = f"t.kind IN ({_kinds(lambda facts: facts.settles)})"
+"""SQL: of a kind that is settled with its merchant."""
+POSTS = f"({SETTLES} OR t.effect = '{Effect.MOVES.value}' AND t.target_institution <> t.institution)"
+"""SQL: it has entries in settlement's ledger: between bank and merchant, or from bank to bank."""
+PRINTS = f"t.kind IN ({_kinds(lambda facts: facts.slip)})"
+"""SQL: of a kind of which slips print."""
+ADVICE = f"t.kind IN ({_kinds(lambda facts: facts.advice)})"
+"""SQL: a notice, which its bank books whatever the account holds."""
+REVERSIBLE = f"t.kind IN ({_kinds(lambda facts: facts.reversible)})"
+"""SQL: whose terminal reverses it when no answer comes; of the others the terminal asks again, or never minds."""
+
+
 class Path(msgspec.Struct, gc=False):
     """The row; the key comes first."""
 
@@ -23,7 +41,9 @@ class Path(msgspec.Struct, gc=False):
     shard: str
     rrn: str
     kind: str
-    debit: bool
+    effect: str
+    charge: int
+    """What an approval of 1 takes from the cardholder's account: 1, -1 or 0."""
     terminal: str
     merchant: str
     batch: str
@@ -32,9 +52,20 @@ class Path(msgspec.Struct, gc=False):
     entry_mode: str
     card: str
     """Masked."""
+    asked_minor: int
     amount_minor: int
+    """What was approved of it, where that is less."""
     currency: str
     institution: str
+    target_institution: str
+    """Of a transfer: the bank that is given."""
+    target: str
+    """Of a transfer: the card that is given, masked."""
+    original: str
+    """The transaction that this one is about."""
+    original_rrn: str
+    periods: int
+    """Of an instalment sale; with them, once it is approved, the first payment and the fee in all."""
     trace: str
     """Trace id of the intent or tombstone."""
     begun_ms: int
@@ -45,6 +76,8 @@ class Path(msgspec.Struct, gc=False):
     """Institutions that have yet to acknowledge a reversal, with commas."""
     response_code: str = ""
     authorization_code: str = ""
+    first_minor: int = 0
+    fee_minor: int = 0
     approved: bool = False
     settled: bool = False
     undone: bool = False
@@ -56,6 +89,16 @@ class Path(msgspec.Struct, gc=False):
     undone_sequence: int = 0
     late_sequence: int = 0
     """Of a bank's answer that came after the reversal."""
+    objection: str = ""
+    """Why its claim was not legal when its intent was written."""
+    claiming: bool = False
+    """Its claim stands on its original."""
+    claims: int = 0
+    """How many claims stand on it."""
+    alone: int = 0
+    """How many of them are exclusive."""
+    taken_minor: int = 0
+    """What they come to."""
     again: bool = False
     """Its end was recorded again by a restore, at another place than before."""
 
@@ -67,24 +110,32 @@ def trace_id(traceparent: str) -> str:
 
 def begin(record: Intent | Tombstone, shard: str, sequence: int) -> Path:
     """The path that an intent begins, or the tombstone of what nobody knows."""
-    known = isinstance(record, Intent)
-    state = State.INTENT if known else State.REVERSING
+    intent = record if isinstance(record, Intent) else None
+    state = State.INTENT if intent else State.REVERSING
+    facts = KINDS[record.kind]
     return Path(
         id=record.id,
         shard=shard,
         rrn=record.rrn,
         kind=record.kind.value,
-        debit=KINDS[record.kind].debit,
+        effect=facts.effect.value,
+        charge=facts.charge,
         terminal=record.terminal,
         merchant=record.merchant,
         batch=record.batch,
         stan=record.stan,
-        operator=record.operator if isinstance(record, Intent) else "",
-        entry_mode=record.entry_mode if isinstance(record, Intent) else "",
-        card=str(record.card) if isinstance(record, Intent) else "",
+        operator=intent.operator if intent else "",
+        entry_mode=intent.entry_mode if intent else "",
+        card=str(intent.card) if intent else "",
+        asked_minor=record.amount_minor,
         amount_minor=record.amount_minor,
         currency=record.currency,
-        institution=record.institution if isinstance(record, Intent) else "",
+        institution=intent.institution if intent else "",
+        target_institution=intent.target_institution if intent else "",
+        target=str(intent.target) if intent and intent.target else "",
+        original=intent.original if intent else "",
+        original_rrn=intent.original_rrn if intent else "",
+        periods=intent.instalment.periods if intent and intent.instalment else 0,
         trace=trace_id(record.trace),
         begun_ms=record.at_ms,
         begun_sequence=sequence,
@@ -92,3 +143,8 @@ def begin(record: Intent | Tombstone, shard: str, sequence: int) -> Path:
         steps=state.value,
         waiting="" if isinstance(record, Intent) else ",".join(record.institutions),
     )
+
+
+def banks(path: Path) -> str:
+    """The institutions that a reversal of it is told, with commas: both of a transfer's, one where they are the same."""
+    return ",".join(dict.fromkeys(name for name in (path.institution, path.target_institution) if name))

@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 from sqlalchemy import Engine, text
 
+from contracts.kinds import CLAIMS
 from lianji.verify.books import AT_ONCE
 from lianji.verify.facts import Facts
 from lianji.verify.journals import Journals
+from lianji.verify.paths import Path
 
 _CHECKPOINTS = text("SELECT partition, sequence FROM checkpoints")
-_SLIPS = text("SELECT rrn, transaction_id, shard, sequence, position, facts, reversed_at_ms FROM slips")
+_SLIPS = text("SELECT rrn, transaction_id, shard, sequence, position, facts, reversed_at_ms, voids FROM slips")
 
 
 class _Facts(msgspec.Struct):
@@ -32,7 +34,29 @@ class _Facts(msgspec.Struct):
     currency: str
     at_ms: int
     authorization_code: str = ""
+    asked_minor: int = 0
+    original: str = ""
+    original_rrn: str = ""
+    target_card: str = ""
+    periods: int = 0
+    first_minor: int = 0
+    fee_minor: int = 0
 
+
+def _as_printed(path: Path) -> _Facts:
+    """What a slip of this path must say."""
+    return _Facts(
+        **{name: getattr(path, name) for name in _LIKE_THE_PATH},
+        at_ms=path.decided_ms,
+        asked_minor=path.asked_minor if path.asked_minor != path.amount_minor else 0,
+        target_card=path.target,
+    )
+
+
+_LIKE_THE_PATH = sorted({*_Facts.__struct_fields__} - {"at_ms", "asked_minor", "target_card"})
+
+_VOIDS = frozenset(kind.value for kind, claim in CLAIMS.items() if claim.whole)
+"""Kinds whose slip, as long as it is not reversed, makes that of their original say that it is void."""
 
 _facts = msgspec.json.Decoder(_Facts)
 
@@ -74,9 +98,9 @@ def differences(row: Any, journals: Journals) -> Iterator[str]:
     except msgspec.MsgspecError:
         yield "facts cannot be read"
         return
+    due = _as_printed(path)
     for name in _Facts.__struct_fields__:
-        wanted = path.decided_ms if name == "at_ms" else getattr(path, name)
-        if getattr(stored, name) != wanted:
+        if getattr(stored, name) != getattr(due, name):
             yield name
     if row.rrn != path.rrn:
         yield "key"
@@ -84,3 +108,5 @@ def differences(row: Any, journals: Journals) -> Iterator[str]:
         yield "place in the journal"
     if row.reversed_at_ms != (path.undone_ms if path.undone else None):
         yield "reversed mark"
+    if row.voids != (path.original if path.kind in _VOIDS else ""):
+        yield "void mark"

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from contracts.identity import transaction_id
+from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
 from lianji.verify.facts import Facts
 from terminal_sim.record import TerminalRecord
 
-SAW_APPROVAL = "s.response_code = '00' AND NOT s.reversed"
+SAW_APPROVAL = f"s.response_code IN ('{APPROVED}', '{PARTIAL_APPROVAL}') AND NOT s.reversed"
 """SQL: the terminal was told that it is approved, and has not reversed it since."""
 
 

@@ -33,27 +33,27 @@ INVARIANTS: dict[str, Invariant] = {
         any_log=True,
     ),
     "I2": Invariant(
-        "each account: opening and postings make its balance, which is never below its limit, and what the bank's snapshot says",
+        "each account: opening, postings and open holds make what is available, which nothing but a notice or a reversal takes below its limit",
         accounts.accounts_add_up,
     ),
     "I3": Invariant(
-        "an approval that was not reversed is charged once and settled exactly once, by the same amount",
+        "an approval that was not reversed is charged, given, held or released once, and what takes or returns is settled exactly once, by the same amount",
         money.approvals_count_once,
     ),
     "I4": Invariant(
-        "what was approved and reversed is given back once: before its batch's close never settled, after it compensated exactly once",
+        "what was approved and reversed is undone once, holds and halves too: before its batch's close never settled, after it compensated exactly once",
         money.reversals_undo_once,
     ),
     "I5": Invariant(
-        "what was declined, timed out or reversed has no net effect on the cardholder",
+        "what was declined, timed out or reversed has no net effect on any account",
         money.nothing_without_approval,
     ),
     "I6": Invariant(
-        "no intent outlives its batch, no open intent and no queued reversal its term (no bank holds money yet)",
+        "no intent outlives its batch; no open intent, no queued reversal and no hold its term",
         terms.nothing_outlives_its_term,
     ),
     "I7": Invariant(
-        "every path is legal, every log's hash chain is whole and has no gap",
+        "every path is legal, every claim has its original and its room, every log's hash chain is whole and has no gap",
         logs.paths_are_legal,
         any_log=True,
     ),
@@ -84,7 +84,7 @@ INVARIANTS: dict[str, Invariant] = {
         any_log=True,
     ),
     "I14": Invariant(
-        "every approval has one slip, and both its copies say what the journal says",
+        "every approval of a kind that prints has one slip, and both its copies say what the journal says",
         slips.slips_match,
     ),
 }

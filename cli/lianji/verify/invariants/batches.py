@@ -8,13 +8,13 @@ from lianji.verify.report import Finding
 _TOTALS = ("debit_minor", "debit_count", "credit_minor", "credit_count")
 
 _COUNTED = """
-SELECT b.*, COALESCE(SUM(t.amount_minor * t.debit), 0), COALESCE(SUM(t.debit), 0),
-       COALESCE(SUM(t.amount_minor * (1 - t.debit)), 0), COALESCE(SUM(1 - t.debit), 0),
-       COALESCE(SUM(c.posted_minor * t.debit), 0) - COALESCE(SUM(c.posted_minor * (1 - t.debit)), 0) AS cleared_minor,
+SELECT b.*, COALESCE(SUM(t.amount_minor * (t.charge = 1)), 0), COALESCE(SUM(t.charge = 1), 0),
+       COALESCE(SUM(t.amount_minor * (t.charge = -1)), 0), COALESCE(SUM(t.charge = -1), 0),
+       COALESCE(SUM(c.posted_minor), 0) AS cleared_minor,
        COALESCE(SUM(k.settlement), 0) AS settlements
 FROM batches b
 LEFT JOIN transactions t ON t.terminal = b.terminal AND t.batch = b.batch AND t.settled
-LEFT JOIN charges c ON c.id = t.id AND c.institution = t.institution
+LEFT JOIN charges c ON c.id = t.id AND c.institution = t.institution AND NOT c.incoming
 LEFT JOIN booked k ON k.id = t.id
 GROUP BY b.terminal, b.batch
 """

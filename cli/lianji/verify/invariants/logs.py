@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts import subjects
+from contracts.kinds import Effect
 from lianji.verify.evidence import Evidence, note
 from lianji.verify.report import Finding
 
@@ -27,6 +28,11 @@ def paths_are_legal(evidence: Evidence, finding: Finding) -> None:
         finding.violate(log, reason)
     finding.take(evidence.journals.illegal)
     finding.take(evidence.ledgers.illegal)
+    for row in evidence.facts.query(
+        "SELECT c.id FROM charges c LEFT JOIN transactions t ON t.id = c.id "
+        f"WHERE c.incoming AND COALESCE(t.effect, '') <> '{Effect.MOVES.value}'"
+    ):
+        note(evidence, finding, row["id"], "a bank has answered a second half of what is no transfer")
 
 
 def acknowledged_appends_stand(evidence: Evidence, finding: Finding) -> None:

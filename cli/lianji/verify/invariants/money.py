@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contracts.response_codes import DUPLICATE
 from lianji.verify.books import AS_DUE
+from lianji.verify.dues import CHARGES, HAS_EFFECT, STANDS_AS_DUE, UNDONE_AS_DUE, WITH_CHARGE
 from lianji.verify.evidence import Evidence, note
-from lianji.verify.paths import STANDS
+from lianji.verify.paths import REVERSIBLE, STANDS
 from lianji.verify.report import Finding
 from lianji.verify.terminals import SAW_APPROVAL
 
 _WITH_BOOKED = "FROM transactions t LEFT JOIN booked k ON k.id = t.id"
-_WITH_CHARGE = f"{_WITH_BOOKED} LEFT JOIN charges c ON c.id = t.id AND c.institution = t.institution"
 
 
 def postings_balance(evidence: Evidence, finding: Finding) -> None:
@@ -30,25 +30,24 @@ def approvals_count_once(evidence: Evidence, finding: Finding) -> None:
     ):
         what = "the terminal saw an approval that the journal does not hold"
         note(evidence, finding, row["id"], what)
-    for row in facts.query(
-        f"SELECT t.id {_WITH_CHARGE} WHERE {STANDS} AND (COALESCE(c.net_minor, 0) <> t.amount_minor OR NOT ({AS_DUE}))"
-    ):
-        what = "stands approved, and is not charged and booked exactly once"
-        note(evidence, finding, row["id"], what)
+    for row in facts.query(f"SELECT t.id {_WITH_BOOKED} WHERE {STANDS} AND NOT ({AS_DUE})"):
+        note(evidence, finding, row["id"], "stands approved, and is not booked exactly once")
+    for row in facts.query(f"SELECT d.id, d.incoming {WITH_CHARGE} WHERE d.stands AND NOT ({STANDS_AS_DUE})"):
+        what = "is not given exactly once" if row["incoming"] else "is not charged, held or released exactly once"
+        note(evidence, finding, row["id"], f"stands approved, and {what}")
 
 
 def reversals_undo_once(evidence: Evidence, finding: Finding) -> None:
-    """At the bank: posted once, given back once, by the same amount. In settlement: the entries that its way asks for and no others."""
+    """At the bank: posted once, undone once, all of it: money, holds, and holds that had been ended. In settlement: the entries that its way asks for and no others."""
     facts = evidence.facts
     finding.checked = facts.count("SELECT COUNT(*) FROM transactions WHERE undone")
     for row in facts.query(f"SELECT t.id {_WITH_BOOKED} WHERE t.undone AND NOT ({AS_DUE})"):
         what = "was reversed, and settlement has not undone it exactly once"
         note(evidence, finding, row["id"], what)
     for row in facts.query(
-        f"SELECT t.id {_WITH_CHARGE} WHERE t.undone AND t.state = 'reversed' AND NOT "
-        "(COALESCE(c.postings, 0) = 1 AND c.posted_minor = t.amount_minor AND c.reversals = 1 AND c.net_minor = 0)"
+        f"SELECT DISTINCT d.id {WITH_CHARGE} WHERE d.undone AND d.state = 'reversed' AND NOT ({UNDONE_AS_DUE})"
     ):
-        what = "was reversed, and the bank has not given it back exactly once"
+        what = "was reversed, and the bank has not undone it exactly once"
         note(evidence, finding, row["id"], what)
 
 
@@ -60,14 +59,15 @@ def nothing_without_approval(evidence: Evidence, finding: Finding) -> None:
     finding.checked = facts.count(f"SELECT COUNT(*) FROM seen s WHERE {denied}")
     finding.checked += facts.count("SELECT COUNT(*) FROM charges")
     finding.checked += facts.count("SELECT COUNT(*) FROM transactions WHERE NOT approved")
-    for row in facts.query(f"SELECT s.id FROM seen s JOIN transactions t ON t.id = s.id WHERE {denied} AND {STANDS}"):
+    # Who gets no answer to what cannot be reversed asks again, or never minds: that says nothing.
+    said = f"(s.response_code <> '' OR {REVERSIBLE})"
+    for row in facts.query(
+        f"SELECT s.id FROM seen s JOIN transactions t ON t.id = s.id WHERE {denied} AND {said} AND {STANDS}"
+    ):
         what = "the terminal saw no approval that stands, and the journal holds one"
         note(evidence, finding, row["id"], what)
-    for row in facts.query(
-        "SELECT c.id FROM charges c LEFT JOIN transactions t ON t.id = c.id AND t.institution = c.institution "
-        f"WHERE c.net_minor <> 0 AND (t.id IS NULL OR NOT {STANDS})"
-    ):
-        what = "the cardholder is charged for what does not stand approved"
+    for row in facts.query(f"SELECT DISTINCT c.id {CHARGES} WHERE {HAS_EFFECT} AND NOT COALESCE(d.stands, 0)"):
+        what = "the cardholder's account is moved by what does not stand approved"
         note(evidence, finding, row["id"], what)
     for row in facts.query(
         "SELECT k.id FROM booked k LEFT JOIN transactions t ON t.id = k.id WHERE COALESCE(t.approved, 0) = 0"

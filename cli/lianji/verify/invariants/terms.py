@@ -9,7 +9,8 @@ from lianji.verify.report import Finding
 
 TERM_MS = 120_000
 """How long an intent may wait for its outcome, and a reversal for its bank, once all faults have healed. The switch waits 10 s for a
-bank and tells it of a reversal at least every 2 s; the rest is for a lease to run out, a replay, and a queue to empty."""
+bank and tells it of a reversal at least every 2 s; the rest is for a lease to run out, a replay, and a queue to empty. A bank, too, has
+that long to end a hold whose term is over."""
 
 
 def nothing_outlives_its_term(evidence: Evidence, finding: Finding) -> None:
@@ -23,6 +24,20 @@ def nothing_outlives_its_term(evidence: Evidence, finding: Finding) -> None:
         if age_ms > TERM_MS:
             what = "intent" if row["state"] == State.INTENT else "reversal"
             note(evidence, finding, row["id"], f"an open {what} of {age_ms // 1000} s")
+    _holds(evidence, finding)
+
+
+def _holds(evidence: Evidence, finding: Finding) -> None:
+    """By the latest time that the bank's own ledger holds."""
+    finding.checked += evidence.facts.count("SELECT COUNT(*) FROM charges WHERE hold_minor <> 0")
+    for institution, newest_ms in evidence.ledgers.newest_ms.items():
+        for row in evidence.facts.query(
+            "SELECT id, held_minor, expires_ms FROM charges WHERE held_minor <> 0 AND institution = ? AND expires_ms < ?",
+            institution,
+            newest_ms - TERM_MS,
+        ):
+            over_s = (newest_ms - row["expires_ms"]) // 1000
+            note(evidence, finding, row["id"], f"a hold that is {over_s} s older than its term", held=row["held_minor"])
 
 
 def nothing_is_left_open(evidence: Evidence, finding: Finding) -> None:
@@ -34,8 +49,8 @@ def nothing_is_left_open(evidence: Evidence, finding: Finding) -> None:
         what = "has no outcome" if intent else "waits for its bank to acknowledge the reversal"
         note(evidence, finding, row["id"], what, waits_for=row["waiting"])
     for row in facts.query(
-        "SELECT a.id, a.institution FROM acknowledged a LEFT JOIN charges c ON c.id = a.id AND c.institution = a.institution "
-        "WHERE COALESCE(c.reversals, 0) = 0"
+        "SELECT a.id, a.institution FROM acknowledged a WHERE NOT EXISTS "
+        "(SELECT 1 FROM charges c WHERE c.id = a.id AND c.institution = a.institution AND c.reversals)"
     ):
         what = f"{row['institution']} acknowledged a reversal that its ledger does not hold"
         note(evidence, finding, row["id"], what)

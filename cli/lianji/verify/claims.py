@@ -1,0 +1,80 @@
+"""What stands on what: each claim of a void, a completion or a refund on its original, as the journal goes by (contracts.kinds.CLAIMS)."""
+
+from __future__ import annotations
+
+from contracts.journal import Recalled
+from contracts.kinds import CLAIMS, Claim, Kind, most_of
+from contracts.states import State
+from lianji.verify.paths import Path
+
+_STANDS = (State.APPROVED.value, State.SETTLED.value)
+
+
+def objection(path: Path, original: Path | None, *, closed: bool) -> str:
+    """Why a path that begins may not claim its original, which is of a `closed` batch or not; empty when it may."""
+    claim = CLAIMS.get(Kind(path.kind))
+    if claim is None:
+        return "is about another transaction, which its kind never is" if path.original else ""
+    if original is None:
+        return "is about a transaction that no journal holds" if path.original else "is about no transaction"
+    return _of_original(claim, path, original, closed) or _of_amount(claim, path, original)
+
+
+def _of_original(claim: Claim, path: Path, original: Path, closed: bool) -> str:
+    if original.kind not in claim.originals:
+        return f"is about a {original.kind}"
+    if (original.merchant, original.currency) != (path.merchant, path.currency):
+        return "is about another merchant's transaction, or one of another currency"
+    if claim.same_batch and (closed or (original.terminal, original.batch) != (path.terminal, path.batch)):
+        return "is about a transaction that is not of its terminal's open batch"
+    if original.state not in _STANDS:
+        return f"is about a transaction that is {original.state}"
+    if original.claims if claim.exclusive else original.alone:
+        return "is about a transaction on which another claim stands"
+    return ""
+
+
+def _of_amount(claim: Claim, path: Path, original: Path) -> str:
+    amount, whole = path.asked_minor, original.amount_minor
+    if claim.whole and amount != whole:
+        return f"is about {amount} of {whole}"
+    taken = 0 if claim.exclusive else original.taken_minor
+    if taken + amount > most_of(whole, claim.most_percent):
+        return f"is about {amount} of {whole}, of which {taken} is taken"
+    return ""
+
+
+def lay(path: Path, original: Path) -> None:
+    """The claim stands from here."""
+    claim = CLAIMS[Kind(path.kind)]
+    path.claiming = True
+    original.claims += 1
+    original.alone += claim.exclusive
+    original.taken_minor += path.asked_minor
+
+
+def lift(path: Path, original: Path) -> None:
+    """It was declined, or its reversal has been acknowledged: the original is free of it."""
+    claim = CLAIMS[Kind(path.kind)]
+    path.claiming = False
+    original.claims -= 1
+    original.alone -= claim.exclusive
+    original.taken_minor -= path.asked_minor
+
+
+def misremembered(record: Recalled, path: Path | None, *, closed: bool) -> str:
+    """What of a recalled transaction is not what its path says; empty when all is. Only one of a `closed` batch is ever forgotten."""
+    if path is None:
+        return "was recalled, and no journal holds it"
+    if not closed:
+        return "was recalled while its batch was open"
+    differs = [name for name in _REMEMBERED if getattr(record, name) != getattr(path, name)]
+    if record.spent != bool(path.alone):
+        differs.append("spent")
+    return f"was recalled otherwise than it stands: {', '.join(differs)}" if differs else ""
+
+
+_REMEMBERED = (
+    *("rrn", "kind", "terminal", "merchant", "batch", "stan", "amount_minor", "currency", "institution"),
+    *("authorization_code", "state", "decided_ms", "taken_minor"),
+)

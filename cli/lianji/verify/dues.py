@@ -1,0 +1,44 @@
+"""What an approval must have done at its banks, by what its kind does to money, as SQL over the paths."""
+
+from __future__ import annotations
+
+from contracts.kinds import CLAIMS, KINDS, Effect
+from lianji.verify.paths import STANDS
+
+_ENDING = ", ".join(
+    repr(kind.value)
+    for kind, claim in CLAIMS.items()
+    if all(KINDS[original].effect is Effect.HOLDS for original in claim.originals)
+)
+"""Kinds whose posting ends the hold of their original."""
+
+DUE = f"""
+SELECT t.id, t.institution, 0 AS incoming, t.amount_minor * t.charge AS net_minor,
+       CASE t.effect WHEN '{Effect.HOLDS.value}' THEN t.amount_minor ELSE 0 END AS hold_minor,
+       CASE WHEN t.kind IN ({_ENDING}) THEN t.original ELSE '' END AS releases,
+       CASE WHEN t.amount_minor <> t.asked_minor THEN t.asked_minor ELSE 0 END AS part_of_minor,
+       t.state, {STANDS} AS stands, t.approved, t.undone
+FROM transactions t
+UNION ALL
+SELECT t.id, t.target_institution, 1, -t.amount_minor, 0, '', 0, t.state, {STANDS}, t.approved, t.undone
+FROM transactions t WHERE t.effect = '{Effect.MOVES.value}'
+"""
+"""Each path's one posting at its bank; of a transfer another one, at the bank that is given."""
+
+_SAME_PLACE = "c.id = d.id AND c.institution = d.institution AND c.incoming = d.incoming"
+WITH_CHARGE = f"FROM ({DUE}) d LEFT JOIN charges c ON {_SAME_PLACE}"
+CHARGES = f"FROM charges c LEFT JOIN ({DUE}) d ON {_SAME_PLACE}"
+
+POSTED_AS_DUE = (
+    "COALESCE(c.postings, 0) = 1 AND c.posted_minor = d.net_minor AND c.hold_minor = d.hold_minor "
+    "AND c.releases = d.releases AND c.part_of_minor = d.part_of_minor"
+)
+"""SQL: the bank has posted once what it should, whatever has become of it since."""
+STANDS_AS_DUE = f"{POSTED_AS_DUE} AND c.reversals = 0"
+"""SQL: and it stands."""
+UNDONE_AS_DUE = (
+    f"{POSTED_AS_DUE} AND c.reversals = 1 AND c.net_minor = 0 AND c.held_minor = 0 AND c.unrestored_minor = 0"
+)
+"""SQL: and all of it has been undone once: money given back, a hold let go, a hold that it had ended set aside again."""
+HAS_EFFECT = "(c.net_minor <> 0 OR c.held_minor <> 0 OR c.unrestored_minor <> 0)"
+"""SQL: the account is not as if this had never been."""
