@@ -6,17 +6,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 import world
 from auth.domain.state import Shard
 from auth.domain.state import apply as apply_to_switch
-from contracts.authorization import Totals
+from contracts.authorization import Original, Totals
 from contracts.identity import format_rrn, shard_of, transaction_id
 from contracts.journal import BatchClosed, EpochStarted, Intent, Outcome, Record, Reversed, Reversing, SignedOn
-from contracts.kinds import Kind
-from contracts.ledger import Posting, Refusal, ReversalPosting
+from contracts.kinds import KINDS, Effect, Kind
+from contracts.ledger import Posting, Refusal
 from contracts.pan import MaskedCard
 from contracts.states import State
 from lianji.recovery.charges import Charges
@@ -30,20 +31,51 @@ from settlement.domain.postings import post
 
 WORLD, SHARD = world.built_in(), 0
 TERMINALS = [t for t in WORLD.terminals if shard_of(t.merchant, WORLD.shards) == SHARD][:3]
-BANK = WORLD.institutions[0].id
+BANK, OTHER_BANK = WORLD.institutions[0].id, WORLD.institutions[1].id
 CARD = MaskedCard(first6="621234", last4="1265", length=16, digest="0" * 32)
-AMOUNT = 100
+AMOUNT, PART_OF_IT = 100, 40
+replace = msgspec.structs.replace
 
-APPROVED, DECLINED, UNANSWERED, TAKEN_BACK, LATE, CLOSE = (
+(
+    APPROVED,
+    DECLINED,
+    UNANSWERED,
+    TAKEN_BACK,
+    LATE,
+    CLOSE,
+    PART,
+    VOIDED,
+    UNVOIDED,
+    REFUNDED,
+    REFUND_OLD,
+    HOLD,
+    COMPLETED,
+    NOTED,
+    RELEASED,
+    UNCOMPLETED,
+    TRANSFER,
+    LOOK,
+) = OPERATIONS = (
     "approved",
     "declined",
     "unanswered",
     "taken back",
     "late",
     "close",
+    "part",
+    "voided",
+    "voided, and the void taken back",
+    "refunded",
+    "refund of the batch before",
+    "hold",
+    "completed",
+    "completed by a notice",
+    "released",
+    "completed, and the completion taken back",
+    "transfer",
+    "look",
 )
-OPERATIONS = (APPROVED, DECLINED, UNANSWERED, TAKEN_BACK, LATE, CLOSE)
-"""LATE: the last approval of the batch before is reversed, after its close."""
+"""LATE: the last approval of the batch before is reversed, after its close. What follows CLOSE makes a transaction, and perhaps its claim."""
 
 
 class Day:
@@ -54,12 +86,16 @@ class Day:
         self.bank = Charges(BANK)
         self.seen: dict[str, Seen] = {}
         self.closes: list[Close] = []
-        self.standing: set[str] = set()
+        self.other = Charges(OTHER_BANK)
+        self.standing: dict[str, int] = {}
+        """What stands approved, and by how much."""
         self.closed: set[tuple[str, str]] = set()
         self._number = 0
         self._stan = dict.fromkeys((t.tid for t in TERMINALS), 0)
         self._batch = dict.fromkeys((t.tid for t in TERMINALS), 1)
         self._open: dict[str, list[str]] = {t.tid: [] for t in TERMINALS}
+        self._plain: dict[str, list[str]] = {t.tid: [] for t in TERMINALS}
+        """Sales of the open batch on which no claim stands; of the one before: `_before`."""
         self._before: dict[str, list[str]] = {t.tid: [] for t in TERMINALS}
         for terminal in TERMINALS:
             self.journal.append(
@@ -78,93 +114,176 @@ class Day:
         self._number += 1
         return format_rrn(SHARD, self._number)
 
-    def do(self, terminal: world.Terminal, operation: str) -> None:
-        if operation == CLOSE:
-            self._close(terminal)
-        elif operation == LATE:
-            if self._before[terminal.tid]:
-                self._take_back(self._before[terminal.tid].pop(), after_close=True)
-        else:
-            self._sell(terminal, operation)
+    def do(self, terminal: world.Terminal, operation: str) -> None:  # noqa: PLR0912 - one case each
+        before = self._before[terminal.tid]
+        match operation:
+            case "close":
+                self._close(terminal)
+            case "late":
+                if before:
+                    self._take_back(before.pop(), after_close=True)
+            case "refund of the batch before":
+                if before:
+                    original = before.pop()
+                    self._make(terminal, Kind.REFUND, minor=self.standing[original], original=original)
+            case "part":
+                self._make(terminal, Kind.SALE, part=PART_OF_IT)
+            case "voided":
+                self._make(terminal, Kind.VOID, original=self._make(terminal, Kind.SALE, plain=False))
+            case "voided, and the void taken back":
+                void = self._make(terminal, Kind.VOID, original=self._make(terminal, Kind.SALE))
+                self._take_back(void)
+            case "refunded":
+                self._make(terminal, Kind.REFUND, minor=60, original=self._make(terminal, Kind.SALE, plain=False))
+            case "hold":
+                self._make(terminal, Kind.PRE_AUTH)
+            case "completed":
+                self._make(terminal, Kind.COMPLETION, minor=110, original=self._make(terminal, Kind.PRE_AUTH))
+            case "completed by a notice":
+                self._make(terminal, Kind.COMPLETION_ADVICE, minor=90, original=self._make(terminal, Kind.PRE_AUTH))
+            case "released":
+                self._make(terminal, Kind.PRE_AUTH_VOID, original=self._make(terminal, Kind.PRE_AUTH))
+            case "completed, and the completion taken back":
+                completion = self._make(terminal, Kind.COMPLETION, original=self._make(terminal, Kind.PRE_AUTH))
+                self._take_back(completion)
+            case "transfer":
+                self._make(terminal, Kind.TRANSFER)
+            case "look":
+                self._make(terminal, Kind.BALANCE, minor=0)
+            case "declined":
+                self._make(terminal, Kind.SALE, code="51")
+            case "approved":
+                self._make(terminal, Kind.SALE)
+            case _:
+                code = "" if operation == UNANSWERED else "00"
+                self._take_back(self._make(terminal, Kind.SALE, plain=False, told=code))
 
-    def _sell(self, terminal: world.Terminal, operation: str) -> None:
+    def _make(
+        self,
+        terminal: world.Terminal,
+        kind: Kind,
+        *,
+        minor: int = AMOUNT,
+        original: str = "",
+        part: int = 0,
+        code: str = "",
+        told: str | None = None,
+        plain: bool = True,
+    ) -> str:
+        """A transaction, as switch, bank and terminal (which was `told`) write it down; only of `plain` ones more is made later."""
         tid, batch = terminal.tid, f"{self._batch[terminal.tid]:06d}"
         self._stan[tid] += 1
         stan = f"{self._stan[tid]:06d}"
         id_, rrn = transaction_id(tid, batch, stan), self._rrn()
-        self.journal.append(
-            Intent(
-                id=id_,
-                rrn=rrn,
-                kind=Kind.SALE,
-                terminal=tid,
-                merchant=terminal.merchant,
-                batch=batch,
-                stan=stan,
-                operator="01",
-                amount_minor=AMOUNT,
-                currency="156",
-                institution=BANK,
-                entry_mode="021",
-                card=CARD,
-                fingerprint="1:ab",
-                at_ms=1,
-            )
+        code = code or ("10" if part else "00")
+        told = code if told is None else told
+        intent = Intent(
+            id=id_,
+            rrn=rrn,
+            kind=kind,
+            terminal=tid,
+            merchant=terminal.merchant,
+            batch=batch,
+            stan=stan,
+            operator="01",
+            amount_minor=minor,
+            currency="156",
+            institution=BANK,
+            entry_mode="021",
+            card=CARD,
+            fingerprint="1:ab",
+            original=original,
+            original_rrn=self.seen[original].rrn if original else "",
+            target=CARD if kind is Kind.TRANSFER else None,
+            target_institution=OTHER_BANK if kind is Kind.TRANSFER else "",
+            at_ms=1,
         )
-        code = "51" if operation == DECLINED else "" if operation == UNANSWERED else "00"
-        if operation == DECLINED:
-            self.bank.take(Refusal(id=id_, response_code="51", at_ms=1))
-        else:
-            posting = Posting(
-                id=id_, account="1", amount_minor=AMOUNT, currency="156", authorization_code="000001", at_ms=1
-            )
-            self.bank.take(posting)
-        state = State.DECLINED if operation == DECLINED else State.APPROVED
-        self.journal.append(
-            Outcome(
-                id=id_,
-                state=state,
-                response_code=code or "00",
-                authorization_code="" if operation == DECLINED else "000001",
-                at_ms=2,
-            )
+        approved = code != "51"
+        authorization_code = "000001" if approved else ""
+        outcome = Outcome(
+            id=id_,
+            state=State.APPROVED if approved else State.DECLINED,
+            response_code=code,
+            authorization_code=authorization_code,
+            part_minor=part,
+            at_ms=2,
         )
+        self.journal += [intent, outcome]
+        self._book(intent, part or minor, approved=approved)
         self.seen[id_] = Seen(
             id=id_,
             terminal=tid,
             batch=batch,
             stan=stan,
-            kind=Kind.SALE,
-            amount_minor=AMOUNT,
+            kind=kind,
+            amount_minor=minor,
             currency="156",
             card="621234******1265",
             entry_mode="021",
             at_ms=2,
-            response_code=code,
-            rrn=rrn if code else "",
-            authorization_code="000001" if code == "00" else "",
+            response_code=told,
+            rrn=rrn if told else "",
+            authorization_code=authorization_code if told else "",
             undone=False,
             waits=False,
+            part_minor=part,
+            original=self._named(original) if original else None,
+            target="621234******1265" if kind is Kind.TRANSFER else "",
         )
-        if operation == APPROVED:
-            self.standing.add(id_)
+        if approved:
+            self.standing[id_] = part or minor
             self._open[tid].append(id_)
-        elif operation in (UNANSWERED, TAKEN_BACK):
-            self._take_back(id_, after_close=False)
+            if kind is Kind.SALE and plain:
+                self._plain[tid].append(id_)
+        return id_
 
-    def _take_back(self, id_: str, *, after_close: bool) -> None:
+    def _named(self, original: str) -> Original:
+        known = self.seen[original]
+        return Original(batch=known.batch, stan=known.stan, date="0101", rrn=known.rrn)
+
+    def _book(self, intent: Intent, minor: int, *, approved: bool) -> None:
+        if not approved:
+            self.bank.take(Refusal(id=intent.id, response_code="51", at_ms=1))
+            return
+        effect, original = KINDS[intent.kind].effect, self.seen.get(intent.original)
+        ends = original is not None and original.kind is Kind.PRE_AUTH
+        posting = Posting(
+            id=intent.id,
+            account="1",
+            amount_minor=minor * KINDS[intent.kind].charge,
+            currency="156",
+            authorization_code="000001",
+            held_minor=minor if effect is Effect.HOLDS else 0,
+            expires_ms=99 if effect is Effect.HOLDS else 0,
+            releases=intent.original if ends else "",
+            released_minor=original.amount_minor if original is not None and ends else 0,
+            at_ms=1,
+        )
+        assert self.bank.take(posting)
+        if effect is Effect.MOVES:
+            assert self.other.take(replace(posting, account="2", amount_minor=-minor, incoming=True))
+
+    def _take_back(self, id_: str, *, after_close: bool = False) -> None:
         self.journal.append(Reversing(id=id_, reason="98", origin="terminal", after_close=after_close, at_ms=3))
-        self.bank.take(ReversalPosting(id=id_, account="1", amount_minor=AMOUNT, currency="156", reason="98", at_ms=3))
+        for record in self.bank.undoing(id_, reason="98", currency="156", at_ms=3):
+            assert self.bank.take(record)
         self.journal.append(Reversed(id=id_, institution=BANK, at_ms=3))
-        self.standing.discard(id_)
-        was = self.seen[id_]
-        self.seen[id_] = Seen(**{name: getattr(was, name) for name in was.__struct_fields__} | {"undone": True})
+        del self.standing[id_]
+        self.seen[id_] = replace(self.seen[id_], undone=True)
+        for of_terminal in (*self._open.values(), *self._plain.values()):
+            if id_ in of_terminal:
+                of_terminal.remove(id_)
 
     def _close(self, terminal: world.Terminal) -> None:
         tid, batch = terminal.tid, f"{self._batch[terminal.tid]:06d}"
         self._batch[tid] += 1
         self._stan[tid] += 1
-        totals = Totals(debit_minor=AMOUNT * len(self._open[tid]), debit_count=len(self._open[tid]))
+        members = [(KINDS[self.seen[id_].kind], self.standing[id_]) for id_ in self._open[tid]]
+        debits = [minor for facts, minor in members if facts.debit]
+        credits = [minor for facts, minor in members if facts.credit]
+        totals = Totals(
+            debit_minor=sum(debits), debit_count=len(debits), credit_minor=sum(credits), credit_count=len(credits)
+        )
         facts = {"terminal": tid, "batch": batch, "stan": f"{self._stan[tid]:06d}", "rrn": self._rrn(), "at_ms": 4}
         self.journal.append(
             BatchClosed(
@@ -178,14 +297,14 @@ class Day:
         )
         self.closes.append(Close(**facts, totals=totals))  # type: ignore[arg-type]
         self.closed.add((tid, batch))
-        self._before[tid], self._open[tid] = self._open[tid], []
+        self._before[tid], self._plain[tid], self._open[tid] = self._plain[tid], [], []
 
     def mend(self, kept: int, again: int) -> tuple[Paths, Mended]:
         """The journal keeps `kept` records; those from `again` on stand behind the damage."""
         paths = Paths()
         assert all(paths.take(record) for record in self.journal[:kept])
         witnesses = Witnesses(seen=self.seen, closes=self.closes)
-        mender = Mender(SHARD, WORLD, paths, [self.bank], witnesses, at_ms=9)
+        mender = Mender(SHARD, WORLD, paths, [self.bank, self.other], witnesses, at_ms=9)
         return paths, mender.run(self.journal[again:])
 
 
@@ -222,12 +341,14 @@ def check(damage: Damage) -> None:
     paths, mended = day.mend(kept, max(kept, damage.again_percent * total // 100))
     can_be_read([*day.journal[:kept], *mended.journal])
     assert [one for one in mended.found if one.action is Action.FOR_A_PERSON] == []
-    stands = {id_ for id_, path in paths.of.items() if path.state in (State.APPROVED, State.SETTLED)}
+    stands = {id_: path.amount_minor for id_, path in paths.of.items() if path.state in (State.APPROVED, State.SETTLED)}
     assert stands == day.standing
     assert paths.closed == day.closed
     told = {id_ for id_, path in paths.of.items() if path.waiting}  # the switch tells these until they have given back
-    charged = {id_ for id_, charge in day.bank.of.items() if charge.net_minor and id_ not in told}
-    assert charged == day.standing
+    charged = {id_: charge.net_minor for id_, charge in day.bank.of.items() if charge.stands and id_ not in told}
+    assert charged == {id_: minor * KINDS[day.seen[id_].kind].charge for id_, minor in day.standing.items()}
+    given_ = {id_: charge.net_minor for id_, charge in day.other.given.items() if charge.stands and id_ not in told}
+    assert given_ == {id_: -minor for id_, minor in day.standing.items() if day.seen[id_].kind is Kind.TRANSFER}
 
 
 @given(damages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from contracts.journal import Intent, Tombstone
@@ -62,7 +63,9 @@ def seen(code: str = "00", *, undone: bool = False, waits: bool = False, rrn: st
 POSTED = Posting(id=ID, account="1", amount_minor=AMOUNT, currency="156", authorization_code="000001", at_ms=1)
 CHARGED = {"huaxing": Charge(net_minor=AMOUNT, posted=POSTED)}
 TWICE = CHARGED | {"nanhai": Charge(net_minor=AMOUNT, posted=POSTED)}
-OTHER = {"huaxing": Charge(net_minor=AMOUNT + 1, posted=POSTED)}
+OTHER = {
+    "huaxing": Charge(net_minor=AMOUNT + 1, posted=msgspec.structs.replace(POSTED, amount_minor=AMOUNT + 1)),
+}
 BACK = {"huaxing": Charge(posted=POSTED, reversed=True)}
 ACKNOWLEDGED = path(State.REVERSED, acknowledged=("huaxing",))
 
@@ -122,6 +125,71 @@ def test_the_first_rule_that_fits_decides(
 ) -> None:
     rule = decide(Case(id=ID, path=known, seen=terminal, charges=charges))
     assert (rule.action if rule else None) is action
+
+
+def of_kind(kind: Kind, **more: object) -> Seen:
+    return Seen(**{name: getattr(seen(), name) for name in Seen.__struct_fields__} | {"kind": kind} | more)  # type: ignore[arg-type]
+
+
+def charged(**more: object) -> Charge:
+    posted = msgspec.structs.replace(POSTED, **more)
+    return Charge(net_minor=posted.amount_minor, posted=posted, held_minor=posted.held_minor)
+
+
+HELD = {"huaxing": charged(amount_minor=0, held_minor=AMOUNT)}
+GIVEN = {"huaxing": charged(amount_minor=-AMOUNT)}
+RELEASED = {"huaxing": charged(amount_minor=0, releases="x", released_minor=AMOUNT)}
+COMPLETED = {"huaxing": charged(releases="x", released_minor=AMOUNT)}
+NOTHING = {"huaxing": charged(amount_minor=0)}
+HALF = {"nanhai": charged(amount_minor=-AMOUNT, incoming=True)}
+PART = {"huaxing": charged(amount_minor=34)}
+
+LOST = [
+    # What a terminal saw and a journal has lost is recorded again when its banks have booked what that kind asks for, and nothing else.
+    (of_kind(Kind.VOID), GIVEN, {}, Action.RECORD_AGAIN),
+    (of_kind(Kind.VOID), CHARGED, {}, Action.FOR_A_PERSON),
+    (of_kind(Kind.REFUND), GIVEN, {}, Action.RECORD_AGAIN),
+    (of_kind(Kind.REFUND), {}, {}, Action.FOR_A_PERSON),
+    (of_kind(Kind.PRE_AUTH), HELD, {}, Action.RECORD_AGAIN),
+    (of_kind(Kind.PRE_AUTH), CHARGED, {}, Action.FOR_A_PERSON),
+    (of_kind(Kind.SALE), HELD, {}, Action.FOR_A_PERSON),
+    (of_kind(Kind.PRE_AUTH_VOID), RELEASED, {}, Action.RECORD_AGAIN),
+    (of_kind(Kind.PRE_AUTH_VOID), NOTHING, {}, Action.FOR_A_PERSON),
+    (of_kind(Kind.COMPLETION), COMPLETED, {}, Action.RECORD_AGAIN),
+    (of_kind(Kind.COMPLETION), CHARGED, {}, Action.FOR_A_PERSON),
+    (of_kind(Kind.COMPLETION_ADVICE), COMPLETED, {}, Action.RECORD_AGAIN),
+    (of_kind(Kind.INSTALMENT), CHARGED, {}, Action.RECORD_AGAIN),
+    (of_kind(Kind.BALANCE), NOTHING, {}, Action.RECORD_AGAIN),
+    (of_kind(Kind.TRANSFER), CHARGED, HALF, Action.RECORD_AGAIN),
+    (of_kind(Kind.TRANSFER), CHARGED, {}, Action.FOR_A_PERSON),
+    (of_kind(Kind.TRANSFER), {}, HALF, Action.FOR_A_PERSON),
+    (of_kind(Kind.SALE, response_code="10", part_minor=34), PART, {}, Action.RECORD_AGAIN),
+    (of_kind(Kind.SALE, response_code="10", part_minor=34), CHARGED, {}, Action.FOR_A_PERSON),
+    # Nobody was told of it: undone, whatever it was, but for a notice that comes again.
+    (None, HELD, {}, Action.REVERSE),
+    (None, {}, HALF, Action.REVERSE),
+    (None, RELEASED, {}, Action.REVERSE),
+    (None, NOTHING, {}, None),
+    (of_kind(Kind.OFFLINE_SALE, response_code="", waits=True), CHARGED, {}, None),
+    (of_kind(Kind.SALE, response_code="", waits=True), CHARGED, {}, Action.REVERSE),
+]
+
+
+@pytest.mark.parametrize(("terminal", "charges", "given", "action"), LOST)
+def test_what_the_journal_has_lost_goes_by_what_its_kind_does_to_money(
+    terminal: Seen | None, charges: dict[str, Charge], given: dict[str, Charge], action: Action | None
+) -> None:
+    rule = decide(Case(id=ID, seen=terminal, charges=charges, given=given))
+    assert (rule.action if rule else None) is action
+
+
+def test_a_bank_lacks_the_half_of_a_transfer_that_it_has_lost() -> None:
+    began = msgspec.structs.replace(INTENT, kind=Kind.TRANSFER, target_institution="nanhai")
+    known = Path(state=State.APPROVED, began=began)
+    assert Case(id=ID, path=known, charges=CHARGED).lacks_posting() == [("nanhai", True)]
+    assert Case(id=ID, path=known, given=HALF).lacks_posting() == [("huaxing", False)]
+    told = Path(state=State.REVERSED, began=began, acknowledged=("huaxing", "nanhai"))
+    assert Case(id=ID, path=told, charges=BACK, given=HALF).lacks_reversal() == ["nanhai"]
 
 
 def test_every_rule_decides_a_case() -> None:

@@ -1,19 +1,33 @@
-"""The banks' side: what each transaction took from a cardholder and gave back."""
+"""The banks' side: what each transaction took from a cardholder, gave, set aside, and what of that is undone."""
 
 from __future__ import annotations
 
 import msgspec
 
-from contracts.ledger import Archived, LedgerEpochStarted, LedgerRecord, Posting, Refusal, ReversalPosting
+from contracts.ledger import Archived, HoldExpired, LedgerEpochStarted, LedgerRecord, Posting, Refusal, ReversalPosting
 
 
 class Charge(msgspec.Struct, kw_only=True):
-    """One transaction at one bank."""
+    """One transaction at one bank; of a transfer one half of it."""
 
     net_minor: int = 0
     posted: Posting | None = None
     refused: bool = False
     reversed: bool = False
+    held_minor: int = 0
+    """What it sets aside."""
+
+    @property
+    def stands(self) -> bool:
+        return self.posted is not None and not self.reversed
+
+    @property
+    def moves(self) -> bool:
+        """It stands, and an account is not as if it had never been."""
+        posted = self.posted
+        return (
+            posted is not None and not self.reversed and any((posted.amount_minor, posted.held_minor, posted.releases))
+        )
 
 
 NONE = Charge()
@@ -25,24 +39,77 @@ class Charges:
     def __init__(self, institution: str) -> None:
         self.institution = institution
         self.of: dict[str, Charge] = {}
+        self.given: dict[str, Charge] = {}
+        """Second halves of transfers."""
 
     def take(self, record: LedgerRecord) -> bool:
         """Moves by `record`; False when it is there already, or cannot stand here."""
-        if isinstance(record, LedgerEpochStarted | Archived):
-            return True
-        charge = self.of.get(record.id, NONE)
         match record:
+            case LedgerEpochStarted() | Archived():
+                return True
+            case HoldExpired():
+                return self._end(record.id, record.held_minor)
             case Posting():
-                if charge is not NONE:
-                    return False
-                self.of[record.id] = Charge(net_minor=record.amount_minor, posted=record)
+                return self._post(record)
             case Refusal():
-                if charge is not NONE:
+                half = self._half(incoming=record.incoming)
+                if record.id in half:
                     return False
-                self.of[record.id] = Charge(refused=True)
+                half[record.id] = Charge(refused=True)
+                return True
             case ReversalPosting():
-                if charge.reversed or record.amount_minor != charge.net_minor:
-                    return False
-                known = self.of.setdefault(record.id, Charge())
-                known.reversed, known.net_minor = True, 0
+                return self._undo(record)
+
+    def undoing(self, id_: str, *, reason: str, currency: str, at_ms: int) -> list[ReversalPosting]:
+        """What a reversal that this bank has lost would book: of each half that stands, and of nothing a tombstone."""
+        halves = [incoming for incoming in (False, True) if self._half(incoming=incoming).get(id_, NONE).stands]
+        records = []
+        for incoming in halves or (False,):
+            charge = self._half(incoming=incoming).get(id_, NONE)
+            posted = charge.posted
+            records.append(
+                ReversalPosting(
+                    id=id_,
+                    account=posted.account if posted else "",
+                    amount_minor=charge.net_minor,
+                    currency=posted.currency if posted else currency,
+                    reason=reason,
+                    incoming=incoming,
+                    held_minor=charge.held_minor,
+                    restores=posted.releases if posted else "",
+                    restored_minor=posted.released_minor if posted else 0,
+                    at_ms=at_ms,
+                )
+            )
+        return records
+
+    def _half(self, *, incoming: bool) -> dict[str, Charge]:
+        return self.given if incoming else self.of
+
+    def _post(self, record: Posting) -> bool:
+        half = self._half(incoming=record.incoming)
+        if record.id in half or (record.releases and not self._end(record.releases, record.released_minor)):
+            return False
+        half[record.id] = Charge(net_minor=record.amount_minor, posted=record, held_minor=record.held_minor)
+        return True
+
+    def _undo(self, record: ReversalPosting) -> bool:
+        half = self._half(incoming=record.incoming)
+        charge = half.get(record.id, NONE)
+        same = (record.amount_minor, record.held_minor) == (charge.net_minor, charge.held_minor)
+        if charge.reversed or not same:
+            return False
+        known = half.setdefault(record.id, Charge())
+        known.reversed, known.net_minor, known.held_minor = True, 0, 0
+        hold = self.of.get(record.restores)
+        if hold is not None:
+            hold.held_minor = record.restored_minor
+        return True
+
+    def _end(self, id_: str, minor: int) -> bool:
+        """A hold ends, if it stands so."""
+        hold = self.of.get(id_, NONE)
+        if not minor or hold.held_minor != minor:
+            return False
+        hold.held_minor = 0
         return True

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from contracts.response_codes import APPROVED
+from contracts.kinds import CLAIMS, KINDS, Effect, Kind
 from contracts.states import State
-from lianji.recovery.charges import Charge
+from lianji.recovery.charges import NONE, Charge
 from lianji.recovery.paths import Path, is_given_out
 from lianji.recovery.witnesses import Seen
 
@@ -35,6 +35,27 @@ class Action(StrEnum):
     """Nothing is changed."""
 
 
+class Due(NamedTuple):
+    """What one posting must say, by what its kind does to money."""
+
+    amount_minor: int
+    held_minor: int
+    releases: bool
+
+    def fits(self, charge: Charge) -> bool:
+        posted = charge.posted
+        return posted is not None and self == (posted.amount_minor, posted.held_minor, bool(posted.releases))
+
+
+def due(kind: Kind, worth_minor: int, *, incoming: bool = False) -> Due:
+    """Of an approval of so much, at its bank; `incoming`: at the bank that is given."""
+    facts, claim = KINDS[kind], CLAIMS.get(kind)
+    if incoming:
+        return Due(-worth_minor, 0, False)
+    ends = claim is not None and all(KINDS[original].effect is Effect.HOLDS for original in claim.originals)
+    return Due(worth_minor * facts.charge, worth_minor if facts.effect is Effect.HOLDS else 0, ends)
+
+
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """One transaction from all sides."""
 
@@ -43,6 +64,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     seen: Seen | None = None
     charges: dict[str, Charge] = {}
     """By institution; only those that know it."""
+    given: dict[str, Charge] = {}
+    """Of a transfer: its second half, alike."""
 
     @property
     def state(self) -> State | None:
@@ -62,34 +85,68 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return self.seen is not None and self.seen.undone
 
     @property
+    def comes_again(self) -> bool:
+        return self.seen is not None and self.seen.comes_again
+
+    @property
     def charged_by(self) -> list[str]:
-        """Institutions where the cardholder is out of money."""
-        return [institution for institution, charge in self.charges.items() if charge.net_minor]
+        """Institutions where an account is not as if this had never been."""
+        return [name for half in (self.charges, self.given) for name, charge in half.items() if charge.moves]
 
     @property
     def charged_right(self) -> bool:
-        """By one institution, by the amount that the terminal saw."""
-        by = self.charged_by
-        return len(by) == 1 and self.seen is not None and self.charges[by[0]].net_minor == self.seen.amount_minor
+        """By one institution as the terminal saw it, of a transfer by one for each half."""
+        standing = [charge for half in (self.charges, self.given) for charge in half.values() if charge.posted]
+        return self._posted_as_seen() and all(charge.stands for charge in standing)
 
     @property
     def posted_right(self) -> bool:
-        """The terminal had an approval, and one bank posted it by that amount, whatever became of it since."""
-        posted = [charge.posted for charge in self.charges.values() if charge.posted is not None]
+        """The terminal had an approval, and it was posted so, whatever became of it since."""
         seen = self.seen
-        if seen is None or seen.response_code != APPROVED or not is_given_out(seen.rrn):
+        return seen is not None and seen.told_approved and is_given_out(seen.rrn) and self._posted_as_seen()
+
+    def _posted_as_seen(self) -> bool:
+        seen = self.seen
+        if seen is None:
             return False
-        return len(posted) == 1 and posted[0].amount_minor == seen.amount_minor
+        first = [charge for charge in self.charges.values() if charge.posted is not None]
+        second = [charge for charge in self.given.values() if charge.posted is not None]
+        moves = KINDS[seen.kind].effect is Effect.MOVES
+        return (
+            len(first) == 1
+            and due(seen.kind, seen.worth_minor).fits(first[0])
+            and len(second) == int(moves)
+            and all(due(seen.kind, seen.worth_minor, incoming=True).fits(charge) for charge in second)
+        )
 
     @property
     def given_back(self) -> bool:
-        return any(charge.reversed for charge in self.charges.values())
+        return any(charge.reversed for half in (self.charges, self.given) for charge in half.values())
+
+    def lacks_posting(self) -> list[tuple[str, bool]]:
+        """Institutions that must have posted it by the journal, and whose ledger does not hold that; True: its second half."""
+        path = self.path
+        if path is None or not path.institution:
+            return []
+        halves = [(path.institution, False)]
+        if path.target_institution:
+            halves.append((path.target_institution, True))
+        return [
+            (name, incoming)
+            for name, incoming in halves
+            if (self.given if incoming else self.charges).get(name, NONE).posted is None
+        ]
 
     def lacks_reversal(self) -> list[str]:
-        """Institutions that have acknowledged a reversal, by the journal, and whose ledger does not hold it."""
+        """Institutions that have acknowledged a reversal, by the journal, and whose ledger does not hold all of it."""
         if self.path is None:
             return []
-        return [i for i in self.path.acknowledged if i not in self.charges or not self.charges[i].reversed]
+        return [name for name in self.path.acknowledged if not self.undone_at(name)]
+
+    def undone_at(self, institution: str) -> bool:
+        """Whether its ledger holds the reversal."""
+        halves = [half[institution] for half in (self.charges, self.given) if institution in half]
+        return any(charge.reversed for charge in halves) and not any(charge.stands for charge in halves)
 
 
 class Rule(NamedTuple):
@@ -106,7 +163,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         lambda c: c.path is None and c.approved and c.charged_right,
         Action.RECORD_AGAIN,
-        "the terminal saw it approved and the bank has charged it; the journal has lost it",
+        "the terminal saw it approved and the bank has booked it; the journal has lost it",
     ),
     Rule(
         # It may have been closed in between, and then the close counts it.
@@ -120,7 +177,7 @@ RULES: tuple[Rule, ...] = (
         "the terminal saw it approved, and no bank has charged this amount",
     ),
     Rule(
-        lambda c: c.path is None and bool(c.charged_by),
+        lambda c: c.path is None and bool(c.charged_by) and not c.comes_again,
         Action.REVERSE,
         "a bank has charged what no terminal holds an approval for",
     ),
@@ -170,7 +227,7 @@ RULES: tuple[Rule, ...] = (
         "the bank has given it back; the journal has lost the reversal",
     ),
     Rule(
-        lambda c: c.state in _STANDS and not c.charged_by,
+        lambda c: c.state in _STANDS and bool(c.lacks_posting()),
         Action.POST_AGAIN,
         "it stands approved; the bank's ledger has lost the posting",
     ),

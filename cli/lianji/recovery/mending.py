@@ -13,32 +13,36 @@ from typing import NamedTuple
 import msgspec
 
 from contracts import response_codes as rc
-from contracts.identity import format_rrn, shard_of
+from contracts.identity import format_rrn, shard_of, transaction_id
 from contracts.journal import (
     BatchClosed,
     BatchUnbalanced,
     EpochStarted,
     Intent,
     Outcome,
+    Recalled,
     Record,
+    Reversed,
     Reversing,
     SignedOn,
     Tombstone,
 )
-from contracts.kinds import Kind
-from contracts.ledger import LedgerRecord, Posting, ReversalPosting
+from contracts.kinds import CLAIMS, KINDS, Kind
+from contracts.ledger import LedgerRecord, Posting
 from contracts.money import CNY
 from contracts.pan import MaskedCard
 from contracts.states import State
 from lianji.recovery.charges import NONE, Charges
-from lianji.recovery.decisions import Action, Case, Rule, decide
-from lianji.recovery.paths import Paths, is_given_out, number_of
+from lianji.recovery.decisions import Action, Case, Rule, decide, due
+from lianji.recovery.paths import Path, Paths, is_given_out, number_of
 from lianji.recovery.witnesses import Close, Seen, Witnesses
 from world import World
 
 RESTORED = "restored:"
 """Fingerprint of what was recorded again: under no data key, so that the switch can neither confirm nor deny a repetition, and says nothing."""
 NO_DIGEST = "0" * 32
+HOLD_MS = 30 * 24 * 3600 * 1000
+"""Term of a hold that a bank has lost and gets again: nobody else knows what it was."""
 MOST_UNDONE = 12
 """Reversals of a batch whose moment is looked for."""
 NUMBERS_LEFT_OUT = 1_000
@@ -71,6 +75,7 @@ class _Item(NamedTuple):
     order: int
     records: tuple[Record, ...]
     cause: Seen | Close | None
+    """Who holds what the journal has lost. What a terminal saw is made records of when its turn comes."""
 
 
 class Mender:
@@ -104,12 +109,14 @@ class Mender:
         items += self._lost_transactions(begun)
         items += self._lost_closes(ended)
         for item in sorted(items, key=lambda item: item[:2]):
+            if isinstance(item.cause, Seen):
+                self._record_again(item.cause)
             for record in item.records:
-                self._follow(record, item.cause)
+                self._follow(record, item.cause if isinstance(item.cause, Close) else None)
         # Numbers go on behind every one that anybody holds.
         held = (number_of(seen.rrn) for seen in self._seen.values() if is_given_out(seen.rrn))
         self._number = max(self._paths.number, *held, 0) + NUMBERS_LEFT_OUT
-        charged = {id_ for bank in self._banks.values() for id_ in bank.of}
+        charged = {id_ for bank in self._banks.values() for id_ in (*bank.of, *bank.given)}
         for id_ in sorted({*self._paths.of, *self._seen, *(i for i in charged if self._mine(_terminal_of(i)))}):
             self._decide(id_)
         return self.mended
@@ -121,15 +128,16 @@ class Mender:
     def case(self, id_: str) -> Case:
         """A transaction from all sides, as it stands now."""
         charges = {name: bank.of[id_] for name, bank in self._banks.items() if id_ in bank.of}
-        return Case(id=id_, path=self._paths.of.get(id_), seen=self._seen.get(id_), charges=charges)
+        given = {name: bank.given[id_] for name, bank in self._banks.items() if id_ in bank.given}
+        return Case(id=id_, path=self._paths.of.get(id_), seen=self._seen.get(id_), charges=charges, given=given)
 
     # ------------------------------------------------------------------ what was lost, in order
 
     def _behind(self, records: Iterable[Record]) -> Iterable[_Item]:
         number = self._paths.number
         for order, record in enumerate(records):
-            if isinstance(record, EpochStarted):
-                continue  # of owners that are no more
+            if isinstance(record, EpochStarted | Recalled):
+                continue  # of owners that are no more, and what they had forgotten: the next one asks again
             if isinstance(record, Intent | Tombstone | SignedOn | BatchClosed | BatchUnbalanced):
                 number = max(number, number_of(record.rrn))
             yield _Item(number, order, (record,), None)
@@ -140,8 +148,7 @@ class Mender:
                 continue
             rule = decide(self.case(id_))
             if rule is not None and rule.action is Action.RECORD_AGAIN:
-                self._note(id_, rule.action, rule.why)
-                yield _Item(number_of(seen.rrn), -1, self._recorded_again(seen), seen)
+                yield _Item(number_of(seen.rrn), -1, (), seen)
 
     def _lost_closes(self, ended: set[tuple[str, str]]) -> Iterable[_Item]:
         for close in self._closes:
@@ -149,9 +156,22 @@ class Mender:
             if batch not in self._paths.closed and batch not in ended and is_given_out(close.rrn):
                 yield _Item(number_of(close.rrn), -1, (self._closed(close),), close)
 
-    def _follow(self, record: Record, cause: Seen | Close | None) -> None:
+    def _record_again(self, seen: Seen) -> None:
+        """What it is about has a lower number, so it is there by now if anybody knows it; what cannot follow is decided with all others."""
+        rule = decide(self.case(seen.id))
+        if rule is None or rule.action is not Action.RECORD_AGAIN:
+            return
+        intent, outcome = self._recorded_again(seen)
+        self._prepare_claim(intent)
+        if self._append(intent):
+            self._append(outcome)
+            self._note(seen.id, rule.action, rule.why)
+
+    def _follow(self, record: Record, cause: Close | None) -> None:
         if isinstance(record, BatchClosed):
             self._prepare_close(record)
+        elif isinstance(record, Intent):
+            self._prepare_claim(record)
         if self._paths.take(record):
             self.mended.journal.append(record)
             if isinstance(cause, Close):
@@ -162,6 +182,21 @@ class Mender:
             self._note_close(record, Action.FOR_A_PERSON, why)
         else:
             self.mended.refused += 1
+
+    def _prepare_claim(self, record: Intent) -> None:
+        """Who makes a claim has been told of its original: if its outcome is not there by now, it is lost."""
+        original = self._paths.of.get(record.original)
+        if original is None:
+            return
+        if original.state is State.INTENT:
+            self._decide(record.original)
+        self._free(record.original)
+
+    def _free(self, id_: str) -> None:
+        """Lifts the claims on a transaction that have been reversed, as far as anybody knows: something was done to it that they would bar."""
+        if self._paths.of[id_].claims:
+            for claim in [path.began.id for path in self._paths.of.values() if path.claiming and path.original == id_]:
+                self._decide(claim)
 
     def _prepare_close(self, record: BatchClosed) -> None:
         """Decides what is open in the batch. What its terminal has reversed was reversed before the close or after it: the totals say."""
@@ -217,6 +252,8 @@ class Mender:
 
     def _reverse(self, case: Case) -> bool:
         path, terminal = case.path, self._world.terminal(_terminal_of(case.id))
+        if path is not None:
+            self._free(case.id)
         if path is not None and not self._paths.forgotten(path):
             told = rc.ISSUER_TIMEOUT if path.state is State.INTENT else ""
             if told and case.declined and case.seen is not None:
@@ -229,24 +266,26 @@ class Mender:
                 after_close=path.state is State.SETTLED,
                 at_ms=self._at_ms,
             )
-            return self._append(record)
+            return self._append(record) and self._acknowledge(case, path)
         if terminal is None:
             return False
         self._number += 1
-        by = case.charged_by or list(case.charges) or list(self._banks)
+        by = list(dict.fromkeys(case.charged_by or (*case.charges, *case.given) or self._banks))
         _, batch, stan = case.id.rsplit(":", 2)
-        amount = case.charges[by[0]].net_minor if by[0] in case.charges else 0
+        charge = case.charges.get(by[0]) or case.given.get(by[0], NONE)
         return self._append(
             Tombstone(
                 id=case.id,
                 rrn=format_rrn(self._shard, self._number),
-                kind=case.seen.kind if case.seen is not None else Kind.SALE,
+                kind=_kind_of(case),
                 terminal=terminal.tid,
                 merchant=terminal.merchant,
                 batch=batch,
                 stan=stan,
                 # What the terminal's own reversal will name, should it still come.
-                amount_minor=case.seen.amount_minor if case.seen is not None else amount,
+                amount_minor=case.seen.amount_minor
+                if case.seen is not None
+                else abs(charge.net_minor) or charge.held_minor,
                 currency=CNY,
                 reason=rc.NO_ISSUER_REPLY,
                 institutions=tuple(by),
@@ -254,41 +293,62 @@ class Mender:
             )
         )
 
+    def _acknowledge(self, case: Case, path: Path) -> bool:
+        """What a bank's ledger holds it need not be told: so a claim is lifted at once, and its original can be claimed or reversed."""
+        for name in path.waiting if path.claiming else ():
+            if case.undone_at(name):
+                self._append(Reversed(id=case.id, institution=name, at_ms=self._at_ms))
+        return True
+
     def _post_again(self, case: Case) -> bool:
         path = case.path
         if path is None or not isinstance(path.began, Intent):
             return False
-        began = path.began
-        ends = began.card.first6, began.card.last4
-        accounts = {c.account for c in self._world.cards_of(began.institution) if (c.pan.first6, c.pan.last4) == ends}
+        if path.original:
+            self._decide(path.original)  # its hold must be there to be ended
+        halves = case.lacks_posting()
+        booked = [self._posted_again(path, path.began, name, incoming=incoming) for name, incoming in halves]
+        return all(booked)
+
+    def _posted_again(self, path: Path, began: Intent, institution: str, *, incoming: bool) -> bool:
+        card = began.target if incoming else began.card
+        accounts = {
+            c.account
+            for c in self._world.cards_of(institution)
+            if card is not None and (c.pan.first6, c.pan.last4) == (card.first6, card.last4)
+        }
         if len(accounts) != 1:
             return False
+        wanted = due(began.kind, path.amount_minor, incoming=incoming)
+        original = self._paths.of.get(path.original)
         return self._book(
-            began.institution,
+            institution,
             Posting(
-                id=case.id,
+                id=began.id,
                 account=accounts.pop(),
-                amount_minor=began.amount_minor,
+                amount_minor=wanted.amount_minor,
                 currency=began.currency,
-                authorization_code=path.authorization_code,
+                authorization_code="" if incoming else path.authorization_code,
+                incoming=incoming,
+                held_minor=wanted.held_minor,
+                expires_ms=path.decided_ms + HOLD_MS if wanted.held_minor else 0,
+                releases=path.original if wanted.releases else "",
+                released_minor=original.amount_minor if original is not None and wanted.releases else 0,
+                forced=KINDS[began.kind].advice,
+                part_of_minor=path.asked_minor if path.part_minor and not incoming else 0,
                 at_ms=self._at_ms,
             ),
         )
 
     def _give_back_again(self, case: Case) -> bool:
-        booked = True
-        for institution in case.lacks_reversal():
-            charge = case.charges.get(institution, NONE)
-            record = ReversalPosting(
-                id=case.id,
-                account=charge.posted.account if charge.posted else "",
-                amount_minor=charge.net_minor,
-                currency=charge.posted.currency if charge.posted else CNY,
-                reason=rc.NO_ISSUER_REPLY,
-                at_ms=self._at_ms,
-            )
-            booked &= self._book(institution, record)
-        return booked
+        records = [
+            (name, record)
+            for name in case.lacks_reversal()
+            if name in self._banks
+            for record in self._banks[name].undoing(case.id, reason=rc.NO_ISSUER_REPLY, currency=CNY, at_ms=self._at_ms)
+        ]
+        booked = [self._book(name, record) for name, record in records]
+        return bool(booked) and all(booked)
 
     def _book(self, institution: str, record: LedgerRecord) -> bool:
         if institution not in self._banks or not self._banks[institution].take(record):
@@ -298,12 +358,11 @@ class Mender:
 
     # ------------------------------------------------------------------ records from a terminal's memory
 
-    def _recorded_again(self, seen: Seen) -> tuple[Record, ...]:
-        terminal, by = (
-            self._world.terminal(seen.terminal),
-            [i for i, charge in self.case(seen.id).charges.items() if charge.posted],
-        )
-        first6, last4 = seen.card[:6], seen.card[-4:]
+    def _recorded_again(self, seen: Seen) -> tuple[Intent, Outcome]:
+        terminal, case = self._world.terminal(seen.terminal), self.case(seen.id)
+        by = [name for name, charge in case.charges.items() if charge.posted]
+        to = [name for name, charge in case.given.items() if charge.posted]
+        original = self._original(seen)
         intent = Intent(
             id=seen.id,
             rrn=seen.rrn,
@@ -317,18 +376,44 @@ class Mender:
             currency=seen.currency,
             institution=by[0] if by else "",
             entry_mode=seen.entry_mode,
-            card=MaskedCard(first6=first6, last4=last4, length=len(seen.card), digest=NO_DIGEST),
+            card=_masked(seen.card),
             fingerprint=RESTORED,
+            original=original.began.id if original is not None else "",
+            original_rrn=original.began.rrn if original is not None else "",
+            target=_masked(seen.target) if seen.target else None,
+            target_institution=to[0] if to else "",
+            instalment=seen.plan,
             at_ms=seen.at_ms,
         )
         return intent, self._outcome(seen)
 
+    def _original(self, seen: Seen) -> Path | None:
+        """The transaction that the terminal named, as the switch looks for it: its own first, then those of the merchant's other terminals.
+        Of what was declined there is none: it has claimed nothing."""
+        named, claim, terminal = seen.original, CLAIMS.get(seen.kind), self._world.terminal(seen.terminal)
+        if named is None or claim is None or terminal is None or not seen.told_approved:
+            return None
+        others = [] if claim.same_batch else self._world.terminals
+        tids = [seen.terminal, *(one.tid for one in others if one.merchant == terminal.merchant)]
+        for tid in dict.fromkeys(tids):
+            path = self._paths.of.get(transaction_id(tid, named.batch, named.stan))
+            if (
+                path is not None
+                and path.began.kind in claim.originals
+                and named.rrn in ("", path.began.rrn)
+                and named.authorization_code in ("", path.authorization_code)
+            ):
+                return path
+        return None
+
     def _outcome(self, seen: Seen) -> Outcome:
+        """What a bank said of a balance or of instalments was not kept at the terminal; both slips of an instalment sale are printed by now."""
         return Outcome(
             id=seen.id,
-            state=State.APPROVED if seen.response_code == rc.APPROVED else State.DECLINED,
+            state=State.APPROVED if seen.told_approved else State.DECLINED,
             response_code=seen.response_code,
             authorization_code=seen.authorization_code,
+            part_minor=seen.part_minor,
             at_ms=seen.at_ms,
         )
 
@@ -357,7 +442,7 @@ class Mender:
             Found(
                 subject=id_,
                 rrn=seen.rrn if seen is not None and seen.rrn else path.began.rrn if path is not None else "",
-                amount_minor=path.began.amount_minor if path is not None else seen.amount_minor if seen else charged,
+                amount_minor=path.amount_minor if path is not None else seen.worth_minor if seen else charged,
                 action=action,
                 why=why,
             )
@@ -374,6 +459,20 @@ class Mender:
                 why=why,
             )
         )
+
+
+def _kind_of(case: Case) -> Kind:
+    """As its terminal knows it, or as far as its banks can tell."""
+    if case.seen is not None:
+        return case.seen.kind
+    if case.given:
+        return Kind.TRANSFER
+    return Kind.PRE_AUTH if any(charge.held_minor for charge in case.charges.values()) else Kind.SALE
+
+
+def _masked(card: str) -> MaskedCard:
+    """Of first 6, stars and last 4."""
+    return MaskedCard(first6=card[:6], last4=card[-4:], length=len(card), digest=NO_DIGEST)
 
 
 def _terminal_of(id_: str) -> str:

@@ -19,8 +19,9 @@ from contracts.journal import (
     SignedOn,
     Tombstone,
 )
-from contracts.kinds import KINDS
+from contracts.kinds import CLAIMS, KINDS
 from contracts.states import TRANSITIONS, State
+from lianji import claims
 
 Batch = tuple[str, str]
 """Terminal and number."""
@@ -36,14 +37,63 @@ class Path(msgspec.Struct, kw_only=True):
     waiting: tuple[str, ...] = ()
     """Institutions that have yet to acknowledge the reversal."""
     acknowledged: tuple[str, ...] = ()
+    part_minor: int = 0
+    """What was approved of it, where that is less."""
+    decided_ms: int = 0
+    claiming: bool = False
+    """Its claim stands on its original; `claims` that stand on it, those that are exclusive (`alone`), and what they come to."""
+    claims: int = 0
+    alone: int = 0
+    taken_minor: int = 0
 
     @property
-    def batch(self) -> Batch:
+    def kind(self) -> str:
+        return self.began.kind
+
+    @property
+    def terminal(self) -> str:
+        return self.began.terminal
+
+    @property
+    def merchant(self) -> str:
+        return self.began.merchant
+
+    @property
+    def batch(self) -> str:
+        return self.began.batch
+
+    @property
+    def currency(self) -> str:
+        return self.began.currency
+
+    @property
+    def asked_minor(self) -> int:
+        return self.began.amount_minor
+
+    @property
+    def amount_minor(self) -> int:
+        return self.part_minor or self.began.amount_minor
+
+    @property
+    def original(self) -> str:
+        return self.began.original if isinstance(self.began, Intent) else ""
+
+    @property
+    def place(self) -> Batch:
         return self.began.terminal, self.began.batch
 
     @property
     def institution(self) -> str:
         return self.began.institution if isinstance(self.began, Intent) else ""
+
+    @property
+    def target_institution(self) -> str:
+        """Of a transfer: the bank that is given."""
+        return self.began.target_institution if isinstance(self.began, Intent) else ""
+
+    @property
+    def settles(self) -> bool:
+        return KINDS[self.began.kind].settles
 
 
 class Paths:
@@ -65,10 +115,7 @@ class Paths:
             case Intent() | Tombstone():
                 taken = self._begin(record)
             case Outcome():
-                taken = self._move(record.id, record.state)
-                if taken:
-                    path = self.of[record.id]
-                    path.response_code, path.authorization_code = record.response_code, record.authorization_code
+                taken = self._outcome(record)
             case Reversing():
                 taken = self._reversing(record)
             case Reversed():
@@ -86,16 +133,16 @@ class Paths:
 
     def forgotten(self, path: Path) -> bool:
         """Whether the switch has it no longer in memory, so that its reversal is a tombstone."""
-        return path.batch in self.closed and self.last_closed[path.batch[0]] != path.batch[1]
+        return path.place in self.closed and self.last_closed[path.terminal] != path.batch
 
     def totals(self, batch: Batch, *, without: Collection[str] = ()) -> Totals:
         """What stands approved in an open batch, as field 48 counts it."""
         minor, count = {True: 0, False: 0}, {True: 0, False: 0}
         for id_ in self.batches.get(batch, ()):
             path = self.of[id_]
-            if path.state is State.APPROVED and id_ not in without:
+            if path.state is State.APPROVED and path.settles and id_ not in without:
                 debit = KINDS[path.began.kind].debit
-                minor[debit] += path.began.amount_minor
+                minor[debit] += path.amount_minor
                 count[debit] += 1
         return Totals(
             debit_minor=minor[True], debit_count=count[True], credit_minor=minor[False], credit_count=count[False]
@@ -105,23 +152,50 @@ class Paths:
         known = self.of.get(record.id)
         if known is not None:
             # The owner forgets old batches: a tombstone for what was settled there is its reversal.
-            if isinstance(record, Intent) or known.batch not in self.closed:
+            stands = known.state in (State.APPROVED, State.SETTLED)
+            if isinstance(record, Intent) or known.place not in self.closed or (stands and known.claims):
                 return False
             known.waiting = record.institutions
-            return known.state is not State.SETTLED or self._move(record.id, State.REVERSING)
+            return not stands or self._move(record.id, State.REVERSING)
         state = State.INTENT if isinstance(record, Intent) else State.REVERSING
         waiting = () if isinstance(record, Intent) else record.institutions
-        self.of[record.id] = Path(state=state, began=record, waiting=waiting)
+        path = Path(state=state, began=record, waiting=waiting)
+        original = self.of.get(path.original)
+        if path.original:
+            if claims.objection(path, original, closed=original is not None and original.place in self.closed):
+                return False
+            if original is not None:
+                claims.lay(path, original)
+        self.of[record.id] = path
         self.batches.setdefault((record.terminal, record.batch), []).append(record.id)
         return True
 
+    def _outcome(self, record: Outcome) -> bool:
+        path = self.of.get(record.id)
+        approved = record.state is State.APPROVED
+        if path is None or (approved and path.began.kind in CLAIMS and not path.claiming):
+            return False
+        if record.part_minor and not 0 < record.part_minor < path.asked_minor:
+            return False
+        if not self._move(record.id, record.state):
+            return False
+        path.response_code, path.authorization_code = record.response_code, record.authorization_code
+        path.part_minor, path.decided_ms = record.part_minor, record.at_ms
+        if not approved:
+            self._lift(path)
+        return True
+
+    def _lift(self, path: Path) -> None:
+        if path.claiming:
+            claims.lift(path, self.of[path.original])
+
     def _reversing(self, record: Reversing) -> bool:
         path = self.of.get(record.id)
-        if path is None or self.forgotten(path) or record.after_close != (path.state is State.SETTLED):
+        if path is None or path.claims or self.forgotten(path) or record.after_close != (path.state is State.SETTLED):
             return False
         if not self._move(record.id, State.REVERSING):
             return False
-        path.waiting = (path.institution,)
+        path.waiting = tuple(dict.fromkeys(name for name in (path.institution, path.target_institution) if name))
         path.response_code = record.response_code or path.response_code
         return True
 
@@ -133,6 +207,7 @@ class Paths:
         path.acknowledged = (*path.acknowledged, record.institution)
         if not path.waiting and path.state is State.REVERSING:
             path.state = State.REVERSED
+            self._lift(path)
         return True
 
     def _close(self, record: BatchClosed) -> bool:
@@ -143,7 +218,7 @@ class Paths:
         if self.totals(batch) != record.totals:
             return False
         for id_ in ids:
-            if self.of[id_].state is State.APPROVED:
+            if self.of[id_].state is State.APPROVED and self.of[id_].settles:
                 self._move(id_, State.SETTLED)
         self.batches.pop(batch, None)
         self.closed.add(batch)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from contracts.authorization import Totals
+from contracts.authorization import Original, Totals
 from contracts.identity import transaction_id
-from contracts.kinds import Kind
-from contracts.response_codes import APPROVED, DUPLICATE
+from contracts.kinds import KINDS, Kind
+from contracts.response_codes import APPROVED, DUPLICATE, PARTIAL_APPROVAL
+from contracts.terms import InstalmentPlan
 from lianji.errors import CliError
 from terminal_sim.memory import MemoryFileError, read_memory
 
@@ -23,6 +24,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     stan: str
     kind: Kind
     amount_minor: int
+    """As it was asked for."""
     currency: str
     card: str
     """First 6, stars, last 4."""
@@ -35,15 +37,36 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     undone: bool
     """The host has confirmed that it has no effect."""
     waits: bool
-    """Its reversal is kept at the terminal, and will be sent."""
+    """Its reversal is kept at the terminal, and will be sent; of a notice: it will be sent itself."""
+    part_minor: int = 0
+    """With 10: what was approved of the amount."""
+    original: Original | None = None
+    """How it named the transaction that it is about."""
+    target: str = ""
+    """Of a transfer: the card that it went to, masked."""
+    plan: InstalmentPlan | None = None
+
+    @property
+    def worth_minor(self) -> int:
+        return self.part_minor or self.amount_minor
+
+    @property
+    def told_approved(self) -> bool:
+        """Whatever has become of it since."""
+        return self.response_code in (APPROVED, PARTIAL_APPROVAL)
 
     @property
     def approved(self) -> bool:
-        return self.response_code == APPROVED and not self.undone and not self.waits
+        return self.told_approved and not self.undone and not self.waits
 
     @property
     def declined(self) -> bool:
-        return self.response_code not in ("", APPROVED, DUPLICATE)
+        return self.response_code != "" and not self.told_approved and self.response_code != DUPLICATE
+
+    @property
+    def comes_again(self) -> bool:
+        """It is a notice that its terminal will send until it is answered."""
+        return self.waits and not KINDS[self.kind].reversible
 
 
 class Close(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +111,12 @@ def read_witnesses(data_dir: Path) -> Witnesses:
                 rrn=one.rrn,
                 authorization_code=one.authorization_code,
                 undone=one.reversed,
-                waits=pending is not None and (pending.batch, pending.stan) == (one.batch, one.stan),
+                waits=record.is_stored(one)
+                or (pending is not None and (pending.batch, pending.stan) == (one.batch, one.stan)),
+                part_minor=one.part_minor,
+                original=one.original,
+                target=one.target,
+                plan=one.plan,
             )
         for close in record.closed:
             found.closes.append(

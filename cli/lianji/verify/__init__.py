@@ -3,7 +3,7 @@
 sources             where each side writes down what it has done: a stack (`stack`), or logs and databases in memory
 facts               what is compared, as rows of a temporary database
 reader              reads logs on; journals (with paths) and ledgers take the records
-claims, dues        which claims stand on what, and what an approval must have done at its banks, by its kind
+dues                what an approval must have done at its banks   recalled       what the switch had forgotten and knows again
 books, slips        settlement's and receipts' databases      terminals     what terminals remember
 acknowledged        who has been told of an append            rebuilt       the projections made again from zero
 sides               all of them while they are read           gather        waits for quiet, and takes the evidence

@@ -22,9 +22,11 @@ from contracts.journal import (
 from contracts.kinds import KINDS, Kind
 from contracts.response_codes import PARTIAL_APPROVAL
 from contracts.states import IllegalMoveError, State, advance
-from lianji.verify import claims, paths
+from lianji import claims
+from lianji.verify import paths
 from lianji.verify.facts import Facts
 from lianji.verify.paths import Path, banks, begin, trace_id
+from lianji.verify.recalled import misremembered
 from lianji.verify.report import Noted
 
 
@@ -117,7 +119,7 @@ class Journals:
 
     def _recalled(self, record: Recalled) -> None:
         path = self._paths.get(record.id)
-        wrong = claims.misremembered(record, path, closed=path is not None and self._is_closed(path))
+        wrong = misremembered(record, path, closed=path is not None and self._is_closed(path))
         if wrong:
             self._illegal(record.id, wrong)
 

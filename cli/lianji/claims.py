@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
-from contracts.journal import Recalled
+from typing import Protocol
+
 from contracts.kinds import CLAIMS, Claim, Kind, most_of
 from contracts.states import State
-from lianji.verify.paths import Path
 
 _STANDS = (State.APPROVED.value, State.SETTLED.value)
+
+
+class Path(Protocol):
+    """A transaction's way through the journal, as far as claims go."""
+
+    claiming: bool
+    """Its claim stands on its original."""
+    claims: int
+    """How many claims stand on it."""
+    alone: int
+    """How many of them are exclusive."""
+    taken_minor: int
+    """What they come to."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def terminal(self) -> str: ...
+    @property
+    def merchant(self) -> str: ...
+    @property
+    def batch(self) -> str: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def asked_minor(self) -> int: ...
+    @property
+    def amount_minor(self) -> int:
+        """What was approved."""
+
+    @property
+    def original(self) -> str: ...
 
 
 def objection(path: Path, original: Path | None, *, closed: bool) -> str:
@@ -60,21 +94,3 @@ def lift(path: Path, original: Path) -> None:
     original.claims -= 1
     original.alone -= claim.exclusive
     original.taken_minor -= path.asked_minor
-
-
-def misremembered(record: Recalled, path: Path | None, *, closed: bool) -> str:
-    """What of a recalled transaction is not what its path says; empty when all is. Only one of a `closed` batch is ever forgotten."""
-    if path is None:
-        return "was recalled, and no journal holds it"
-    if not closed:
-        return "was recalled while its batch was open"
-    differs = [name for name in _REMEMBERED if getattr(record, name) != getattr(path, name)]
-    if record.spent != bool(path.alone):
-        differs.append("spent")
-    return f"was recalled otherwise than it stands: {', '.join(differs)}" if differs else ""
-
-
-_REMEMBERED = (
-    *("rrn", "kind", "terminal", "merchant", "batch", "stan", "amount_minor", "currency", "institution"),
-    *("authorization_code", "state", "decided_ms", "taken_minor"),
-)
