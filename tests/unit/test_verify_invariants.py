@@ -12,7 +12,7 @@ import pytest
 from contracts.authorization import Totals
 from contracts.journal import RESTORER, EpochStarted, LateAnswer
 from lianji.verify import INVARIANTS
-from lianji.verify.acknowledged import Acknowledgement, Mark
+from lianji.verify.acknowledged import Acknowledgement, Holding, Mark
 from lianji.verify.invariants.terms import TERM_MS
 from lianji.verify.report import SHOWN
 from runtime.log import Position, digest
@@ -63,15 +63,21 @@ def sides(tmp_path: Path) -> Sides:
 def sound(sides: Sides) -> Sides:
     """With evidence for everything: a snapshot of the bank and acknowledgements."""
     journal, ledger = sides.journal_log(), sides.ledger_log(BANK)
-    sides.marks.append(Mark(ledger.name, Position(1, digest(ledger.groups[0])), balances(sides)))
+    sides.marks.append(Mark(ledger.name, Position(1, digest(ledger.groups[0])), holdings(sides)))
     sides.acks.append(Acknowledgement(journal.name, 2, digest(journal.groups[1])))
     return sides
 
 
-def balances(sides: Sides) -> dict[str, int]:
+def holdings(sides: Sides) -> dict[str, Holding]:
     """The bank's accounts behind the first group of its ledger: two sales."""
-    opened = {card.account: card.opening_minor for card in WORLD.cards if card.issuer == BANK}
-    return opened | {ACCOUNT: opened[ACCOUNT] - 2 * AMOUNT}
+    opened = {card.account: Holding(card.opening_minor) for card in WORLD.cards if card.issuer == BANK}
+    return opened | {ACCOUNT: Holding(opened[ACCOUNT].balance_minor - 2 * AMOUNT)}
+
+
+def held_one(sides: Sides) -> dict[str, Holding]:
+    """The same, with 1 set aside on an account."""
+    right = holdings(sides)
+    return right | {ACCOUNT: right[ACCOUNT]._replace(held_minor=1)}
 
 
 def traced(sides: Sides, stan: str = SETTLED) -> None:
@@ -111,11 +117,15 @@ FAULTS: dict[str, tuple[set[str], Bend]] = {
     ),
     "a bank whose snapshot has another balance": (
         {"I2"},
-        lambda s: s.marks.__setitem__(0, replace(s.marks[0], balances=balances(s) | {ACCOUNT: 0})),
+        lambda s: s.marks.__setitem__(0, replace(s.marks[0], accounts=holdings(s) | {ACCOUNT: Holding(0)})),
+    ),
+    "a bank whose snapshot holds something": (
+        {"I2"},
+        lambda s: s.marks.__setitem__(0, replace(s.marks[0], accounts=held_one(s))),
     ),
     "a bank whose snapshot lacks an account": (
         {"I2"},
-        lambda s: s.marks.__setitem__(0, replace(s.marks[0], balances={})),
+        lambda s: s.marks.__setitem__(0, replace(s.marks[0], accounts={})),
     ),
     # I3
     "settled twice": ({"I3", "I8"}, lambda s: s.book(SETTLED, "settlement")),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -35,12 +36,19 @@ class Acknowledgement(msgspec.Struct, frozen=True):
     """Of a span: its trace id."""
 
 
+class Holding(NamedTuple):
+    """What an account has, and what of that is set aside, minor units."""
+
+    balance_minor: int
+    held_minor: int = 0
+
+
 class Mark(msgspec.Struct, frozen=True):
-    """What a snapshot says: where its log stood, and of a bank its accounts' balances, minor units (None: too large to be read here)."""
+    """What a snapshot says: where its log stood, and of a bank what its accounts have (None: too large to be read here)."""
 
     log: str
     position: Position
-    balances: dict[str, int] | None = None
+    accounts: dict[str, Holding] | None = None
 
 
 _line = msgspec.json.Decoder(Acknowledgement)

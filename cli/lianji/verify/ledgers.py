@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from contracts.ledger import HoldExpired, LedgerRecord, Posting, Refusal, ReversalPosting
+from lianji.verify.acknowledged import Holding
 from lianji.verify.facts import Facts
 from lianji.verify.report import Noted
 from world import Card
@@ -88,15 +89,13 @@ class Ledgers:
             case HoldExpired():
                 self._expired(institution, record)
 
-    def balances(self, institution: str) -> dict[str, int]:
-        """Account → balance, minor units, as of the last record that was read."""
+    def holdings(self, institution: str) -> dict[str, Holding]:
+        """By account, as of the last record that was read."""
         return {
-            number: account.balance_minor for (bank, number), account in self.accounts.items() if bank == institution
+            number: Holding(account.balance_minor, account.held_minor)
+            for (bank, number), account in self.accounts.items()
+            if bank == institution
         }
-
-    def held(self, institution: str) -> dict[str, int]:
-        """Account → what is set aside on it, alike."""
-        return {number: account.held_minor for (bank, number), account in self.accounts.items() if bank == institution}
 
     def _posting(self, institution: str, record: Posting) -> None:
         charge = self._charge(record.id, institution, record.incoming)

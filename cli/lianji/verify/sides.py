@@ -103,17 +103,21 @@ class Sides:
         self.facts.write("INSERT INTO groups VALUES (?, ?, ?)", [(log, *position)])
 
     def _hold_against(self, institution: str, mark: Mark) -> None:
-        """Our balances as of this group against those of the snapshot that was made of it."""
-        if mark.balances is None:
+        """Our accounts as of this group against those of the snapshot that was made of it."""
+        if mark.accounts is None:
             return
-        ours = self.ledgers.balances(institution)
-        for number in ours.keys() | mark.balances.keys():
+        ours = self.ledgers.holdings(institution)
+        for number in ours.keys() | mark.accounts.keys():
             self._accounts_compared += 1
-            mine, its = ours.get(number), mark.balances.get(number)
+            mine, its = ours.get(number), mark.accounts.get(number)
             if mine != its:
                 what = "is not what the bank's snapshot says"
                 self._balances.violate(
-                    f"{institution} {number}", what, replayed=mine, snapshot=its, sequence=mark.position.sequence
+                    f"{institution} {number}",
+                    what,
+                    replayed=tuple(mine or ()),
+                    snapshot=tuple(its or ()),
+                    sequence=mark.position.sequence,
                 )
 
     async def read_logs(self) -> int:

@@ -20,7 +20,7 @@ from lianji.scan.report import Report
 from lianji.scan.streams import search_streams
 from lianji.scan.wanted import wanted
 from lianji.verify import acknowledged
-from lianji.verify.acknowledged import Acknowledgement, Mark
+from lianji.verify.acknowledged import Acknowledgement, Holding, Mark
 from lianji.verify.rebuilt import in_services
 from lianji.verify.sources import Progress, Sources, memories
 from runtime.bus import Bus
@@ -159,6 +159,9 @@ class _Account(msgspec.Struct, array_like=True):
     opening_minor: int
     credit_limit_minor: int
     balance_minor: int
+    wrong_pins: int
+    status: str
+    held_minor: int
 
 
 class _Bank(msgspec.Struct, tag="issuer-3"):
@@ -190,13 +193,13 @@ async def _of_bank(log: str, snapshots: BucketSnapshots) -> list[Mark]:
     kept = await snapshots.kept()
     if any(one.bytes_at_most > SNAPSHOT_BYTES for one in kept):
         return [Mark(log, one.position) for one in kept]
-    return [Mark(log, snapshot.position, _balances(snapshot)) for snapshot in await snapshots.newest()]
+    return [Mark(log, snapshot.position, _holdings(snapshot)) for snapshot in await snapshots.newest()]
 
 
-def _balances(snapshot: Snapshot) -> dict[str, int] | None:
+def _holdings(snapshot: Snapshot) -> dict[str, Holding] | None:
     """By the first part, which is all but the transactions; None for a snapshot of another layout, which its bank would not read either."""
     try:
         accounts = _bank.decode(next(slices.split(snapshot.state), b"")).accounts
     except msgspec.MsgspecError:
         return None
-    return {number: account.balance_minor for number, account in accounts.items()}
+    return {number: Holding(account.balance_minor, account.held_minor) for number, account in accounts.items()}

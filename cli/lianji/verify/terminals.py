@@ -16,8 +16,8 @@ SAW_APPROVAL = f"s.response_code IN ('{APPROVED}', '{PARTIAL_APPROVAL}') AND NOT
 def read(facts: Facts, terminals: Iterable[TerminalRecord]) -> Iterator[int]:
     """Fills the tables `seen` and `terminal_batches`, one terminal in memory at a time; counts as it goes.
 
-    `waits`: its reversal is kept at the terminal and has not been sent yet, so it is not to be judged. `reversed`: the host has
-    confirmed that it has no effect.
+    `waits`: its reversal, or the notice itself, is kept at the terminal and has not been answered yet, so it is not to be judged.
+    `reversed`: the host has confirmed that it has no effect.
     """
     facts.table(
         "seen",
@@ -38,9 +38,10 @@ def _seen(record: TerminalRecord) -> Iterator[tuple[str | int, ...]]:
     pending = record.pending
     for t in record.transactions.values():
         waits = pending is not None and (pending.batch, pending.stan) == (t.batch, t.stan)
+        waits = waits or record.is_stored(t)
         answers = t.answer_digests
         yield (
-            *(transaction_id(record.tid, t.batch, t.stan), t.amount_minor, t.response_code, t.rrn),
+            *(transaction_id(record.tid, t.batch, t.stan), t.worth_minor, t.response_code, t.rrn),
             *(t.authorization_code, t.reversed, waits, len(answers), len(set(answers))),
         )
 
