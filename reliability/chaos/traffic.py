@@ -148,5 +148,9 @@ class Traffic:
 
 def _terminals(a_world: World) -> Iterator[Terminal]:
     for scheme, count in SCHEMES.items():
-        theirs = (t for t in a_world.terminals if t.scheme is scheme and int(t.tid) >= world.LOAD_FIRST[scheme])
+        theirs = (
+            t
+            for t in a_world.terminals
+            if t.scheme is scheme and t.role == world.CONSUMPTION and int(t.tid) >= world.LOAD_FIRST[scheme]
+        )
         yield from islice(theirs, count)

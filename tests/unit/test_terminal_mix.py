@@ -22,7 +22,7 @@ from tests.support_terminal import DirectLink
 
 WORLD = world.built_in()
 CARDS = [card for card in WORLD.cards if card.name.startswith("load-")]
-TERMINALS = [t for t in WORLD.terminals if t.tid in ("10000001", "10000002", "10000005", "10000009")]
+TERMINALS = [t for t in WORLD.terminals if t.tid in ("10000001", "10000002", "10000005", "10000009", "10000015")]
 
 
 def tills_of(host: PracticeHost, folder: Path, loses: int = 0) -> list[Till]:
@@ -34,8 +34,15 @@ def tills_of(host: PracticeHost, folder: Path, loses: int = 0) -> list[Till]:
     return made
 
 
-EVERY = "\n".join(f'"{kind}" = 1' for kind in Kind)
+TRANSFERS = (Kind.TRANSFER, Kind.CARD_CHECK, Kind.BALANCE)
 SHOP = '[[shops]]\nname = "one"\nterminals = 1\n[shops.kinds]\n{kinds}\n[[shops.amounts]]\nshare = 1\nfrom_minor = {low}\nto_minor = {high}\n'
+
+
+BRANCH = "\n".join(f'"{kind}" = 1' for kind in TRANSFERS)
+EVERY = "\n".join(
+    SHOP.format(kinds=kinds, low=1_00, high=400_00)
+    for kinds in ("\n".join(f'"{kind}" = 1' for kind in Kind if kind not in TRANSFERS), BRANCH)
+)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -58,6 +65,7 @@ def test_the_mix_that_comes_along_can_be_read_and_has_every_kind() -> None:
         (SHOP.format(kinds="sail = 1", low=1, high=2), "$.shops[0].kinds"),
         (SHOP.format(kinds="sale = -1", low=1, high=2), "$.shops[0].kinds"),
         (SHOP.format(kinds="sale = 0", low=1, high=2), "shops.kinds: 'one' does nothing"),
+        (SHOP.format(kinds="transfer = 1\nsale = 1", low=1, high=2), "shops.kinds: 'one' makes transfers, and"),
         (SHOP.format(kinds="sale = 1", low=0, high=2), "$.shops[0].amounts[0].from_minor"),
         (SHOP.format(kinds="sale = 1", low=3, high=2), "shops.amounts: 'one' has an amount whose from_minor"),
         ("sead = 1\n" + SHOP.format(kinds="sale = 1", low=1, high=2), "sead"),
@@ -81,7 +89,7 @@ def test_a_mix_that_is_not_there(tmp_path: Path) -> None:
 async def test_a_day_of_everything_ends_alike_at_both_ends(tmp_path: Path, loses: int) -> None:
     host = PracticeHost(limit_minor=50_000_00)
     tills = tills_of(host, tmp_path, loses)
-    mix = read_mix(written(tmp_path, SHOP.format(kinds=EVERY, low=1_00, high=400_00)))
+    mix = read_mix(written(tmp_path, EVERY))
     day = Day(mix, tills, CARDS[::16])
     for turn in range(600):
         await day.next(tills[turn % len(tills)])
@@ -126,7 +134,9 @@ def test_no_amount_is_one_that_the_banks_script(tmp_path: Path) -> None:
 
 def test_terminals_are_shared_out_by_their_shares() -> None:
     mix = read_mix("day")
-    tills: Any = [type("T", (), {"terminal": type("X", (), {"tid": str(n)})}) for n in range(100)]
+    tids = [*range(20_000_001, 20_000_091), *range(21_000_001, 21_000_011)]
+    tills: Any = [type("T", (), {"terminal": type("X", (), {"tid": str(n)})}) for n in tids]
+    assert mix.transfers == pytest.approx(0.1)
     shops = Counter(shop.name for shop in Day(mix, tills, CARDS)._shops.values())
     assert shops == {"shop": 70, "hotel": 20, "branch": 10}
 
@@ -134,7 +144,7 @@ def test_terminals_are_shared_out_by_their_shares() -> None:
 async def test_a_load_reports_what_became_of_each_kind(tmp_path: Path) -> None:
     host = PracticeHost(limit_minor=50_000_00)
     tills = tills_of(host, tmp_path)
-    mix: Mix = read_mix(written(tmp_path, SHOP.format(kinds=EVERY, low=1_00, high=400_00)))
+    mix: Mix = read_mix(written(tmp_path, EVERY))
     report = await run_load(tills, CARDS, duration_s=0.5, concurrency=4, day=Day(mix, tills, CARDS))
     for till in tills:
         till.shut()

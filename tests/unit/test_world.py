@@ -141,7 +141,9 @@ def test_the_cast_is_there() -> None:
     assert len({t.merchant for t in shops if t.status == world.ACTIVE}) >= 3
     assert any(t.status == world.CLOSED for t in shops)
     assert any(m.status == world.SUSPENDED for m in W.merchants)
-    load = [t for t in W.terminals if t.tid.startswith("2")]
+    load = [t for t in W.terminals if t.tid.startswith("20")]
+    transfers = [t for t in W.terminals if t.tid.startswith("21")]
+    assert {(t.scheme, t.role) for t in transfers} == {(KeyScheme.SESSION, world.TRANSFER)}
     assert {t.scheme for t in load} == {KeyScheme.SESSION}
     for scheme in DERIVING:
         several = [t for t in W.terminals if t.scheme is scheme and int(t.tid) >= world.LOAD_FIRST[scheme]]

@@ -27,10 +27,11 @@ from world import Card, KeyScheme, Terminal
 LOAD_CARDS = "load-"
 
 
-def load_terminals(scheme: KeyScheme, merchant: str = "") -> list[Terminal]:
+def load_terminals(scheme: KeyScheme, merchant: str = "", *, role: str = world.CONSUMPTION) -> list[Terminal]:
     """The terminals that are there for load. A merchant's come last one first: load on one merchant may run beside load on all."""
     first = min(world.LOAD_FIRST.values())
-    every = [t for t in world.built_in().terminals if t.scheme is scheme and int(t.tid) >= first]
+    there = (t for t in world.built_in().terminals if t.scheme is scheme and t.role == role)
+    every = [t for t in there if int(t.tid) >= first]
     if not merchant:
         return every
     found = [t for t in reversed(every) if t.merchant == merchant]
@@ -39,6 +40,15 @@ def load_terminals(scheme: KeyScheme, merchant: str = "") -> list[Terminal]:
             f"merchant: {merchant!r} has no terminals for load; `lianji world --all` lists those that have"
         )
     return found
+
+
+def of_the_mix(mix: Mix, there: list[Terminal], scheme: KeyScheme, merchant: str, count: int) -> list[Terminal]:
+    """So many terminals, of which as many make transfers as the mix says and there are."""
+    if not mix.transfers:
+        return there[:count]
+    wanted = max(1, round(count * mix.transfers)) if count > 1 else 0
+    transfers = load_terminals(scheme, merchant, role=world.TRANSFER)[:wanted] if scheme is KeyScheme.SESSION else []
+    return [*there[: count - len(transfers)], *transfers]
 
 
 def load_cards(name: str) -> list[Card]:
@@ -138,9 +148,10 @@ def register(app: typer.Typer) -> None:
                 f"terminals: the test world has {len(there)} with scheme {scheme.value}{where}, not {count}"
             )
         parts = mix_of(mix)
+        chosen = there[:count] if parts is None else of_the_mix(parts, there, scheme, merchant, count)
         line = tls.line(tls_ca, tls_certificate, tls_key)
         report = options.run(
-            _load(data_dir, gateway, line, there[:count], load_cards(card), parts, concurrency, rate, duration, batch)
+            _load(data_dir, gateway, line, chosen, load_cards(card), parts, concurrency, rate, duration, batch)
         )
         print(msgspec.json.encode(report).decode() if json else _text(report))
         if report.tx == 0:

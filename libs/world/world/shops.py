@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 from contracts.kinds import Kind
 from security_module import MacAlgorithm, PinFormat
-from world.model import CLOSED, SUSPENDED, TRANSFER, KeyScheme, Merchant, Terminal
+from world.model import CLOSED, CONSUMPTION, SUSPENDED, TRANSFER, KeyScheme, Merchant, Terminal
 
 TEA_HOUSE, GROCERY, BOOKSHOP, PAWNSHOP = "482290058130001", "482290054110001", "482290059420001", "482290059330001"
 
@@ -15,6 +16,8 @@ LOAD_FIRST = {KeyScheme.SESSION: 20_000_001, KeyScheme.DUKPT_TDES: 30_000_001, K
 """The first number of each scheme's terminals for load."""
 LOAD_DUKPT_TERMINALS = 64
 """Of each DUKPT scheme."""
+LOAD_TRANSFERS_FIRST, LOAD_TRANSFER_TERMINALS = 21_000_001, 64
+"""Transfer terminals for load, with session keys."""
 _LOAD_SERIALS = range(101, 117)
 _LOAD_PROTECTION = {
     KeyScheme.SESSION: (MacAlgorithm.CUP_ECB, PinFormat.ISO_0),
@@ -62,7 +65,8 @@ def terminals() -> tuple[Terminal, ...]:
         for scheme, first in LOAD_FIRST.items()
         for terminal in _stalls(first, LOAD_TERMINALS if scheme is KeyScheme.SESSION else LOAD_DUKPT_TERMINALS, scheme)
     )
-    return (*shops, *load)
+    transfers = _stalls(LOAD_TRANSFERS_FIRST, LOAD_TRANSFER_TERMINALS, KeyScheme.SESSION, TRANSFER)
+    return (*shops, *load, *transfers)
 
 
 def _one_of_each() -> tuple[Terminal, ...]:
@@ -79,7 +83,9 @@ def _one_of_each() -> tuple[Terminal, ...]:
     )
 
 
-def _stalls(first: int, count: int, scheme: KeyScheme) -> Iterator[Terminal]:
+def _stalls(
+    first: int, count: int, scheme: KeyScheme, role: Literal["consumption", "transfer"] = CONSUMPTION
+) -> Iterator[Terminal]:
     """Terminals for load, spread over the stalls."""
     mids = [_load_mid(serial) for serial in _LOAD_SERIALS]
     mac_algorithm, pin_format = _LOAD_PROTECTION[scheme]
@@ -87,6 +93,7 @@ def _stalls(first: int, count: int, scheme: KeyScheme) -> Iterator[Terminal]:
         yield Terminal(
             tid=str(first + number),
             merchant=mids[number % len(mids)],
+            role=role,
             scheme=scheme,
             mac_algorithm=mac_algorithm,
             pin_format=pin_format,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import world
@@ -49,7 +49,11 @@ class Day:
         by_kind = {world.DEBIT: mix.cards.debit, world.CREDIT: mix.cards.credit}
         self._cards = {kind: [card for card in cards if card.kind == kind] for kind in by_kind}
         self._card_shares = {kind: share for kind, share in by_kind.items() if self._cards[kind]}
-        self._shops = {till.terminal.tid: shop for till, shop in zip(tills, self._assigned(len(tills)), strict=True)}
+        self._shops = {
+            till.terminal.tid: shop
+            for transfers in (False, True)
+            for till, shop in self._assigned([t for t in tills if _is_for_transfers(t) is transfers], transfers)
+        }
         self._past: dict[str, deque[_Past]] = {till.terminal.tid: deque(maxlen=REMEMBERED) for till in tills}
         self._counts: Counter[tuple[Kind, str]] = Counter()
 
@@ -148,14 +152,18 @@ class Day:
     def _weighted(self, shares: Mapping[T, float]) -> T:
         return self._chance.choices(list(shares), list(shares.values()))[0]
 
-    def _assigned(self, count: int) -> list[Shop]:
+    def _assigned(self, tills: Sequence[Till], transfers: bool) -> Iterator[tuple[Till, Shop]]:
         """A shop for each terminal: every share gets its part of them, as evenly among the others as can be."""
-        total = sum(shop.terminals for shop in self._mix.shops)
-        given = [0] * len(self._mix.shops)
-        assigned = []
-        for place in range(1, count + 1):
-            due = [shop.terminals * place / total - had for shop, had in zip(self._mix.shops, given, strict=True)]
+        shops = [shop for shop in self._mix.shops if shop.transfers is transfers and shop.terminals] or self._mix.shops
+        total = sum(shop.terminals for shop in shops)
+        given = [0] * len(shops)
+        for place, till in enumerate(tills, 1):
+            due = [shop.terminals * place / total - had for shop, had in zip(shops, given, strict=True)]
             index = due.index(max(due))
             given[index] += 1
-            assigned.append(self._mix.shops[index])
-        return assigned
+            yield till, shops[index]
+
+
+def _is_for_transfers(till: Till) -> bool:
+    facts = world.built_in().terminal(till.terminal.tid)
+    return facts is not None and facts.role == world.TRANSFER

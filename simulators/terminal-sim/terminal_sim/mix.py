@@ -20,6 +20,7 @@ Part = Annotated[float, Meta(ge=0, le=1)]
 """Of all."""
 Minor = Annotated[int, Meta(gt=0, le=MAX_AMOUNT_MINOR)]
 BUILT_IN = "day"
+_AT_TRANSFER_TERMINALS = frozenset({Kind.TRANSFER, Kind.CARD_CHECK})
 
 
 class MixError(Exception):
@@ -51,12 +52,22 @@ class Shop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     kinds: dict[Kind, Share]
     amounts: Annotated[list[Amounts], Meta(min_length=1)]
 
+    @property
+    def transfers(self) -> bool:
+        """It is done at transfer terminals."""
+        return any(kind in _AT_TRANSFER_TERMINALS for kind in self.kinds)
+
 
 class Mix(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seed: int = 1
     """The same seed draws the same transactions; when they are sent is the host's doing."""
     cards: Cards = Cards()
     shops: Annotated[list[Shop], Meta(min_length=1)]
+
+    @property
+    def transfers(self) -> float:
+        """The share of transfer terminals among all."""
+        return sum(s.terminals for s in self.shops if s.transfers) / sum(s.terminals for s in self.shops)
 
 
 def read_mix(name: str | Path) -> Mix:
@@ -79,11 +90,16 @@ def _impossible(mix: Mix) -> str:
         return "cards: neither debit nor credit has a share"
     if not any(shop.terminals for shop in mix.shops):
         return "shops: none has a share of the terminals"
-    for shop in mix.shops:
-        if not any(shop.kinds.values()):
-            return f"shops.kinds: {shop.name!r} does nothing"
-        if not any(band.share for band in shop.amounts):
-            return f"shops.amounts: {shop.name!r} has no amounts"
-        if any(band.from_minor > band.to_minor for band in shop.amounts):
-            return f"shops.amounts: {shop.name!r} has an amount whose from_minor is more than its to_minor"
+    return next(filter(None, map(_impossible_at, mix.shops)), "")
+
+
+def _impossible_at(shop: Shop) -> str:
+    if not any(shop.kinds.values()):
+        return f"shops.kinds: {shop.name!r} does nothing"
+    if not any(band.share for band in shop.amounts):
+        return f"shops.amounts: {shop.name!r} has no amounts"
+    if shop.transfers and any(kind not in {*_AT_TRANSFER_TERMINALS, Kind.BALANCE} for kind in shop.kinds):
+        return f"shops.kinds: {shop.name!r} makes transfers, and a transfer terminal does nothing else but card checks and balances"
+    if any(band.from_minor > band.to_minor for band in shop.amounts):
+        return f"shops.amounts: {shop.name!r} has an amount whose from_minor is more than its to_minor"
     return ""
