@@ -15,7 +15,15 @@ import structlog
 import iso8583
 import world
 from contracts import codec, subjects
-from contracts.authorization import AuthorizeReply, ReverseReply, SettleReply, SignOffReply, SignOnReply, Totals
+from contracts.authorization import (
+    AuthorizeReply,
+    ReverseReply,
+    SettleReply,
+    SignOffReply,
+    SignOnReply,
+    Totals,
+    UploadReply,
+)
 from contracts.kinds import Kind
 from contracts.terms import Balance, InstalmentTerms
 from fuzz.grammar import TELLING, TERMINAL
@@ -27,6 +35,7 @@ from runtime.bus import NoAnswer, NotDelivered, Request
 from runtime.tracing import Parent, Tracer
 from terminal_gw.admission import Admission
 from terminal_gw.answers import Sealer
+from terminal_gw.downloaded import Downloads
 from terminal_gw.handlers import NatsIngress
 from terminal_gw.keyring import Keyring
 from terminal_gw.masters import Masters
@@ -45,6 +54,7 @@ _APPROVED: dict[str, msgspec.Struct] = {
     "sign-on": SignOnReply(response_code="00", rrn=_RRN, at_ms=AT_MS, batch="000008"),
     "sign-off": SignOffReply(response_code="00", at_ms=AT_MS, rrn=_RRN),
     "settle": SettleReply(result="1", rrn=_RRN, at_ms=AT_MS, totals=Totals(debit_minor=1234, debit_count=1)),
+    "upload": UploadReply(response_code="00", rrn=_RRN, at_ms=AT_MS),
 }
 _DECLINED = {
     "authorize": AuthorizeReply(response_code="51", rrn="", at_ms=AT_MS),
@@ -52,6 +62,7 @@ _DECLINED = {
     "sign-on": SignOnReply(response_code="58", rrn="", at_ms=AT_MS),
     "sign-off": SignOffReply(response_code="97", at_ms=AT_MS),
     "settle": SettleReply(result="3", rrn="", at_ms=AT_MS, totals=Totals()),
+    "upload": UploadReply(response_code="12", at_ms=AT_MS),
 }
 _WITH_MORE: dict[Kind, dict[str, Any]] = {
     Kind.BALANCE: {"balance": Balance(available_minor=-1234, currency="156", account_type="10")},
@@ -142,6 +153,7 @@ class Stand:
             keyring=Keyring(module(), rings, self.world),
             masters=Masters(rings, lambda: AT_MS),
             sessions=Sessions(FakeBucket({}, 0), module()),
+            downloads=Downloads(FakeBucket({}, 0)),
             switch=self._switch(5.0),
             admission=Admission(),
             tracer=self._tracer,
@@ -158,11 +170,14 @@ class Stand:
         self.bus.begin(mood)
         self.log.seek(0)
         self.log.truncate()
-        sessions = Sessions(FakeBucket({} if mood % 32 == NEW else self._stored, mood), module())
+        bucket = FakeBucket({} if mood % 32 == NEW else self._stored, mood)
+        sessions = Sessions(bucket, module())
         if mood % 8 >= REMEMBERED:
             await sessions.reread(TERMINAL)
         switch = self._impatient if mood % 64 in SILENT else self._desk.switch
-        return Pipeline(replace(self._desk, sessions=sessions, switch=switch), Sealer(module()))
+        return Pipeline(
+            replace(self._desk, sessions=sessions, downloads=Downloads(bucket), switch=switch), Sealer(module())
+        )
 
     def signed(self, body: bytes) -> bytes:
         """The body with the MAC that its terminal should have made."""

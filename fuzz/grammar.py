@@ -11,7 +11,7 @@ import iso8583
 import world
 from contracts.pan import Pan, luhn_check_digit
 from fuzz.keys import PIN_KEY, module, sign
-from iso8583 import Field59, Message, Plan62, Terms62, Totals48, Value, with_target
+from iso8583 import Field59, Message, Plan62, Terms62, Totals48, Value, page_of, sized, with_target
 from iso8583.profile import FINANCIAL, MANAGEMENT, Rule
 from security_module import PinFormat, next_serial_number
 from world import Terminal
@@ -54,9 +54,20 @@ _FIELD_62: dict[tuple[str, str], Value] = {
 }
 """By MTI and 60.1: what it holds in a transfer, and in the answer to an instalment sale."""
 
+_DETAIL = "01" + "00" + "000042" + PAN.zfill(20) + "000000001234"
+_MANAGED: dict[tuple[str, str], dict[int, Value]] = {
+    ("0320", "201"): {48: _DETAIL},
+    ("0320", "203"): {48: _DETAIL, 55: bytes.fromhex("9F2608") + bytes(8)},
+    ("0320", "202"): {48: "0001"},
+    ("0320", "207"): {48: "0001"},
+    **{("0810", code): {62: page_of([sized(b"1120"), sized(b"123")], 0)} for code in ("360", "370", "380")},
+    **{("0810", code): {62: b"0001"} for code in ("361", "371", "381")},
+}
+"""By MTI and 60.3: what tells kinds of management message apart beside their code."""
+
 _OTHERS: tuple[tuple[str, dict[int, Value]], ...] = (
     # kinds without a row: refused with 40, or not requests at all
-    ("batch upload", {11: "000042", 41: TERMINAL, 42: MERCHANT, 48: "01" + "00" + "000042" + PAN.zfill(20) + "0" * 12}),
+    ("batch upload without a code", {11: "000042", 41: TERMINAL, 42: MERCHANT, 48: _DETAIL}),
     ("stop list", {11: "000042", 41: TERMINAL, 42: MERCHANT, 60: "00000007390", 62: b"000"}),
     ("sign-on answer with keys", {11: "000042", 39: "00", 41: TERMINAL, 42: MERCHANT, 62: bytes(range(40))}),
     (
@@ -92,17 +103,53 @@ TELLING: dict[int, tuple[Value, ...]] = {
     39: ("00", "98", "A0", "96", "06", "30"),
     41: tuple(f"100000{n:02d}" for n in range(15)),
     42: (MERCHANT, "0" * 15, " " * 15),
-    48: (SAMPLES[48], Totals48(foreign_debit_minor=1).pack(), "9" * 62, "0" * 61),
+    48: (
+        SAMPLES[48],
+        _DETAIL,
+        "0001",
+        "09" + _DETAIL[2:] * 8,
+        Totals48(foreign_debit_minor=1).pack(),
+        "9" * 62,
+        "0" * 61,
+    ),
     49: ("156", "840", "000"),
     53: tuple(f"{digits}0000000000000" for digits in ("260", "160", "360", "440", "200", "230", "261", "960")),
     59: _SERIALS,
     60: tuple(
         f"{kind}000007{code}"
         for kind in ("00", "01", "10", "11", "20", "21", "22", "23", "24", "25", "30", "49")
-        for code in ("", "000", "001", "003", "201", "301", "362", "00050000", "000501")
+        for code in (
+            "",
+            "000",
+            "001",
+            "003",
+            "201",
+            "202",
+            "203",
+            "207",
+            "301",
+            "360",
+            "361",
+            "362",
+            "370",
+            "371",
+            "380",
+            "00050000",
+            "000501",
+        )
     ),
     61: (SAMPLES[61], "0000070000421231", "0000070000410230", "0" * 16, "00000700004112310148210000000"),
-    62: (*_FIELD_62.values(), SAMPLES[62], Plan62(3, PAN).pack(), with_target(PAN[:12]), b"0" * 14),
+    62: (
+        b"000",
+        b"001",
+        b"999",
+        b"0x1",
+        *_FIELD_62.values(),
+        SAMPLES[62],
+        Plan62(3, PAN).pack(),
+        with_target(PAN[:12]),
+        b"0" * 14,
+    ),
 }
 """Values that the code tells things apart by: a mutation that puts one in goes further than chance would."""
 
@@ -117,7 +164,10 @@ class Seed(NamedTuple):
 def bodies() -> list[Seed]:
     """A body of every kind that the profile has a row for, and of some that it has none for; with a MAC where the kind has one."""
     made = [_financial(rule, *key) for key, rule in FINANCIAL.items()]
-    made += [_body(rule, mti, {60: f"00000007{code}"}) for (mti, code), rule in MANAGEMENT.items()]
+    made += [
+        _body(rule, mti, {60: f"00000007{code}", **_MANAGED.get((mti, code), {})})
+        for (mti, code), rule in MANAGEMENT.items()
+    ]
     sale = FINANCIAL["0200", "000000", "00", "22"]
     telling: dict[int, Value] = {3: "000000", 25: "00", 60: "2200000700050"}
     pin_block = module().encrypt_pin(PIN_KEY, "271828", Pan(PAN))

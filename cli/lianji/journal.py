@@ -6,8 +6,18 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from contracts import subjects
-from contracts.identity import shard_of_rrn
-from contracts.journal import BatchClosed, BatchUnbalanced, Intent, Record, SignedOn, Tombstone, record_decoder
+from contracts.identity import identity_of, shard_of_rrn
+from contracts.journal import (
+    BatchClosed,
+    BatchUnbalanced,
+    BreakFound,
+    CryptogramUploaded,
+    Intent,
+    Record,
+    SignedOn,
+    Tombstone,
+    record_decoder,
+)
 from lianji.errors import CliError
 from runtime.bus import Bus
 from runtime.jetstream import JetStreamLog
@@ -83,5 +93,6 @@ async def history(store: LogStore, rrn: str) -> AsyncIterator[Entry]:
                 continue
             record = record_decoder.decode(bytes(raw))
             closes = isinstance(record, BatchClosed | BatchUnbalanced) and (record.terminal, record.batch) == place
-            if closes or getattr(record, "id", "") == id_:
+            told = isinstance(record, BreakFound | CryptogramUploaded) and (*place, record.stan) == identity_of(id_)
+            if closes or told or getattr(record, "id", "") == id_:
                 yield Entry(sequence, index, record)

@@ -15,13 +15,26 @@ from msgspec.structs import replace
 from sqlalchemy import Engine, select
 
 from contracts.authorization import Totals
+from contracts.breaks import Break
 from contracts.codec import decoder, encode
 from contracts.identity import format_rrn, transaction_id
-from contracts.journal import BatchClosed, BatchUnbalanced, Intent, Outcome, Record, Reversed, Reversing, SignedOn
+from contracts.journal import (
+    BatchClosed,
+    BatchUnbalanced,
+    BreakFound,
+    Intent,
+    Outcome,
+    Record,
+    Reversed,
+    Reversing,
+    SignedOn,
+)
 from contracts.kinds import Kind
 from contracts.pan import MaskedCard
 from contracts.questions import (
     BatchQuestion,
+    Breaks,
+    BreaksQuestion,
     DaySummary,
     DaySummaryQuestion,
     FoundTransaction,
@@ -513,6 +526,38 @@ async def test_the_slip_of_the_last_closed_batch(asker: Asker) -> None:
     again = await asker.batch(reprint=True)
     assert isinstance(again, SettlementSlip)
     assert again.text.strip().startswith("上批POS结算总计")
+
+
+async def test_breaks_are_listed_the_newest_first_and_by_whom_they_are(asker: Asker) -> None:
+    def found(stan: str, at_ms: int, terminal: str = TERMINAL) -> BreakFound:
+        return BreakFound(
+            at_ms=at_ms,
+            terminal=terminal,
+            merchant=MERCHANT,
+            batch="000001",
+            stan=stan,
+            difference=Break.TERMINAL_ONLY,
+            currency="156",
+            terminal_minor=1234,
+        )
+
+    async def listed(**question: object) -> Breaks:
+        answer = await asker.handlers.breaks(asked(BreaksQuestion(**question)))  # type: ignore[arg-type]
+        return decoder(Breaks).decode(answer)
+
+    closed = msgspec.structs.replace(close(Totals()), uploaded=True)
+    asker.books.apply("0", groups((found("000001", 1), found("000002", 2), found("000003", 3, "10000002"), closed)))
+    assert [line.stan for line in (await listed()).lines] == ["000003", "000002", "000001"]
+    assert [line.stan for line in (await listed(terminal=TERMINAL)).lines] == ["000002", "000001"]
+    assert (await listed(batch="000002")).count == 0
+    newest = await listed(limit=1)
+    assert (len(newest.lines), newest.count) == (1, 3)
+    assert newest.lines[0].host_state == ""
+    slip = await asker.batch("000001")
+    assert isinstance(slip, SettlementSlip)
+    assert "内卡对账不平" in slip.text, "it was closed by its details"
+    broken = await asker.handlers.breaks(Request("settlement", b'{"limit":0}', None, 0))
+    assert "limit" in decoder(Refused).decode(broken).reason
 
 
 async def test_status_tells_how_far_and_why_stopped(asker: Asker) -> None:

@@ -14,7 +14,7 @@ import iso8583
 import world
 from terminal_sim import LoadError, TerminalBusyError, Till, open_till, open_tills, read_memory, run_load
 from terminal_sim.outcomes import PlainOutcome, Refused, ReversalOutcome, SignOnOutcome, TransactionOutcome
-from terminal_sim.practice import PracticeHost
+from terminal_sim.practice import Held, PracticeHost
 from terminal_sim.tally import Progress, percentile
 
 WORLD = world.built_in()
@@ -117,6 +117,41 @@ async def test_a_lost_answer_is_reversed_before_the_next_sale(till: Till, server
     assert closed.balanced
     assert (closed.totals.debit_minor, closed.totals.debit_count) == (200, 1)
     assert (await till.swipe(CARD, 100)).batch == "000002"
+
+
+async def test_a_batch_that_does_not_balance_is_uploaded_and_closed(till: Till, server: Server) -> None:
+    for amount in range(1, 11):
+        assert (await till.swipe(CARD, amount)).approved
+    server.host.held["10000001:000001:999999"] = Held(5, "000001", "00", "000000000099")
+    closed = await till.close_batch()
+    assert (closed.closed, closed.balanced, closed.uploaded, closed.result) == (True, False, 10, "2")
+    assert server.host.held["10000001:000001:999999"].reversed
+    assert (await till.swipe(CARD, 100)).batch == "000002"
+
+
+async def test_an_upload_without_an_answer_goes_on_before_the_next_sale(till: Till, server: Server) -> None:
+    assert (await till.swipe(CARD, 100)).approved
+    server.host.held["10000001:000001:999999"] = Held(5, "000001", "00", "000000000099")
+    lost = 3
+
+    def mischief(request: bytes, answer: bytes) -> bytes | None:
+        nonlocal lost
+        message = iso8583.decode(request)
+        if message.mti != "0320" or message.text(60)[8:] != "202" or not lost:
+            return answer
+        lost -= 1
+        return b"\xff" * 30  # it cannot be read
+
+    server.mischief = mischief
+    closed = await till.close_batch()
+    assert (closed.closed, closed.uploaded, closed.rc) == (False, 1, "")
+    assert till.terminal.record.closing is not None
+    refused = await till.swipe(CARD, 200)
+    assert "has begun" in refused.refused
+    assert (await till.swipe(CARD, 200)).refused
+    sold = await till.swipe(CARD, 200)
+    assert (sold.approved, sold.batch) == (True, "000002")
+    assert till.terminal.record.closed[0].uploaded
 
 
 @pytest.mark.parametrize(

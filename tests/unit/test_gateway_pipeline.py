@@ -34,6 +34,7 @@ from runtime.tracing import Parent, Span, Tracer
 from security_module import Purpose, SecurityModule, WrappedKey
 from terminal_gw.admission import Admission
 from terminal_gw.answers import Sealer
+from terminal_gw.downloaded import Downloads
 from terminal_gw.handlers import NatsIngress
 from terminal_gw.keyring import Keyring
 from terminal_gw.masters import Masters
@@ -128,6 +129,7 @@ class Gateway:
             keyring=Keyring(module, self.rings, WORLD),
             masters=self.masters,
             sessions=Sessions(self.bucket, module),
+            downloads=Downloads(self.bucket),
             switch=Switch(self.switch, self.tracer, WORLD.shards, answer_timeout_s=answer_timeout_s, retry_s=0.001),
             admission=self.admission,
             tracer=self.tracer,

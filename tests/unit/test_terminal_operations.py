@@ -332,7 +332,9 @@ def test_totals_count_what_is_approved_and_not_reversed(signed_on: Terminal, hos
     assert sold(signed_on, host).batch == "000002"
 
 
-def test_a_batch_that_does_not_balance_stays_open(signed_on: Terminal, host: PracticeHost) -> None:
+def test_a_batch_that_does_not_balance_is_not_closed_before_it_is_uploaded(
+    signed_on: Terminal, host: PracticeHost
+) -> None:
     host.held[f"{signed_on.tid}:000001:999999"] = Held(5, "000001", "00", "000000000099")
     outcome = signed_on.receive(host.answer(signed_on.settle().send), now_ms=1).outcome
     assert isinstance(outcome, CloseOutcome)
@@ -340,7 +342,10 @@ def test_a_batch_that_does_not_balance_stays_open(signed_on: Terminal, host: Pra
     assert outcome.host is not None
     assert outcome.host.debit_count == 1
     assert signed_on.record.closed == []
-    assert sold(signed_on, host).approved
+    step = sell(signed_on)
+    assert isinstance(step.outcome, Refused)
+    assert "close of batch 000001 has begun" in step.outcome.reason
+    assert isinstance(signed_on.settle().outcome, Refused)
 
 
 def test_a_half_finished_close_resumes_alike_and_blocks_sales(signed_on: Terminal, host: PracticeHost) -> None:

@@ -12,6 +12,7 @@ from contracts import subjects
 from contracts.authorization import Totals
 from contracts.money import Money
 from contracts.questions import BatchQuestion, Refused, SettlementSlip
+from contracts.response_codes import describe
 from lianji import options, stackfile, tls
 from lianji.commands.swipe import open_terminal
 from lianji.errors import CliError
@@ -33,13 +34,14 @@ def register(app: typer.Typer) -> None:
         tls_key: tls.PrivateKey = None,
         json: options.Json = False,
     ) -> None:
-        """Close the terminal's batch: both sides compare totals. Exits 0 when they agree, 3 when not, 1 when there is no answer."""
+        """Close the terminal's batch: both sides compare totals, and when they differ the details. Exits 0 when the totals agree, 3 when not, 1
+        when there is no answer."""
         result = options.run(_close(data_dir, gateway, terminal, tls.line(tls_ca, tls_certificate, tls_key)))
         if json:
             print(msgspec.json.encode(_as_json(result, terminal)).decode())
         else:
             _show(result, terminal)
-            if result.balanced:
+            if result.closed:
                 options.run(_print_slip(_broker(data_dir, nats), terminal, result.batch))
         if not result.result:
             raise typer.Exit(1)
@@ -83,6 +85,8 @@ def _as_json(result: CloseResult, terminal: str) -> dict[str, object]:
         "terminal": terminal,
         "batch": result.batch,
         "balanced": result.balanced,
+        "closed": result.closed,
+        "uploaded": result.uploaded,
         "result": result.result,
         "rrn": result.rrn,
         "totals": result.totals,
@@ -99,9 +103,15 @@ def _show(result: CloseResult, terminal: str) -> None:
     if result.balanced:
         print(f"terminal {terminal}, batch {result.batch}: balanced, closed (RRN {result.rrn})")
         return
-    print(f"terminal {terminal}, batch {result.batch}: NOT balanced, it stays open")
+    end = f"closed by its {result.uploaded} details (RRN {result.rrn})" if result.closed else "it stays open"
+    print(f"terminal {terminal}, batch {result.batch}: NOT balanced, {end}")
     print(f"  terminal {in_words(result.totals)}")
-    print(f"  host     {in_words(result.host or Totals())}")
+    if result.host is not None:
+        print(f"  host     {in_words(result.host)}")
+    if result.closed:
+        print("  what the host alone held is reversed; what it could not settle: lianji breaks")
+    else:
+        print(f"  the upload has {describe(result.rc) if result.rc else 'no answer'}; close it again")
 
 
 def in_words(totals: Totals) -> str:

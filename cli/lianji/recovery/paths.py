@@ -191,13 +191,28 @@ class Paths:
 
     def _reversing(self, record: Reversing) -> bool:
         path = self.of.get(record.id)
-        if path is None or path.claims or self.forgotten(path) or record.after_close != (path.state is State.SETTLED):
+        if (
+            path is None
+            or self.forgotten(path)
+            or self._rests(path, record)
+            or record.after_close != (path.state is State.SETTLED)
+        ):
             return False
         if not self._move(record.id, State.REVERSING):
             return False
         path.waiting = tuple(dict.fromkeys(name for name in (path.institution, path.target_institution) if name))
         path.response_code = record.response_code or path.response_code
         return True
+
+    def _rests(self, path: Path, record: Reversing) -> bool:
+        """Whether a claim stands on it that stays: the host reverses a claim and its original together when their terminal holds neither."""
+        if not path.claims or record.origin != "host":
+            return path.claims > 0
+        falling = sum(
+            claim.claiming and claim.state is State.REVERSING and claim.original == record.id
+            for claim in self.of.values()
+        )
+        return path.claims > falling
 
     def _reversed(self, record: Reversed) -> bool:
         path = self.of.get(record.id)

@@ -28,6 +28,7 @@ from lianji.verify.facts import Facts
 from lianji.verify.paths import Path, banks, begin, trace_id
 from lianji.verify.recalled import misremembered
 from lianji.verify.report import Noted
+from lianji.verify.uploads import Uploads
 
 
 class Place(NamedTuple):
@@ -50,6 +51,8 @@ class Batch(msgspec.Struct, gc=False):
     debit_count: int
     credit_minor: int
     credit_count: int
+    uploaded: bool = False
+    """Closed by its details: its terminal counts otherwise."""
 
 
 class Journals:
@@ -72,6 +75,7 @@ class Journals:
         facts.index("of_a_batch", paths.TABLE, "terminal, batch")
         facts.index("unfinished", paths.TABLE, "id", where=paths.UNFINISHED)
         self._batches = facts.rows("batches", Batch, keys=2)
+        self._uploads = Uploads(facts)
         facts.table("acknowledged", "id", "institution")
 
     def path(self, id_: str) -> Path | None:
@@ -87,6 +91,7 @@ class Journals:
         self.records += 1
         self.moves += not isinstance(record, EpochStarted)
         self.newest_ms[place.shard] = max(record.at_ms, self.newest_ms.get(place.shard, 0))
+        self._uploads.read(record)
         match record:
             case EpochStarted():
                 (self._restored.add if record.owner == RESTORER else self._restored.discard)(place.shard)
@@ -172,9 +177,15 @@ class Journals:
             path.response_code = record.response_code or path.response_code
             path.again = path.again or place.shard in self._restored
             _undo(path, record.at_ms, place)
-            self._claimed_still(path)
+            if record.origin == "terminal" or not self._falls_with_its_claims(path):
+                self._claimed_still(path)
             if record.after_close is not settled:
                 self._illegal(record.id, f"a reversal that says after_close={record.after_close}")
+
+    def _falls_with_its_claims(self, path: Path) -> bool:
+        """Every claim on it is being reversed as well: an upload has found that its terminal holds neither."""
+        query = "SELECT COUNT(*) FROM transactions WHERE original = ? AND claiming AND state = ?"
+        return bool(path.claims) and self._facts.count(query, path.id, State.REVERSING.value) == path.claims
 
     def _claimed_still(self, path: Path) -> None:
         """Whoever made a claim on it rests on it."""
@@ -231,6 +242,7 @@ class Journals:
                 debit_count=totals.debit_count,
                 credit_minor=totals.credit_minor,
                 credit_count=totals.credit_count,
+                uploaded=record.uploaded,
             )
         )
         members = self._facts.query("SELECT id FROM transactions WHERE terminal = ? AND batch = ?", *key)

@@ -3,6 +3,7 @@
 money, pan            values that are easy to get wrong
 kinds, states         the tables of transaction kinds (and what they may be done to) and of states
 terms                 what a bank says beside yes: balances, instalments
+breaks                in what host and terminal may differ about a batch
 identity, subjects    names of transactions, shards, subjects, streams, buckets
 authorization         gateway ↔ switch ↔ issuer
 journal, ledger       the records of the logs

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from contracts import bounds
 from contracts.kinds import Kind
@@ -187,6 +190,52 @@ class SettleReply(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
     totals: Totals
     """What the host counted."""
+
+
+class UploadedDetail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A transaction that a terminal holds approved, as an upload tells of it. Its card number stays at the gateway."""
+
+    stan: bounds.FullStan
+    amount_minor: bounds.Amount
+    foreign: bool = False
+    """Its card is told as a foreign one (01)."""
+
+
+class Cryptogram(msgspec.Struct, frozen=True, kw_only=True):
+    """What the chip has signed (field 55 of a 0320/203): evidence, kept and never checked here. All of it upper-case hex."""
+
+    cryptogram: Annotated[str, Meta(pattern=r"^[0-9A-F]{16}$")]
+    """Tag 9F26: the TC, or the ARQC of an online approval."""
+    information: Annotated[str, Meta(pattern=r"^([0-9A-F]{2})?$")] = ""
+    """Tag 9F27: which of the two it is."""
+    counter: Annotated[str, Meta(pattern=r"^([0-9A-F]{4})?$")] = ""
+    """Tag 9F36, the ATC."""
+
+
+class UploadRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A terminal's 0320; subject `auth.v1.<shard>.upload`. Either details, or the end with its count."""
+
+    terminal: bounds.Terminal
+    merchant: bounds.Merchant
+    batch: bounds.Batch
+    stan: bounds.Stan
+    details: Annotated[tuple[UploadedDetail, ...], Meta(max_length=8)] = ()
+    """Field 48 of a 201 or 203."""
+    cryptogram: Cryptogram | None = None
+    """Of a 203, which has one detail."""
+    count: Annotated[int, Meta(ge=0, le=9999)] | None = None
+    """Field 48 of an end message (202, 207): how many details the terminal has uploaded in all."""
+
+
+class UploadReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """00 taken; of an end message: the batch is closed. 12: no unbalanced close stands, or details are missing: ask for the close again.
+    94: the same STAN was uploaded with other content.
+    """
+
+    response_code: bounds.Code
+    at_ms: int
+    rrn: bounds.Rrn = ""
+    """Of the close."""
 
 
 class IssuerRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

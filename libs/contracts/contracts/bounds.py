@@ -20,6 +20,8 @@ Batch = Annotated[str, Meta(max_length=6)]
 """60.2."""
 Stan = Annotated[str, Meta(max_length=6)]
 """Field 11."""
+FullStan = Annotated[str, Meta(pattern=r"^[0-9]{6}$")]
+"""A STAN that names a transaction."""
 Operator = Annotated[str, Meta(max_length=3)]
 """The first characters of field 63."""
 Currency = Annotated[str, Meta(max_length=3)]

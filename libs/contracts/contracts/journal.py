@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.authorization import Totals
+from contracts.authorization import Cryptogram, Totals, UploadedDetail
+from contracts.breaks import Break
 from contracts.kinds import Kind
 from contracts.pan import MaskedCard
 from contracts.states import State
@@ -160,7 +161,7 @@ class LateAnswer(_Record, frozen=True, kw_only=True, tag="late-answer"):
 
 
 class BatchClosed(_Record, frozen=True, kw_only=True, tag="batch-closed"):
-    """Totals agreed: each transaction of the batch that stands APPROVED is SETTLED by this record."""
+    """Totals agreed, or the details were uploaded: each transaction of the batch that stands APPROVED is SETTLED by this record."""
 
     terminal: str
     merchant: str
@@ -171,6 +172,9 @@ class BatchClosed(_Record, frozen=True, kw_only=True, tag="batch-closed"):
     rrn: str
     currency: str
     totals: Totals
+    """The host's."""
+    uploaded: bool = False
+    """The totals differed, and the details were compared: what did not agree is reversed or a break, in the records of this group before."""
 
 
 class BatchUnbalanced(_Record, frozen=True, kw_only=True, tag="batch-unbalanced"):
@@ -187,6 +191,44 @@ class BatchUnbalanced(_Record, frozen=True, kw_only=True, tag="batch-unbalanced"
     terminal_totals: Totals
 
 
+class BatchUploaded(_Record, frozen=True, kw_only=True, tag="batch-uploaded"):
+    """Details of an unbalanced batch, those of one message that had not been told before."""
+
+    terminal: str
+    merchant: str
+    batch: str
+    details: tuple[UploadedDetail, ...]
+
+
+class CryptogramUploaded(_Record, frozen=True, kw_only=True, tag="cryptogram-uploaded"):
+    """What a chip signed for a transaction of an uploaded or closed batch: evidence, should its holder deny it. Moves nothing."""
+
+    terminal: str
+    merchant: str
+    batch: str
+    stan: str
+    cryptogram: Cryptogram
+
+
+class BreakFound(_Record, frozen=True, kw_only=True, tag="break-found"):
+    """A difference that no machine can decide: somebody has to look at it."""
+
+    terminal: str
+    merchant: str
+    batch: str
+    stan: str
+    difference: Break
+    currency: str
+    terminal_minor: int = 0
+    """0: the terminal does not hold it."""
+    host_minor: int = 0
+    """0: the host does not know it."""
+    host_state: State | None = None
+    """Where it stood at the host when the details were compared; None: nowhere."""
+    host_rrn: str = ""
+    """Its RRN, where the host knows it."""
+
+
 Record = (
     EpochStarted
     | SignedOn
@@ -200,6 +242,9 @@ Record = (
     | LateAnswer
     | BatchClosed
     | BatchUnbalanced
+    | BatchUploaded
+    | CryptogramUploaded
+    | BreakFound
 )
 
 record_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
+from typing import Annotated
 
+import msgspec
+from msgspec import Meta
+
+from contracts.breaks import Break
 from contracts.kinds import Kind
 from contracts.states import State
 
@@ -114,6 +118,40 @@ class FoundTransaction(msgspec.Struct, frozen=True, kw_only=True, tag="transacti
 
 class NoTransaction(msgspec.Struct, frozen=True, kw_only=True, tag="no-transaction"):
     """None of those ids stands with that RRN and that authorization code."""
+
+
+class BreaksQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """What an upload has left open between host and terminal. What is empty is any."""
+
+    merchant: str = ""
+    terminal: str = ""
+    batch: str = ""
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 200
+
+
+class BreakLine(msgspec.Struct, frozen=True, kw_only=True):
+    """As contracts.journal.BreakFound has it."""
+
+    at_ms: int
+    terminal: str
+    merchant: str
+    batch: str
+    stan: str
+    difference: Break
+    currency: str
+    terminal_minor: int
+    host_minor: int
+    host_state: str
+    """Empty: the host does not know it."""
+    host_rrn: str
+
+
+class Breaks(msgspec.Struct, frozen=True, kw_only=True, tag="breaks"):
+    """The newest first."""
+
+    lines: tuple[BreakLine, ...]
+    count: int
+    """All that were asked for; of those that do not fit the limit the oldest are left out."""
 
 
 class ProjectionStatus(msgspec.Struct, frozen=True, kw_only=True, tag="status"):

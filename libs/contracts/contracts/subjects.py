@@ -46,7 +46,7 @@ def terminal_request(terminal: str) -> str:
 
 
 # The switch: one set of subjects per shard; only the shard's owner subscribes.
-AUTH_OPERATIONS = ("authorize", "reverse", "sign-on", "sign-off", "settle")
+AUTH_OPERATIONS = ("authorize", "reverse", "sign-on", "sign-off", "settle", "upload")
 
 
 def auth(shard: int, operation: str) -> str:
@@ -133,5 +133,6 @@ RECEIPTS_SLIP = "receipts.v1.slip"
 SETTLEMENT_DAY_SUMMARY = "settlement.v1.day-summary"
 SETTLEMENT_BATCH = "settlement.v1.batch"
 SETTLEMENT_TRANSACTION = "settlement.v1.transaction"
+SETTLEMENT_BREAKS = "settlement.v1.breaks"
 SETTLEMENT_STATUS = "settlement.v1.status"
 RECEIPTS_STATUS = "receipts.v1.status"

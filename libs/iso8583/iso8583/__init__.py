@@ -6,6 +6,8 @@ framing               2-byte lengths on a stream
 profile               which fields a message must have
 subfields, protection what stands inside them
 balances              field 54
+details               what a batch upload brings
+paging                field 62 of a download
 master_key            field 62 of a sign-on while the master key is being changed
 instalment, transfer  field 62 of an instalment sale and of a transfer
 jsonform, dump        the JSON form; the masked form for people
@@ -14,6 +16,7 @@ jsonform, dump        the JSON form; the masked form for people
 from iso8583.balances import AVAILABLE, Amount54, Balances54
 from iso8583.codec import HEADER_SIZE, MAC_SIZE, MTI_AT, TPDU_SIZE, decode, encode, mac_block, salvage
 from iso8583.compiled import Value
+from iso8583.details import Detail, Signed, pack_details, parse_count, parse_details, parse_signed
 from iso8583.dump import masked_dump
 from iso8583.errors import FormatError
 from iso8583.fields import FIELDS, Field
@@ -22,6 +25,7 @@ from iso8583.instalment import Plan62, Terms62
 from iso8583.jsonform import from_json, to_json
 from iso8583.master_key import named_master, split_master, with_master
 from iso8583.message import DEFAULT_TPDU, Header, Message, reply_mti, reply_to, swapped
+from iso8583.paging import Page, page_of, parse_index, parse_page, sized, split_sized
 from iso8583.profile import carries_mac, check_profile, rule_for
 from iso8583.protection import Field53, Field59
 from iso8583.subfields import DownloadedKey, Field60, Institutions44, Keys62, Original61, Texts63, Totals48
@@ -39,6 +43,7 @@ __all__ = [
     "TPDU_SIZE",
     "Amount54",
     "Balances54",
+    "Detail",
     "DownloadedKey",
     "Field",
     "Field53",
@@ -51,7 +56,9 @@ __all__ = [
     "Keys62",
     "Message",
     "Original61",
+    "Page",
     "Plan62",
+    "Signed",
     "Terms62",
     "Texts63",
     "Totals48",
@@ -65,11 +72,20 @@ __all__ = [
     "mac_block",
     "masked_dump",
     "named_master",
+    "pack_details",
+    "page_of",
+    "parse_count",
+    "parse_details",
+    "parse_index",
+    "parse_page",
+    "parse_signed",
     "reply_mti",
     "reply_to",
     "rule_for",
     "salvage",
+    "sized",
     "split_master",
+    "split_sized",
     "swapped",
     "target_card",
     "to_json",

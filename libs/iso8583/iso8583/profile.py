@@ -95,6 +95,19 @@ MANAGEMENT: dict[tuple[str, str], Rule] = {
     ("0820", "301"): Rule("echo", (41, 42, 60), mac=False),
     ("0820", "362"): Rule("status", (41, 42, 60), mac=False),
     ("0500", "201"): Rule("batch settlement", (11, 41, 42, 48, 49, 60, 63), mac=False),
+    ("0320", "201"): Rule("batch upload, details", (11, 41, 42, 48, 60), mac=False),
+    ("0320", "203"): Rule("batch upload, chip details", (11, 41, 42, 48, 55, 60), mac=False),
+    ("0320", "202"): Rule("batch upload, end of an unbalanced batch", (11, 41, 42, 48, 60), mac=False),
+    ("0320", "207"): Rule("batch upload, end of a balanced batch", (11, 41, 42, 48, 60), mac=False),
+    **{
+        ("0330", code): Rule("batch upload, answer", (11, 12, 13, 32, 39, 41, 42, 60), mac=False)
+        for code in ("201", "203", "202", "207")
+    },
+    **{
+        (mti, code): Rule(f"download {code}{said}", (11, 41, 42, 60, *more), mac=False)
+        for code in ("360", "361", "370", "371", "380", "381")
+        for mti, said, more in (("0800", "", ()), ("0810", ", answer", (12, 13, 39, 62)))
+    },
     ("0810", "001"): Rule("sign-on, answer", (11, 12, 13, 32, 37, 39, 41, 42, 60), mac=False),
     ("0810", "003"): Rule("sign-on, answer", (11, 12, 13, 32, 37, 39, 41, 42, 60), mac=False),
     ("0830", "002"): Rule("sign-off, answer", (11, 12, 13, 39, 41, 42, 60), mac=False),

@@ -19,8 +19,9 @@ from runtime.metrics import NONE, Metrics
 from runtime.tracing import Span
 
 REVERSAL, SETTLEMENT, SIGN_ON, SIGN_OFF = "reversal", "settlement", "sign-on", "sign-off"
-ECHO, STATUS = "echo", "status"
-KINDS = frozenset({*(kind.value for kind in Kind), REVERSAL, SETTLEMENT, SIGN_ON, SIGN_OFF, ECHO, STATUS})
+ECHO, STATUS, UPLOAD, DOWNLOAD = "echo", "status", "upload", "download"
+_OTHERS = (REVERSAL, SETTLEMENT, SIGN_ON, SIGN_OFF, ECHO, STATUS, UPLOAD, DOWNLOAD)
+KINDS = frozenset({*(kind.value for kind in Kind), *_OTHERS})
 CODES = frozenset({*RESPONSE_CODES, BALANCED, NOT_BALANCED, SETTLE_ERROR, NONE})
 """Field 39, and of a settlement the result digit of field 48."""
 

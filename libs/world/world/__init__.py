@@ -6,6 +6,7 @@ dukpt     serial numbers and initial keys of terminals that derive their own
 shops     merchants and terminals
 banks     institutions, cards, the stop list, as banks.toml has them
 bank_file what such a file may say
+downloads what terminals can download; ca_keys, tlv: a part of it and how it is written
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from functools import cache
 
 from world.banks import cards, institutions, stop_list
+from world.downloads import SHIPPED, Download, Offer, offer
 from world.dukpt import initial_key, initial_serial_number
 from world.keys import (
     NOTICE,
@@ -63,13 +65,16 @@ __all__ = [
     "LOST",
     "NOTICE",
     "SHARDS",
+    "SHIPPED",
     "SUSPENDED",
     "TRANSFER",
     "Card",
     "CardStatus",
+    "Download",
     "Institution",
     "KeyScheme",
     "Merchant",
+    "Offer",
     "Party",
     "StopEntry",
     "Terminal",
@@ -82,6 +87,7 @@ __all__ = [
     "initial_serial_number",
     "lmk",
     "nats_seed",
+    "offer",
     "pvk",
     "pvv",
     "terminal_local_key",

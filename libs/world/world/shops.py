@@ -59,6 +59,7 @@ def terminals() -> tuple[Terminal, ...]:
         *_one_of_each(),
         Terminal(tid="10000015", merchant=TEA_HOUSE, role=TRANSFER),
         Terminal(tid="10000016", merchant=GROCERY, role=TRANSFER),
+        Terminal(tid="10000017", merchant=BOOKSHOP),  # new versions of downloads are tried on it first
     )
     load = (
         terminal

@@ -11,7 +11,7 @@ from typing import Any
 from auth import spans, unreadable
 from auth.asking import Asking
 from auth.delivery import LONGEST_PAUSE_S, Delivery
-from auth.domain import authorize, reverse, settle, terminals
+from auth.domain import authorize, reverse, settle, terminals, upload
 from auth.domain.claims import Recollection
 from auth.domain.register import Register
 from auth.domain.state import Shard
@@ -28,6 +28,7 @@ from contracts.authorization import (
     SettleRequest,
     SignOffRequest,
     SignOnRequest,
+    UploadRequest,
 )
 from contracts.codec import encode
 from contracts.identity import transaction_id
@@ -39,7 +40,7 @@ from runtime.bus import Bus, NoAnswer, Request, Serving
 from runtime.log import Appended, LogError
 from runtime.ownership import Term
 from runtime.tracing import Span, Tracer
-from runtime.transactions import REVERSAL, SETTLEMENT, SIGN_OFF, SIGN_ON
+from runtime.transactions import REVERSAL, SETTLEMENT, SIGN_OFF, SIGN_ON, UPLOAD
 from runtime.transactions import Transaction as Counted
 
 log = logs.get("auth")
@@ -49,6 +50,7 @@ _reverse = reader(ReverseRequest)
 _sign_on = reader(SignOnRequest)
 _sign_off = reader(SignOffRequest)
 _settle = reader(SettleRequest)
+_upload = reader(UploadRequest)
 
 
 class ShardOffice:
@@ -116,6 +118,7 @@ class ShardOffice:
             "sign-on": self.on_sign_on,
             "sign-off": self.on_sign_off,
             "settle": self.on_settle,
+            "upload": self.on_upload,
         }
         for operation in subjects.AUTH_OPERATIONS:
             subject, handler = subjects.auth(self._number, operation), handlers[operation]
@@ -370,3 +373,23 @@ class ShardOffice:
             facts = {"terminal": message.terminal, "batch": message.batch, "rrn": reply.rrn}
             self._say(span, SETTLEMENT, reply.rrn, reply.result)
             return await self._decided(span, counted, decision, "batch close", reply.result, **facts)
+
+    async def on_upload(self, request: Request) -> bytes:
+        """UploadRequest → UploadReply. The end of an upload waits for the batch's open intents, as its close does."""
+        message = _upload(request.body)
+        with (
+            self._measures.transactions.begin(UPLOAD) as counted,
+            self._tracer.span(self._processing["upload"], parent=request.trace) as span,
+        ):
+            while True:
+                state, trace = self._office_term.state, span.traceparent
+                decision = upload.decide(
+                    self._register, state, self._number, message, at_ms=self._now_ms(), trace=trace
+                )
+                if isinstance(decision, upload.Uploaded):
+                    break
+                await asyncio.wait([self._running[id_] for id_ in decision.ids])
+            reply = decision.reply
+            facts = {"terminal": message.terminal, "batch": message.batch, "rrn": reply.rrn}
+            self._say(span, UPLOAD, reply.rrn, reply.response_code)
+            return await self._decided(span, counted, decision, "batch upload", reply.response_code, **facts)

@@ -15,6 +15,7 @@ from contracts.authorization import (
     SignOffReply,
     SignOnReply,
     Totals,
+    UploadReply,
 )
 from contracts.codec import encode
 from contracts.reading import UnreadableError
@@ -32,6 +33,7 @@ _ANSWERS: dict[str, Callable[[int], msgspec.Struct]] = {
     "sign-on": lambda at_ms: SignOnReply(response_code=FORMAT_ERROR, rrn=NO_RRN, at_ms=at_ms),
     "sign-off": lambda at_ms: SignOffReply(response_code=FORMAT_ERROR, at_ms=at_ms),
     "settle": lambda at_ms: SettleReply(result=SETTLE_ERROR, rrn=NO_RRN, at_ms=at_ms, totals=Totals()),
+    "upload": lambda at_ms: UploadReply(response_code=FORMAT_ERROR, at_ms=at_ms),
 }
 """By operation (subjects.AUTH_OPERATIONS): the answer that says 30, at a host time in Unix milliseconds."""
 

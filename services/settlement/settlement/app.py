@@ -45,6 +45,7 @@ async def wire(service: Service[Settings]) -> None:
     for subject, handler in (
         (subjects.SETTLEMENT_DAY_SUMMARY, handlers.day_summary),
         (subjects.SETTLEMENT_BATCH, handlers.batch),
+        (subjects.SETTLEMENT_BREAKS, handlers.breaks),
         (subjects.SETTLEMENT_TRANSACTION, handlers.transaction),
         (subjects.SETTLEMENT_STATUS, handlers.status),
     ):

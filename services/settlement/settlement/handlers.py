@@ -10,6 +10,7 @@ from contracts.codec import encode
 from contracts.money import CNY
 from contracts.questions import (
     BatchQuestion,
+    BreaksQuestion,
     DaySummary,
     DaySummaryQuestion,
     FoundTransaction,
@@ -28,6 +29,7 @@ from world import World
 
 _day_question = reader(DaySummaryQuestion)
 _batch_question = reader(BatchQuestion)
+_breaks_question = reader(BreaksQuestion)
 _transaction_question = reader(TransactionQuestion)
 
 REACH_S = 5.0
@@ -93,6 +95,13 @@ class Handlers:
         name = merchant.name if merchant is not None else batch.merchant
         text = settlement_slip(batch, name, reprint=question.reprint)
         return SettlementSlip(terminal=batch.terminal, batch=batch.batch, text=text)
+
+    async def breaks(self, request: Request) -> bytes:
+        try:
+            question = _breaks_question(request.body)
+        except UnreadableError as error:
+            return encode(Refused(reason=str(error)))
+        return encode(await asyncio.to_thread(self._reader.breaks, question))
 
     async def transaction(self, request: Request) -> bytes:
         try:

@@ -5,11 +5,19 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from contracts.kinds import CLAIMS, KINDS, Kind
-from contracts.questions import DaySummary, DaySummaryLine, FoundTransaction, NoTransaction, TransactionQuestion
+from contracts.questions import (
+    Breaks,
+    BreaksQuestion,
+    DaySummary,
+    DaySummaryLine,
+    FoundTransaction,
+    NoTransaction,
+    TransactionQuestion,
+)
 from contracts.states import State
 from settlement import schema
 from settlement.domain.ledger import Batch, EntryKind, merchant_captured, merchant_payable
-from settlement.rows import batch_of, transaction_of
+from settlement.rows import batch_of, break_of, transaction_of
 
 _KEPT = (State.APPROVED.value, State.SETTLED.value)
 _CLAIMING = (State.INTENT.value, *_KEPT, State.REVERSING.value)
@@ -55,6 +63,17 @@ class LedgerReader:
         with self._engine.begin() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else batch_of(row)
+
+    def breaks(self, question: BreaksQuestion) -> Breaks:
+        """What host and terminals differ about, the newest first; `question` says of whom."""
+        b = schema.breaks.c
+        asked = ((b.merchant, question.merchant), (b.terminal, question.terminal), (b.batch, question.batch))
+        wanted = [column == value for column, value in asked if value]
+        query = select(schema.breaks).where(*wanted).order_by(b.at_ms.desc(), b.terminal, b.batch, b.stan)
+        with self._engine.begin() as connection:
+            count = connection.scalar(select(func.count()).select_from(schema.breaks).where(*wanted)) or 0
+            lines = tuple(break_of(row) for row in connection.execute(query.limit(question.limit)))
+        return Breaks(lines=lines, count=count)
 
     def day(self, merchant: str, merchant_name: str, day: str, bounds_ms: tuple[int, int], currency: str) -> DaySummary:
         """What was approved at a merchant within `bounds_ms` (first, and first of the next day) and where it stands now."""

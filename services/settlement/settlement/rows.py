@@ -8,7 +8,10 @@ import msgspec
 from sqlalchemy import Row
 
 from contracts.authorization import Totals
+from contracts.breaks import Break
+from contracts.journal import BreakFound
 from contracts.kinds import Kind
+from contracts.questions import BreakLine
 from contracts.states import State
 from settlement import schema
 from settlement.domain.ledger import Batch, Entry, KindTotal, Transaction
@@ -117,6 +120,40 @@ def batch_of(row: Row[Any]) -> Batch:
             credit_count=row.credit_count,
         ),
         lines=_lines.decode(row.lines),
+    )
+
+
+def break_columns(found: BreakFound, shard: str) -> dict[str, Any]:
+    return {
+        "terminal": found.terminal,
+        "batch": found.batch,
+        "stan": found.stan,
+        "shard": shard,
+        "merchant": found.merchant,
+        "difference": found.difference.value,
+        "currency": found.currency,
+        "terminal_minor": found.terminal_minor,
+        "host_minor": found.host_minor,
+        "host_state": found.host_state.value if found.host_state is not None else "",
+        "host_rrn": found.host_rrn,
+        "at_ms": found.at_ms,
+        "trace": found.trace,
+    }
+
+
+def break_of(row: Row[Any]) -> BreakLine:
+    return BreakLine(
+        at_ms=row.at_ms,
+        terminal=row.terminal,
+        merchant=row.merchant,
+        batch=row.batch,
+        stan=row.stan,
+        difference=Break(row.difference),
+        currency=row.currency,
+        terminal_minor=row.terminal_minor,
+        host_minor=row.host_minor,
+        host_state=row.host_state,
+        host_rrn=row.host_rrn,
     )
 
 

@@ -106,3 +106,21 @@ postings = Table(
     Column("amount_minor", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+
+breaks = Table(
+    "breaks",
+    metadata,
+    Column("terminal", Text, primary_key=True),
+    Column("batch", Text, primary_key=True),
+    Column("stan", Text, primary_key=True),
+    Column("shard", Text, nullable=False),
+    Column("merchant", Text, nullable=False),
+    Column("difference", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("terminal_minor", BigInteger, nullable=False),
+    Column("host_minor", BigInteger, nullable=False),
+    Column("host_state", Text, nullable=False),
+    Column("host_rrn", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("trace", Text, nullable=False),
+)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Engine, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, Dialect, Engine, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -26,6 +26,7 @@ from settlement.rows import (
     TRANSACTION_COLUMNS,
     batch_columns,
     batch_of,
+    break_columns,
     entry_row,
     moved_row,
     posting_rows,
@@ -140,6 +141,7 @@ class Writing:
         self._save_transactions(book)
         self._save_batches(book)
         self._save_entries(book)
+        self._save_breaks(book)
         at = {"shard": self._partition, "sequence": sequence, "next_entry": book.next_entry}
         self._connection.execute(_move_checkpoint, at)
 
@@ -159,6 +161,14 @@ class Writing:
             else:
                 mine = (b.terminal == batch.terminal) & (b.batch == batch.batch)
                 self._connection.execute(update(schema.batches).where(mine).values(columns))
+
+    def _save_breaks(self, book: Book) -> None:
+        """The last word counts: after a restore a batch may be compared and closed again."""
+        k = schema.breaks.c
+        for found in book.breaks:
+            mine = (k.terminal == found.terminal) & (k.batch == found.batch) & (k.stan == found.stan)
+            self._connection.execute(delete(schema.breaks).where(mine))
+            self._connection.execute(insert(schema.breaks), break_columns(found, self._partition))
 
     def _save_entries(self, book: Book) -> None:
         if not book.entries:

@@ -16,6 +16,7 @@ from runtime.settings import SettingsError
 from security_module import NOTICE, SecurityModule
 from terminal_gw.admission import Admission
 from terminal_gw.answers import Sealer
+from terminal_gw.downloaded import Downloads
 from terminal_gw.handlers import NatsIngress
 from terminal_gw.keyring import Keyring, required_rings
 from terminal_gw.listener import Limits, Listener
@@ -48,12 +49,14 @@ async def wire(service: Service[Settings]) -> None:
     test_world = world.built_in()
     module, store, masters = await _keys(service, test_world)
     admission = Admission(service.metrics, most=settings.sales_in_hand)
+    sessions = await service.bucket(subjects.TERMINAL_SESSIONS)
     desk = Desk(
         world=test_world,
         module=module,
         keyring=Keyring(module, store, test_world),
         masters=masters,
-        sessions=Sessions(await service.bucket(subjects.TERMINAL_SESSIONS), module, patience_s=PATIENCE_S),
+        sessions=Sessions(sessions, module, patience_s=PATIENCE_S),
+        downloads=Downloads(sessions),
         admission=admission,
         switch=Switch(service.bus, service.tracer, test_world.shards, answer_timeout_s=settings.answer_timeout_s),
         tracer=service.tracer,

@@ -11,13 +11,21 @@ _TRANSACTIONS = {
     (facts.mti, facts.processing_code, facts.condition_code, facts.message_type): kind.value
     for kind, facts in KINDS.items()
 }
-_OTHERS = {"0400": transactions.REVERSAL, "0500": transactions.SETTLEMENT, "0800": transactions.SIGN_ON}
+_OTHERS = {
+    "0320": transactions.UPLOAD,
+    "0400": transactions.REVERSAL,
+    "0500": transactions.SETTLEMENT,
+    "0800": transactions.SIGN_ON,
+}
+_DOWNLOADS = frozenset({"360", "361", "370", "371", "380", "381"})
 _MANAGEMENT = {"002": transactions.SIGN_OFF, "301": transactions.ECHO, "362": transactions.STATUS}
 """Of a 0820, by its network code (field 60.3)."""
 
 
 def kind_of(message: Message) -> str:
     """One of transactions.KINDS; `other` where no service is behind it. Asked before the message has been checked."""
+    if message.mti == "0800" and message.text(60)[8:11] in _DOWNLOADS:
+        return transactions.DOWNLOAD
     if message.mti == "0820":
         return _MANAGEMENT.get(message.text(60)[8:11], OTHER)
     if (other := _OTHERS.get(message.mti)) is not None:

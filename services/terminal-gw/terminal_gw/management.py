@@ -49,13 +49,22 @@ async def sign_on(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     if reply.response_code != rc.APPROVED:
         return _as_said(desk, exchange, reply)
     if held is None:
+        await _learn_downloads(desk, exchange)
         answer = _as_said(desk, exchange, reply)
         answer.fields[60] = short60(exchange.sixty._replace(batch=reply.batch))
         return answer
+    await _learn_downloads(desk, exchange)
     made = await _answered_before(desk, exchange, held, reply.batch) or await _new_keys(desk, exchange, held, reply)
     fields = _fields(desk, exchange, made.at_ms, made.rrn, rc.APPROVED)
     fields[60], fields[62] = short60(exchange.sixty._replace(batch=reply.batch)), made.keys
     return Answer(fields, rrn=made.rrn, code=rc.APPROVED)
+
+
+async def _learn_downloads(desk: Desk, exchange: Exchange) -> None:
+    """From its sign-on on a terminal is asked to come for what is newer than it has."""
+    merchant = desk.world.merchant(exchange.terminal.merchant)
+    if merchant is not None:
+        await desk.downloads.learn(exchange.terminal, merchant)
 
 
 async def _master_key(desk: Desk, exchange: Exchange) -> Held | Refusal:

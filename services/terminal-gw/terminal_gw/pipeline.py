@@ -17,13 +17,13 @@ from runtime.metrics import Metrics
 from runtime.tracing import Span
 from runtime.transactions import Transactions
 from security_module import Key, MacAlgorithm
-from terminal_gw import management, sales, settlement, spans, terminal_keys
-from terminal_gw.answers import SIGN_ON_AGAIN, Answer, Refusal, Sealer, repeated
+from terminal_gw import downloads, management, sales, settlement, spans, terminal_keys, upload
+from terminal_gw.answers import NO_PUSH, SIGN_ON_AGAIN, Answer, Refusal, Sealer, repeated
 from terminal_gw.labels import kind_of
 from terminal_gw.requests import Desk, Exchange, Handler, Ingress
 from terminal_gw.sessions import Session
 from terminal_gw.terminal_keys import MessageKeys
-from world import KeyScheme, Terminal
+from world import Download, KeyScheme, Terminal
 
 log = logs.get("pipeline")
 
@@ -36,8 +36,14 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("0220", ANY): sales.advise,
     ("0400", ANY): sales.reverse,
     ("0500", "201"): settlement.settle,
+    ("0320", "201"): upload.details,
+    ("0320", "203"): upload.chip_details,
+    ("0320", "202"): upload.end,
+    ("0320", "207"): upload.end,
     ("0800", "001"): management.sign_on,
     ("0800", "003"): management.sign_on,
+    **{("0800", kind.value): downloads.page for kind in Download},
+    **{("0800", code): downloads.end for code in downloads.ENDS},
     ("0820", "002"): management.sign_off,
     ("0820", "301"): management.echo,
     ("0820", "362"): management.echo,
@@ -188,9 +194,11 @@ class Pipeline:
             return checked
 
     def _lead_to_new_master(self, message: Message, answer: Answer, keys: MessageKeys | None) -> None:
-        """A right MAC may prove that the terminal has taken a new master key, and the answer may ask it to come for one."""
+        """A right MAC may prove that the terminal has taken a new master key, and the answer may ask it to come for one, or for a download."""
         if isinstance(keys, Session) and self._desk.masters.should_sign_on(message.text(41), keys.master):
             answer.processing = SIGN_ON_AGAIN
+        elif answer.processing == NO_PUSH:
+            answer.processing = self._desk.downloads.push(message.text(41))
 
     def _send(self, message: Message, answer: Answer, keys: MessageKeys | None, span: Span) -> bytes:
         span.set("lianji.response_code", answer.code)

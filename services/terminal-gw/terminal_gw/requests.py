@@ -13,6 +13,7 @@ from runtime.tracing import Span, Tracer
 from security_module import SecurityModule
 from terminal_gw.admission import Admission
 from terminal_gw.answers import Answer, Refusal
+from terminal_gw.downloaded import Downloads
 from terminal_gw.keyring import Keyring
 from terminal_gw.masters import Masters
 from terminal_gw.sessions import Sessions
@@ -30,6 +31,7 @@ class Desk:
     keyring: Keyring
     masters: Masters
     sessions: Sessions
+    downloads: Downloads
     switch: Switch
     admission: Admission
     tracer: Tracer

@@ -18,11 +18,13 @@ from terminal_sim.load import LoadError, open_tills, run_load
 from terminal_sim.memory import MemoryFileError, TerminalBusyError, TerminalMemory, memory_path, read_memory
 from terminal_sim.outcomes import (
     CloseOutcome,
+    DownloadOutcome,
     PlainOutcome,
     Refused,
     ReversalOutcome,
     SignOnOutcome,
     TransactionOutcome,
+    UploadOutcome,
 )
 from terminal_sim.record import ClosedBatch, PendingReversal, TerminalRecord, Transaction
 from terminal_sim.results import CloseResult, SwipeResult
@@ -33,6 +35,7 @@ __all__ = [
     "CloseOutcome",
     "CloseResult",
     "ClosedBatch",
+    "DownloadOutcome",
     "Link",
     "LinkError",
     "LinkLostError",
@@ -52,6 +55,7 @@ __all__ = [
     "Till",
     "Transaction",
     "TransactionOutcome",
+    "UploadOutcome",
     "memory_path",
     "open_till",
     "open_tills",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from contracts.authorization import BALANCED, Totals
+from contracts.authorization import BALANCED, NOT_BALANCED, Totals
 from contracts.identity import transaction_id
 from contracts.kinds import KINDS
 from contracts.response_codes import (
@@ -47,6 +47,7 @@ from terminal_sim.record import (
 )
 from terminal_sim.seal import Seal
 from terminal_sim.state import State
+from terminal_sim.uploaded import UploadBegun
 
 SESSION_ENDED = SessionEnded()
 SIGNED_ON = SignedOn
@@ -185,7 +186,7 @@ def reversal(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) 
 
 
 def close(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -> Verdict:
-    """Balanced: the batch is closed, and the next sign-on gives another. Not balanced: it stays open."""
+    """Balanced: the batch is closed, and the next sign-on gives another. Not balanced: its details are to be uploaded."""
     message = answer.message
     batch, totals = _close_in_flight(record)
     stan, rrn = answer.request.text(11), message.text(37)
@@ -212,6 +213,8 @@ def close(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -> 
         ),
         rrn=rrn,
     )
+    if host.result == NOT_BALANCED:
+        return Verdict(entries=(UploadBegun(),), outcome=outcome)
     if host.result != BALANCED:
         return Verdict(entries=(CloseEnded(),), outcome=outcome)
     closed = ClosedBatch(batch=batch, stan=stan, rrn=rrn, totals=totals, at_ms=answer.now_ms)

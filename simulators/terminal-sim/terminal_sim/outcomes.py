@@ -93,13 +93,48 @@ class CloseOutcome(msgspec.Struct, frozen=True, kw_only=True):
         return self.result == BALANCED
 
 
+class UploadOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one message of an upload."""
+
+    batch: str
+    response_code: str = ""
+    """Empty: no answer."""
+    rrn: str = ""
+    ended: bool = False
+    """The end message was answered 00: the batch is closed."""
+    uploaded: int = 0
+    """Details that the host had taken before this message."""
+
+
+class DownloadOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one message of a download."""
+
+    code: str
+    """60.3 of what is downloaded."""
+    response_code: str = ""
+    """Empty: no answer that could be used."""
+    version: int = 0
+    """Set by the end: everything of this version is in force."""
+    reason: str = ""
+
+
 class PlainOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """Of a sign-off, an echo or a status report."""
 
     response_code: str = ""
 
 
-Outcome = Refused | Entered | TransactionOutcome | SignOnOutcome | ReversalOutcome | CloseOutcome | PlainOutcome
+Outcome = (
+    Refused
+    | Entered
+    | TransactionOutcome
+    | SignOnOutcome
+    | ReversalOutcome
+    | CloseOutcome
+    | UploadOutcome
+    | DownloadOutcome
+    | PlainOutcome
+)
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
 """A practice host: answers a terminal well enough to try one without a stack. Sans-I/O: bodies in, bodies out.
 
 It approves every transaction, up to `limit_minor`, keeps what it approved by identity, lets a claim (void, completion, refund) stand
-on its original as contracts.kinds.CLAIMS has it, answers repetitions alike, reverses, and closes batches by comparing totals. It is what
-the terminal's own tests run against. Cards and PINs it does not look at.
+on its original as contracts.kinds.CLAIMS has it, answers repetitions alike, reverses, and closes batches by comparing totals, and when they
+differ by their details. It is what the terminal's own tests run against. Cards and PINs it does not look at.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ from iso8583 import (
     encode,
     mac_block,
     named_master,
+    parse_count,
+    parse_details,
     reply_to,
     with_master,
 )
@@ -109,6 +111,8 @@ class PracticeHost:
     held: dict[str, Held] = field(default_factory=dict)
     closed: dict[tuple[str, str], str] = field(default_factory=dict)
     """(terminal, batch) → the result that its close was answered with."""
+    uploaded: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
+    """(terminal, batch) → STAN → amount, as far as its details were uploaded."""
     _terminals: dict[str, _Terminal] = field(default_factory=dict)
     _module: SecurityModule = field(default_factory=lambda: SecurityModule(world.lmk("acquirer")))
 
@@ -134,6 +138,8 @@ class PracticeHost:
                 return encode(reply_to(request, _management(request)))
             case "0500":
                 return self._settle(request, terminal)
+            case "0320":
+                return self._upload(request, terminal)
         keys = _mac_keys(request, terminal)
         if keys is None or not self._module.verify_mac(
             keys.request, mac_block(body), body[-MAC_SIZE:], terminal.algorithm
@@ -244,6 +250,23 @@ class PracticeHost:
         fields = _management(request)
         del fields[39]
         fields[48] = Totals48(own.debit_minor, own.debit_count, own.credit_minor, own.credit_count, result).pack()
+        return encode(reply_to(request, fields))
+
+    def _upload(self, request: Message, terminal: _Terminal) -> bytes:
+        """Takes details, and at their end closes the batch: what the terminal has not told of is reversed. 12: some are missing."""
+        tid, sixty = request.text(41), Field60.parse(request.text(60))
+        fields, place = _management(request), (tid, sixty.batch)
+        told = self.uploaded.setdefault(place, {})
+        if sixty.network_code == "201":
+            told.update((d.stan, d.amount_minor) for d in parse_details(request.text(48)))
+        elif place not in self.closed and len(told) != parse_count(request.text(48)):
+            fields[39] = INVALID_RELATED_TRANSACTION
+        elif place not in self.closed:
+            for identity, held in self.held.items():
+                mine = identity.startswith(f"{tid}:{sixty.batch}:") and KINDS[held.kind].settles
+                held.reversed = held.reversed or (mine and identity[-6:] not in told)
+            self.closed[place] = NOT_BALANCED
+            terminal.batch += 1
         return encode(reply_to(request, fields))
 
     def totals(self, tid: str, batch: str) -> Totals:

@@ -18,8 +18,10 @@ from contracts.kinds import CLAIMS, KINDS, Kind
 from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
 from contracts.terms import InstalmentPlan
 from security_module import WrappedKey
+from terminal_sim.downloaded import DownloadBegun, Downloaded, DownloadEnded, Downloading, PageKept
 from terminal_sim.shipped import SHIPPED_PASSWORDS, Parameters, password_digest
 from terminal_sim.stored import SealedCard, StoredAdvice
+from terminal_sim.uploaded import DetailsUploaded, UploadBegun
 
 LAST_STAN = 999_999
 BATCH_LIMIT = 999
@@ -108,16 +110,23 @@ class PendingClose(msgspec.Struct, frozen=True, kw_only=True):
     batch: str
     stan: str
     totals: Totals
+    uploading: bool = False
+    """The host has called it unbalanced: the details are uploaded."""
+    uploaded: int = 0
+    """How many of them the host has taken."""
 
 
 class ClosedBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch that the host called balanced."""
+    """A batch that the host called balanced, or that was closed by its details."""
 
     batch: str
     stan: str
     rrn: str
     totals: Totals
+    """The terminal's own."""
     at_ms: int
+    uploaded: bool = False
+    """Closed by its details: the host counted otherwise."""
 
 
 class TerminalRecord(msgspec.Struct, kw_only=True):
@@ -145,6 +154,9 @@ class TerminalRecord(msgspec.Struct, kw_only=True):
     transactions: dict[str, Transaction] = {}
     """By identity (terminal:batch:STAN), in order."""
     closed: list[ClosedBatch] = []
+    downloads: dict[str, Downloaded] = {}
+    """By 60.3. Nothing: what it was shipped with."""
+    downloading: Downloading | None = None
 
     def transaction(self, batch: str, stan: str) -> Transaction | None:
         return self.transactions.get(transaction_id(self.tid, batch, stan))
@@ -289,7 +301,7 @@ class CloseSent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
 
 
 class CloseEnded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="close-ended"):
-    """`closed` is set when the host called the batch balanced."""
+    """`closed` is set when the host has closed the batch."""
 
     closed: ClosedBatch | None = None
 
@@ -311,7 +323,12 @@ Entry = (
     | ReversalTried
     | ReversalEnded
     | CloseSent
+    | UploadBegun
+    | DetailsUploaded
     | CloseEnded
+    | DownloadBegun
+    | PageKept
+    | DownloadEnded
 )
 
 
@@ -422,10 +439,31 @@ def _close_sent(record: TerminalRecord, entry: CloseSent) -> None:
     record.stan, record.closing = int(entry.close.stan), entry.close
 
 
+def _uploaded(record: TerminalRecord, entry: UploadBegun | DetailsUploaded) -> None:
+    if record.closing is not None:
+        record.closing = msgspec.structs.replace(record.closing, uploading=True, uploaded=entry.count)
+
+
 def _close_ended(record: TerminalRecord, entry: CloseEnded) -> None:
     record.closing = None
     if entry.closed is not None:
         record.closed.append(entry.closed)
+
+
+def _download_begun(record: TerminalRecord, entry: DownloadBegun) -> None:
+    record.downloading = Downloading(code=entry.code)
+
+
+def _page_kept(record: TerminalRecord, entry: PageKept) -> None:
+    if (at := record.downloading) is not None:
+        records = (*at.records, *entry.records)
+        record.downloading = Downloading(code=at.code, records=records, complete=entry.last)
+
+
+def _download_ended(record: TerminalRecord, entry: DownloadEnded) -> None:
+    at, record.downloading = record.downloading, None
+    if at is not None and entry.version:
+        record.downloads[at.code] = Downloaded(version=entry.version, records=at.records)
 
 
 def _operator_set(record: TerminalRecord, entry: OperatorSet) -> None:
@@ -446,9 +484,14 @@ _CHANGES: dict[type[Any], Callable[[TerminalRecord, Any], None]] = {
     SessionEnded: _session_ended,
     MasterKept: _master_kept,
     CloseSent: _close_sent,
+    UploadBegun: _uploaded,
+    DetailsUploaded: _uploaded,
     CloseEnded: _close_ended,
     OperatorSet: _operator_set,
     ParametersSet: _parameters_set,
+    DownloadBegun: _download_begun,
+    PageKept: _page_kept,
+    DownloadEnded: _download_ended,
 }
 
 

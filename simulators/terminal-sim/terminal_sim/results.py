@@ -73,6 +73,10 @@ class CloseResult(msgspec.Struct, frozen=True, kw_only=True):
     rrn: str = ""
     refused: str = ""
     """Why nothing was sent."""
+    closed: bool = False
+    """The host has closed the batch: it balanced, or its details were uploaded."""
+    uploaded: int = 0
+    """Details that the host has taken."""
 
 
 def result_of(

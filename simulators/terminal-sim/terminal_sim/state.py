@@ -19,7 +19,9 @@ class State(StrEnum):
     REVERSING = "reversing"
     RESENDING = "resending"
     SETTLING = "settling"
+    UPLOADING = "uploading"
     ECHOING = "echoing"
+    DOWNLOADING = "downloading"
     SIGNING_OFF = "signing off"
 
 
@@ -43,7 +45,9 @@ TRANSITIONS: dict[State, frozenset[State]] = {
             State.REVERSING,
             State.RESENDING,
             State.SETTLING,
+            State.UPLOADING,
             State.ECHOING,
+            State.DOWNLOADING,
             State.SIGNING_OFF,
         }
     ),
@@ -51,7 +55,9 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.REVERSING: _BACK,
     State.RESENDING: _BACK,
     State.SETTLING: _BACK,
+    State.UPLOADING: _BACK,
     State.ECHOING: _BACK,
+    State.DOWNLOADING: _BACK,
     # The session is over for the terminal whatever the host says to that.
     State.SIGNING_OFF: frozenset({State.LOGGED_IN}),
 }

@@ -13,10 +13,11 @@ from contracts.pan import Track2
 from contracts.response_codes import MAC_ERROR, RESPONSE_CODES, UNKNOWN_TERMINAL
 from iso8583 import FormatError, Message, decode, encode, reply_mti
 from security_module import SecurityModuleError
-from terminal_sim import answers, operators
+from terminal_sim import answers, download, operators, upload
 from terminal_sim.answers import Answer, Verdict
 from terminal_sim.attended import Attended
 from terminal_sim.cards import KEYED, SWIPED, Keyed
+from terminal_sim.downloaded import DownloadBegun, Downloading
 from terminal_sim.kinds import FORMS
 from terminal_sim.messages import SIGN_ON_DOUBLE, STATUS, WITH_PIN, WITHOUT_PIN, Messages
 from terminal_sim.orders import Order, article, wrong
@@ -43,6 +44,8 @@ from terminal_sim.stored import StoredAdvice
 
 ADVICE_MTI = "0220"
 REVERSAL_TRIES = 3
+_HANDLERS = answers.HANDLERS | {State.UPLOADING: upload.answered, State.DOWNLOADING: download.answered}
+_LOST = answers.LOST | {State.UPLOADING: upload.lost, State.DOWNLOADING: download.lost}
 SIGN_ON_AGAIN = "3"
 """The host's push in the header of an answer."""
 
@@ -55,6 +58,8 @@ class Terminal(Attended):
         self._messages = Messages(tid, mid)
         self._seal = seal
         self._request: Message | None = None
+        self.wanted: str = ""
+        """What the host has asked to be downloaded (60.3), as the last answer says."""
         self._last: tuple[Message, bytes] | None = None
         """The last transaction, to be repeated byte for byte; in memory only, and only while its keys are in use."""
 
@@ -153,6 +158,8 @@ class Terminal(Attended):
             return self._not_now("settle")
         if waiting := self._undone():
             return self._refused(waiting)
+        if self.record.closing is not None and self.record.closing.uploading:
+            return self._refused(f"batch {self.record.closing.batch} is being uploaded; finish that first")
         batch = self.record.batch
         close = self.record.closing or PendingClose(
             batch=batch, stan=self.record.next_stan(), totals=self.record.totals(batch)
@@ -160,6 +167,31 @@ class Terminal(Attended):
         message = self._messages.settle(close, operator=self.operator, currency=currency)
         saved = () if self.record.closing else (CloseSent(close=close),)
         return self._send(State.SETTLING, message, encode(message), *saved)
+
+    def upload(self) -> Step:
+        """The next message of the upload of an unbalanced batch, of which the last is its end; one without an answer is sent again."""
+        if self.state is not State.SIGNED_ON:
+            return self._not_now("upload a batch")
+        close = self.record.closing
+        if close is None or not close.uploading:
+            return self._refused("no close has been called unbalanced")
+        stan = self.record.next_stan()
+        code, content = upload.next_message(self.record, close)
+        message = self._messages.upload(close, stan=stan, code=code, content=content)
+        return self._send(State.UPLOADING, message, encode(message), StanUsed(stan=stan))
+
+    def download(self, code: str) -> Step:
+        """The next message of a download (60.3 of download.SPLITS), of which the last is its end. Another one that had begun is thrown away."""
+        if self.state is not State.SIGNED_ON or code not in download.SPLITS:
+            return self._not_now(f"download {code}")
+        begun: tuple[Entry, ...] = ()
+        at = self.record.downloading
+        if at is None or at.code != code:
+            at, begun = Downloading(code=code), (DownloadBegun(code=code),)
+        stan = self.record.next_stan()
+        network_code, index = download.next_message(at)
+        message = self._messages.download(stan=stan, batch=self.record.batch, code=network_code, index=index)
+        return self._send(State.DOWNLOADING, message, encode(message), *begun, StanUsed(stan=stan))
 
     def resend_last(self) -> Step:
         """The last transaction once more, byte for byte, so that its answer can be compared with the first."""
@@ -211,8 +243,9 @@ class Terminal(Attended):
         session = self.record.session
         sealed = session is not None and self._seal.is_sealed(session, request, body)
         answer = Answer(request=request, message=message, body=body, sealed=sealed, now_ms=now_ms)
-        verdict = answers.HANDLERS[self.state](self.record, answer, self._seal, self.operator)
+        verdict = _HANDLERS[self.state](self.record, answer, self._seal, self.operator)
         code = message.text(39)
+        self.wanted = download.PUSHES.get(message.header.processing, "")
         over = code in (MAC_ERROR, UNKNOWN_TERMINAL) or message.header.processing == SIGN_ON_AGAIN
         return self._conclude(verdict, over=over or verdict.session_over)
 
@@ -220,7 +253,7 @@ class Terminal(Attended):
         """No answer will come: the time is up (98), the line broke (98), or what came cannot be read (06)."""
         if self._request is None:
             return Step()
-        verdict = answers.LOST[self.state](self.record, self._request, reason)
+        verdict = _LOST[self.state](self.record, self._request, reason)
         return self._conclude(verdict, over=verdict.session_over)
 
     # Inside

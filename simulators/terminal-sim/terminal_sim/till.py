@@ -16,6 +16,7 @@ from contracts.response_codes import APPROVED, describe
 from contracts.terms import InstalmentPlan
 from terminal_sim import orders
 from terminal_sim.cards import Keyed
+from terminal_sim.chores import Chores
 from terminal_sim.link import DEFAULT_TIMEOUT_S, Link, LinkError, LinkLostError
 from terminal_sim.memory import TerminalMemory
 from terminal_sim.orders import NotThere, Order
@@ -42,7 +43,7 @@ AnyCard = Card | Track2 | Keyed
 _CERTIFICATE = " (over TLS: does the host take this terminal's certificate?)"
 
 
-class Till:
+class Till(Chores):
     """Drives one terminal over one line. One operation at a time."""
 
     def __init__(self, terminal: Terminal, memory: TerminalMemory, link: Link) -> None:
@@ -86,6 +87,8 @@ class Till:
                 return Refused(
                     reason=f"the close of batch {result.batch} has begun and got no answer", response_code=result.rc
                 )
+        if self.terminal.wanted or self.terminal.record.downloading is not None:
+            await self._download_wanted()
         return await self._signed_on()
 
     async def swipe(self, card: Card | Track2, amount_minor: int, pin: str = "") -> SwipeResult:
@@ -208,7 +211,8 @@ class Till:
         return await self._plain(self.terminal.echo)
 
     async def close_batch(self) -> CloseResult:
-        """Reversal and notices first, then 0500; when balanced, sign-off follows, and the next transaction signs on to the new batch."""
+        """Reversal and notices first, then 0500, and when that does not balance the upload of the batch's details. Once it is closed sign-off
+        follows, and the next transaction signs on to the new batch."""
         if (hindrance := await self._signed_on()) is None:
             hindrance = await self._nothing_pending([])
         if hindrance is None:
@@ -270,22 +274,6 @@ class Till:
             return hindrance
         outcome = await self._run(begin())
         return outcome if isinstance(outcome, PlainOutcome) else Refused(reason=reason_of(outcome))
-
-    async def _settle(self) -> CloseResult:
-        outcome = await self._run(self.terminal.settle())
-        if not isinstance(outcome, CloseOutcome):
-            return CloseResult(refused=reason_of(outcome))
-        if outcome.balanced:
-            await self.sign_off()  # for the host to forget the keys; the terminal's session ended with the batch
-        return CloseResult(
-            balanced=outcome.balanced,
-            result=outcome.result,
-            batch=outcome.batch,
-            totals=outcome.totals,
-            host=outcome.host,
-            rc=outcome.response_code,
-            rrn=outcome.rrn,
-        )
 
     async def _nothing_pending(self, ahead: list[ReversalOutcome]) -> Refused | None:
         """Sends the pending reversal, then the notices, until each ends or its tries are used up; the session may have to be made anew in between."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lianji.verify.evidence import Evidence
+from lianji.verify.invariants.uploads import uploads_are_resolved
 from lianji.verify.report import Finding
 
 _TOTALS = ("debit_minor", "debit_count", "credit_minor", "credit_count")
@@ -37,13 +38,14 @@ def totals_agree(evidence: Evidence, finding: Finding) -> None:
     _compare(evidence, finding, "terminal_batches", "the terminal")
     _compare(evidence, finding, "settlement_batches", "settlement")
     _unsettled(evidence, finding)
+    uploads_are_resolved(evidence, finding)
 
 
 def _compare(evidence: Evidence, finding: Finding, table: str, who: str) -> None:
-    """A side's own totals of the batches that it calls closed."""
+    """A side's own totals of the batches that it calls closed. Those of a terminal whose details were uploaded did not agree with the host's."""
     closed = "WHERE m.closed" if table == "settlement_batches" else ""
     for row in evidence.facts.query(
-        f"SELECT m.*, b.rrn AS host_rrn, b.trace, {', '.join(f'b.{name} AS host_{name}' for name in _TOTALS)} "
+        f"SELECT m.*, b.rrn AS host_rrn, b.trace, b.uploaded, {', '.join(f'b.{name} AS host_{name}' for name in _TOTALS)} "
         f"FROM {table} m LEFT JOIN batches b ON b.terminal = m.terminal AND b.batch = m.batch {closed}"
     ):
         finding.checked += 1
@@ -54,6 +56,8 @@ def _compare(evidence: Evidence, finding: Finding, table: str, who: str) -> None
                 f"{who} calls a batch closed that no journal closes",
                 **{who.rsplit(maxsplit=1)[-1]: _show(its)},
             )
+        elif table == "terminal_batches" and row["uploaded"]:
+            continue
         elif its != (host := tuple(row[f"host_{name}"] for name in _TOTALS)):
             finding.violate(
                 subject,

@@ -5,4 +5,5 @@ state        what a shard knows, and `apply`: one record further      kinds     
 authorize    repeat, refuse, recall or forward; the issuer's word     claims     which earlier transaction is meant, and may it be claimed
 reverse      reversals, tombstones, what issuers must be told         settle     batch totals and close
 terminals    sign-on, sign-off                                        ages       how old the oldest open work is
+upload       the details of an unbalanced batch, compared              batch      what is kept of one that is being closed
 """

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from auth.domain.authorize import NO_RRN
+from auth.domain.batch import ClosedBatch
 from auth.domain.register import Register
-from auth.domain.state import FIRST_BATCH, ClosedBatch, Shard, totals_of
+from auth.domain.state import FIRST_BATCH, Shard, totals_of
 from contracts.authorization import BALANCED, NOT_BALANCED, SETTLE_ERROR, SettleReply, SettleRequest, Totals
 from contracts.identity import format_rrn
 from contracts.journal import BatchClosed, BatchUnbalanced, Record
@@ -79,4 +80,4 @@ def decide(
 
 
 def _closed_reply(closed: ClosedBatch) -> SettleReply:
-    return SettleReply(result=BALANCED, rrn=closed.rrn, at_ms=closed.at_ms, totals=closed.totals)
+    return SettleReply(result=closed.result, rrn=closed.rrn, at_ms=closed.at_ms, totals=closed.totals)

@@ -7,15 +7,21 @@ and falls when it is declined or its reversal is acknowledged. An original that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 import msgspec
 
+from auth.domain.batch import ClosedBatch, Upload
 from auth.domain.transaction import Particulars, Standing, Transaction
-from contracts.authorization import Totals
+from contracts.authorization import BALANCED, NOT_BALANCED, Totals
+from contracts.identity import transaction_id
 from contracts.journal import (
     BatchClosed,
     BatchUnbalanced,
+    BatchUploaded,
+    BreakFound,
+    CryptogramUploaded,
     EpochStarted,
     Intent,
     LateAnswer,
@@ -37,15 +43,6 @@ RECALLED_KEPT = 1024
 """Recalled transactions in memory: when there are more, the one that was recalled first is forgotten again."""
 
 
-class ClosedBatch(msgspec.Struct, frozen=True, kw_only=True):
-    """How a terminal's last batch was closed: what a repeated 0500 is answered."""
-
-    batch: str
-    rrn: str
-    at_ms: int
-    totals: Totals
-
-
 class Terminal(msgspec.Struct, kw_only=True):
     """A terminal as the switch sees it."""
 
@@ -57,6 +54,10 @@ class Terminal(msgspec.Struct, kw_only=True):
     previous: list[str] = []
     """Ids in the batch that was closed last: a late reversal may still name them."""
     closed: ClosedBatch | None = None
+    upload: Upload | None = None
+    """Set while the open batch is unbalanced and nothing has happened in it since."""
+    cryptograms: dict[str, str] = {}
+    """Transaction → what its chip has signed, of the open and of the last closed batch, as far as it was uploaded."""
 
 
 class Shard(msgspec.Struct, kw_only=True):
@@ -109,13 +110,13 @@ class Shard(msgspec.Struct, kw_only=True):
             yield self.transactions[id_]
 
 
-def totals_of(shard: Shard, terminal: str) -> Totals:
+def totals_of(shard: Shard, terminal: str, *, without: Collection[str] = ()) -> Totals:
     """What the host counts in a terminal's open batch: what stands approved, by debit and credit kinds (field 48). Holds, transfers and
     questions are neither."""
     minor, count = {True: 0, False: 0}, {True: 0, False: 0}
     for transaction in shard.batch_transactions(terminal):
         facts = KINDS[transaction.kind]
-        if transaction.state is State.APPROVED and facts.settles:
+        if transaction.state is State.APPROVED and facts.settles and transaction.id not in without:
             minor[facts.debit] += transaction.amount_minor
             count[facts.debit] += 1
     return Totals(
@@ -144,13 +145,11 @@ def apply(shard: Shard, record: Record) -> None:
             terminal.signed_on, terminal.operator = True, record.operator
         case SignedOff():
             _own(shard, record.terminal).signed_on = False
-        case BatchClosed():
-            _apply_batch_closed(shard, record)
-        case BatchUnbalanced():
-            _number(shard, record.rrn)
+        case BatchClosed() | BatchUnbalanced() | BatchUploaded() | CryptogramUploaded():
+            _BATCH_CHANGES[type(record)](shard, record)
         case EpochStarted():
             shard.epoch = record.epoch
-        case LateAnswer():
+        case LateAnswer() | BreakFound():
             return  # evidence, not a move
 
 
@@ -186,7 +185,9 @@ def _apply_intent(shard: Shard, record: Intent) -> None:
         at_ms=record.at_ms,
     )
     shard.intents[record.id] = None
-    _own(shard, record.terminal).transactions.append(record.id)
+    terminal = _own(shard, record.terminal)
+    terminal.transactions.append(record.id)
+    terminal.upload = None  # what was told of the batch is not all of it any more: the close has to be asked for again
     if record.original or record.target_institution:
         transaction.particulars = Particulars(original=record.original, target_institution=record.target_institution)
         _stand(shard, transaction)
@@ -288,6 +289,8 @@ def _apply_reversing(shard: Shard, record: Reversing) -> None:
         transaction.response_code = record.response_code
         transaction.at_ms = record.at_ms
     shard.intents.pop(record.id, None)
+    if record.origin == "terminal":
+        _own(shard, transaction.terminal).upload = None
     for institution in transaction.undelivered:
         shard.reversals.setdefault(institution, {})[record.id] = None
 
@@ -349,4 +352,39 @@ def _apply_batch_closed(shard: Shard, record: BatchClosed) -> None:
     terminal.transactions = []
     terminal.batch = record.next_batch
     terminal.signed_on = False
-    terminal.closed = ClosedBatch(batch=record.batch, rrn=record.rrn, at_ms=record.at_ms, totals=record.totals)
+    terminal.closed = ClosedBatch(
+        batch=record.batch,
+        rrn=record.rrn,
+        at_ms=record.at_ms,
+        totals=record.totals,
+        result=NOT_BALANCED if record.uploaded else BALANCED,
+    )
+    terminal.upload = None
+    ours = transaction_id(record.terminal, record.batch, "")
+    terminal.cryptograms = {id_: kept for id_, kept in terminal.cryptograms.items() if id_.startswith(ours)}
+
+
+def _apply_batch_unbalanced(shard: Shard, record: BatchUnbalanced) -> None:
+    """The same close, asked for again, goes on where its upload had come to; another one begins anew."""
+    _number(shard, record.rrn)
+    terminal = _own(shard, record.terminal)
+    if terminal.upload is None or terminal.upload.stan != record.stan:
+        terminal.upload = Upload(stan=record.stan, operator=record.operator, currency=record.currency)
+
+
+def _apply_batch_uploaded(shard: Shard, record: BatchUploaded) -> None:
+    if upload := _own(shard, record.terminal).upload:
+        upload.details.update((detail.stan, detail.amount_minor) for detail in record.details)
+
+
+def _apply_cryptogram_uploaded(shard: Shard, record: CryptogramUploaded) -> None:
+    id_ = transaction_id(record.terminal, record.batch, record.stan)
+    _own(shard, record.terminal).cryptograms[id_] = record.cryptogram.cryptogram
+
+
+_BATCH_CHANGES: dict[type, Callable[[Shard, Any], None]] = {
+    BatchClosed: _apply_batch_closed,
+    BatchUnbalanced: _apply_batch_unbalanced,
+    BatchUploaded: _apply_batch_uploaded,
+    CryptogramUploaded: _apply_cryptogram_uploaded,
+}

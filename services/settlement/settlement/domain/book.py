@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from contracts.authorization import Totals
-from contracts.journal import BatchClosed, BatchUnbalanced, SignedOn
+from contracts.journal import BatchClosed, BatchUnbalanced, BreakFound, SignedOn
 from contracts.kinds import KINDS
 from contracts.states import IllegalMoveError, State, advance
 from settlement.domain.ledger import Batch, Entry, EntryKind, KindTotal, Posted, PostingError, Transaction
@@ -61,6 +61,7 @@ class Book:
         self.touched_batches: dict[BatchKey, Batch] = {}
         self.entries: list[Entry] = []
         self.posted: list[Posted] = []
+        self.breaks: list[BreakFound] = []
 
     def is_new(self, transaction: Transaction) -> bool:
         return transaction.id not in self._known

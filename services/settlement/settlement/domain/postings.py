@@ -9,6 +9,9 @@ from contracts.authorization import BALANCED, NOT_BALANCED, Totals
 from contracts.journal import (
     BatchClosed,
     BatchUnbalanced,
+    BatchUploaded,
+    BreakFound,
+    CryptogramUploaded,
     EpochStarted,
     Intent,
     LateAnswer,
@@ -193,7 +196,7 @@ def _show(totals: Totals) -> str:
 def _write_close(batch: Batch, record: BatchClosed | BatchUnbalanced, result: str, standing: list[Transaction]) -> None:
     if batch.closed:
         raise PostingError(f"batch {batch.batch} of terminal {batch.terminal}: closed twice")
-    batch.closed = result == BALANCED
+    batch.closed = isinstance(record, BatchClosed)
     batch.result = result
     batch.at_ms = record.at_ms
     batch.operator = record.operator
@@ -206,7 +209,8 @@ def _write_close(batch: Batch, record: BatchClosed | BatchUnbalanced, result: st
 
 def _batch_closed(book: Book, record: BatchClosed) -> None:
     standing = _compare(book, record, record.totals)
-    _write_close(book.batch(record), record, BALANCED, standing)
+    # A batch that was closed by its details has not balanced: its slip says so.
+    _write_close(book.batch(record), record, NOT_BALANCED if record.uploaded else BALANCED, standing)
     for transaction in standing:
         book.move(transaction.id, State.SETTLED)
         # The sale's own trace, so that it reaches from the terminal's frame to here.
@@ -223,6 +227,11 @@ def _batch_closed(book: Book, record: BatchClosed) -> None:
 def _batch_unbalanced(book: Book, record: BatchUnbalanced) -> None:
     standing = _compare(book, record, record.host)
     _write_close(book.batch(record), record, NOT_BALANCED, standing)
+
+
+def _break_found(book: Book, record: BreakFound) -> None:
+    """Listed, and posted nowhere: no money follows from it until somebody has looked at it."""
+    book.breaks.append(record)
 
 
 def _nothing(_: Book, __: Record) -> None:
@@ -242,6 +251,9 @@ _RULES: dict[type, Callable[[Book, Any], None]] = {
     LateAnswer: _nothing,
     BatchClosed: _batch_closed,
     BatchUnbalanced: _batch_unbalanced,
+    BatchUploaded: _nothing,
+    CryptogramUploaded: _nothing,
+    BreakFound: _break_found,
 }
 
 

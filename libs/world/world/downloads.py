@@ -1,0 +1,107 @@
+"""What terminals can download: their parameters, the keys of the card scheme, the parameters of its applications.
+
+A record is a whole: how many of them go into a message is the gateway's business. The record formats stand in docs/terminal-protocol.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from contracts.kinds import Kind
+from world.ca_keys import CA_KEYS, RID
+from world.model import Merchant, Terminal
+from world.tlv import pack
+
+SHIPPED = 1
+"""The version of everything that a terminal has when it is new."""
+PILOT = frozenset({"10000017"})
+"""Terminals on which a new version is tried before the others get it."""
+
+
+class Download(StrEnum):
+    """What is downloaded; the value is the network code (60.3) that asks for it."""
+
+    PARAMETERS = "360"
+    CA_KEYS = "370"
+    IC_PARAMETERS = "380"
+
+
+class Offer(NamedTuple):
+    """What a terminal may download now."""
+
+    version: int
+    records: tuple[bytes, ...]
+
+
+PARAMETERS: Mapping[str, str] = {
+    "11": "seconds that an answer is waited for, n2",
+    "12": "tries to dial, n1",
+    "13": "telephone number to dial, n..14",
+    "14": "the second one",
+    "15": "the third one",
+    "16": "telephone number of the management system",
+    "19": "cards may be keyed, 0 or 1",
+    "21": "merchant's name, GB 18030",
+    "22": "tries of a reversal, n1",
+    "26": "transactions that are switched on, 0 or 1 in the order of contracts.kinds.Kind",
+    "27": "floor limit in minor units, n12: up to it a chip may approve by itself",
+}
+"""Tag → what it sets."""
+
+
+def offer(terminal: Terminal, merchant: Merchant, kind: Download) -> Offer:
+    """What this terminal is to have."""
+    version = 2 if terminal.tid in PILOT else SHIPPED
+    match kind:
+        case Download.PARAMETERS:
+            return Offer(version, _parameters(terminal, merchant))
+        case Download.CA_KEYS:
+            return Offer(version, tuple(key.record() for key in CA_KEYS))
+        case Download.IC_PARAMETERS:
+            return Offer(version, _IC_PARAMETERS)
+
+
+def _parameters(terminal: Terminal, merchant: Merchant) -> tuple[bytes, ...]:
+    values = {
+        "11": b"20",
+        "12": b"3",
+        "13": b"05710004822",
+        "14": b"05710004823",
+        "15": b"",
+        "16": b"05710004800",
+        "19": b"1" if merchant.keyed else b"0",
+        "21": merchant.name.encode("gb18030"),
+        "22": b"3",
+        "26": b"".join(b"1" if kind in merchant.kinds else b"0" for kind in Kind),
+        "27": b"000000010000" if terminal.tid in PILOT else b"000000000000",
+    }
+    return tuple(tag.encode() + value for tag, value in values.items())
+
+
+def _application(suffix: str, *, floor_minor: int, cvm_minor: int) -> bytes:
+    """One application's parameters (EMV Book 4, 12; the tags from DF11 on are those of terminals in this market)."""
+    return pack(
+        (0x9F06, RID + bytes.fromhex(suffix)),
+        (0xDF01, b"\x00"),  # its beginning is enough
+        (0x9F08, bytes.fromhex("0020")),
+        (0xDF11, bytes.fromhex("D84000A800")),  # TAC default
+        (0xDF12, bytes.fromhex("D84004F800")),  # TAC online
+        (0xDF13, bytes.fromhex("0010000000")),  # TAC denial
+        (0x9F1B, floor_minor.to_bytes(4, "big")),
+        (0xDF15, bytes.fromhex("00000100")),  # random selection: threshold, most and target per cent
+        (0xDF16, b"\x50"),
+        (0xDF17, b"\x20"),
+        (0xDF14, bytes.fromhex("9F3704")),  # default DDOL
+        (0xDF18, b"\x01"),  # online PIN
+        (0xDF19, bytes.fromhex(f"{floor_minor:012d}")),
+        (0xDF20, bytes.fromhex("000000100000")),
+        (0xDF21, bytes.fromhex(f"{cvm_minor:012d}")),
+    )
+
+
+_IC_PARAMETERS = (
+    _application("0101", floor_minor=0, cvm_minor=100_000),
+    _application("0102", floor_minor=10_000, cvm_minor=100_000),
+)

@@ -1,0 +1,66 @@
+"""The upload of a batch that did not balance: which messages are left to send, and what their answers mean.
+
+What has been answered is remembered, so after a power cut it goes on behind that. The card number's place in field 48 holds zeros: this
+terminal keeps no card number.
+"""
+
+from __future__ import annotations
+
+from contracts.kinds import KINDS
+from contracts.response_codes import APPROVED, RESPONSE_CODES
+from iso8583 import Detail, Field60, Message, pack_details, parse_details
+from terminal_sim.answers import Answer, Verdict
+from terminal_sim.outcomes import UploadOutcome
+from terminal_sim.record import ClosedBatch, CloseEnded, PendingClose, TerminalRecord
+from terminal_sim.seal import Seal
+from terminal_sim.uploaded import DetailsUploaded
+
+DETAILS, END = "201", "202"
+"""60.3 of a 0320."""
+AT_ONCE = 8
+
+
+def details_of(record: TerminalRecord, batch: str) -> tuple[Detail, ...]:
+    """What the terminal counts in a batch, as an upload tells of it: the same transactions as its totals."""
+    return tuple(
+        Detail(t.stan, t.worth_minor)
+        for t in record.transactions.values()
+        if t.batch == batch and t.counts and KINDS[t.kind].settles
+    )
+
+
+def next_message(record: TerminalRecord, close: PendingClose) -> tuple[str, str]:
+    """The network code (60.3) and field 48 of the message to be sent now."""
+    details = details_of(record, close.batch)
+    rest = details[close.uploaded : close.uploaded + AT_ONCE]
+    return (DETAILS, pack_details(rest)) if rest else (END, f"{len(details):04d}")
+
+
+def answered(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -> Verdict:
+    """00 takes the upload further, and of its end closes the batch. A refusal for good ends the attempt: the close is asked for anew."""
+    close, code = record.closing, answer.message.text(39)
+    outcome = _outcome(record, answer.request, code, answer.message.text(37))
+    if close is None or code == "":
+        return Verdict(outcome=outcome)
+    if code != APPROVED:
+        passing = code in RESPONSE_CODES and RESPONSE_CODES[code].retry_can_help
+        return Verdict(outcome=outcome, entries=() if passing else (CloseEnded(),))
+    if not outcome.ended:
+        taken = len(parse_details(answer.request.text(48)))
+        return Verdict(outcome=outcome, entries=(DetailsUploaded(count=close.uploaded + taken),))
+    closed = ClosedBatch(
+        batch=close.batch, stan=close.stan, rrn=outcome.rrn, totals=close.totals, at_ms=answer.now_ms, uploaded=True
+    )
+    return Verdict(entries=(CloseEnded(closed=closed),), outcome=outcome, session_over=True)
+
+
+def lost(record: TerminalRecord, request: Message, reason: str) -> Verdict:
+    """Sent again: the host counts each detail once."""
+    return Verdict(outcome=_outcome(record, request, "", ""))
+
+
+def _outcome(record: TerminalRecord, request: Message, code: str, rrn: str) -> UploadOutcome:
+    sixty = Field60.parse(request.text(60))
+    ended = code == APPROVED and sixty.network_code == END
+    uploaded = record.closing.uploaded if record.closing else 0
+    return UploadOutcome(batch=sixty.batch, response_code=code, rrn=rrn, ended=ended, uploaded=uploaded)
