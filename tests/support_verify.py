@@ -41,6 +41,8 @@ from world import built_in
 
 TERMINAL, MERCHANT, BATCH, OPEN_BATCH = "10000001", "482290058130001", "000001", "000002"
 BANK, OTHER_BANK = "huaxing", "nanhai"
+FOREIGN_BANK = "meridian"
+"""Its accounts are in another currency."""
 AMOUNT = 1234
 SETTLED, OPEN, DECLINED, REVERSED, COMPENSATED, UNKNOWN = "000001", "000002", "000003", "000004", "000005", "000006"
 """The transactions of the sound world, by trace number."""
@@ -281,7 +283,7 @@ class Sides:
         sources = Sources(
             world=built_in(),
             journals={"0": self.journal_log()},
-            ledgers={bank: self.ledger_log(bank) for bank in (BANK, OTHER_BANK)},
+            ledgers={bank: self.ledger_log(bank) for bank in (BANK, OTHER_BANK, FOREIGN_BANK)},
             settlement=settlement_db,
             receipts=receipts_db,
             terminals=lambda: memories(self.directory / "terminals"),

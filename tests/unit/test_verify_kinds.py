@@ -18,7 +18,7 @@ from contracts.money import CNY
 from contracts.states import State
 from lianji.verify.invariants.terms import TERM_MS
 from tests import support_verify_kinds as kinds
-from tests.support_verify import BANK, MERCHANT, OPEN_BATCH, OTHER_BANK, Sides, broken
+from tests.support_verify import BANK, FOREIGN_BANK, MERCHANT, OPEN_BATCH, OTHER_BANK, Sides, broken
 from tests.support_verify_kinds import (
     ALL,
     CLOSE,
@@ -69,6 +69,19 @@ def test_a_sound_world_of_all_kinds_is_called_sound(sides: Sides) -> None:
     assert {one.kind for one in ALL.values()} == set(Kind)
     findings = sides.findings()
     assert broken(findings) == set(), told_of(findings)
+
+
+def abroad(sides: Sides, billed_minor: int) -> None:
+    """A sale with a card of a bank whose accounts are in another currency, and what it has booked of it."""
+    rewrite(sides, begun(HELD), begun(HELD, institution=FOREIGN_BANK))
+    lose(sides, posted(HELD))
+    held = posted(HELD, account="meridian-000001", held_minor=billed_minor, currency="344")
+    sides.ledger.append((FOREIGN_BANK, held))
+
+
+def test_a_bank_books_in_its_own_currency(sides: Sides) -> None:
+    abroad(sides, HELD.minor * 1_085_000 // 1_000_000 + 1)
+    assert broken(sides.findings()) == set()
 
 
 def swap(sides: Sides, old: LedgerRecord, new: LedgerRecord, *, bank: str = BANK) -> None:
@@ -153,6 +166,7 @@ BANKS: dict[str, tuple[set[str], Bend]] = {
         lambda s: swap(s, posted(PART), posted(PART, amount_minor=PART.minor)),
     ),
     "a part that does not say of what": ({"I3"}, lambda s: swap(s, posted(PART), posted(PART, part_of_minor=0))),
+    "held abroad at another rate": ({"I3"}, lambda s: abroad(s, HELD.minor)),
     # I4
     "a hold that is not let go": ({"I4", "I5"}, lambda s: swap(s, undone(LET_GO), undone(LET_GO, held_minor=0))),
     "a hold that does not stand again": (

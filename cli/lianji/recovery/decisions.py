@@ -7,7 +7,7 @@ asserts is never settled by a machine: it is named, for a person.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -48,12 +48,21 @@ class Due(NamedTuple):
 
 
 def due(kind: Kind, worth_minor: int, *, incoming: bool = False) -> Due:
-    """Of an approval of so much, at its bank; `incoming`: at the bank that is given."""
+    """Of an approval of so much in the currency of its bank; `incoming`: of the bank that is given."""
     facts, claim = KINDS[kind], CLAIMS.get(kind)
     if incoming:
         return Due(-worth_minor, 0, False)
     ends = claim is not None and all(KINDS[original].effect is Effect.HOLDS for original in claim.originals)
     return Due(worth_minor * facts.charge, worth_minor if facts.effect is Effect.HOLDS else 0, ends)
+
+
+def billed(minor: int, rate_millionths: int | None) -> int:
+    """What a bank books for `minor` of the terminals' currency, to the nearest minor unit of its own.
+
+    >>> billed(10_001, 1_085_000), billed(10_001, None)
+    (10851, 10001)
+    """
+    return minor if rate_millionths is None else (minor * rate_millionths + 500_000) // 1_000_000
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +75,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """By institution; only those that know it."""
     given: dict[str, Charge] = {}
     """Of a transfer: its second half, alike."""
+    rates: Mapping[str, int] = {}
+    """Institution → what it bills for a million of the terminals' minor units, where that is not as much."""
 
     @property
     def state(self) -> State | None:
@@ -109,14 +120,14 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         seen = self.seen
         if seen is None:
             return False
-        first = [charge for charge in self.charges.values() if charge.posted is not None]
-        second = [charge for charge in self.given.values() if charge.posted is not None]
-        moves = KINDS[seen.kind].effect is Effect.MOVES
-        return (
-            len(first) == 1
-            and due(seen.kind, seen.worth_minor).fits(first[0])
-            and len(second) == int(moves)
-            and all(due(seen.kind, seen.worth_minor, incoming=True).fits(charge) for charge in second)
+        first = {name: charge for name, charge in self.charges.items() if charge.posted is not None}
+        second = {name: charge for name, charge in self.given.items() if charge.posted is not None}
+        if len(first) != 1 or len(second) != int(KINDS[seen.kind].effect is Effect.MOVES):
+            return False
+        return all(
+            due(seen.kind, billed(seen.worth_minor, self.rates.get(name)), incoming=incoming).fits(charge)
+            for half, incoming in ((first, False), (second, True))
+            for name, charge in half.items()
         )
 
     @property

@@ -33,7 +33,7 @@ from contracts.money import CNY
 from contracts.pan import MaskedCard
 from contracts.states import State
 from lianji.recovery.charges import NONE, Charges
-from lianji.recovery.decisions import Action, Case, Rule, decide, due
+from lianji.recovery.decisions import Action, Case, Rule, billed, decide, due
 from lianji.recovery.paths import Path, Paths, is_given_out, number_of
 from lianji.recovery.witnesses import Close, Seen, Witnesses
 from world import World
@@ -41,8 +41,7 @@ from world import World
 RESTORED = "restored:"
 """Fingerprint of what was recorded again: under no data key, so that the switch can neither confirm nor deny a repetition, and says nothing."""
 NO_DIGEST = "0" * 32
-HOLD_MS = 30 * 24 * 3600 * 1000
-"""Term of a hold that a bank has lost and gets again: nobody else knows what it was."""
+DAY_MS = 24 * 3600 * 1000
 MOST_UNDONE = 12
 """Reversals of a batch whose moment is looked for."""
 NUMBERS_LEFT_OUT = 1_000
@@ -95,6 +94,7 @@ class Mender:
         self._shard = shard
         self._world = world
         self._paths = paths
+        self._rates = {bank.id: bank.rate_millionths for bank in world.institutions if bank.currency != CNY}
         self._banks = {one.institution: one for one in charges}
         self._seen = {id_: one for id_, one in witnesses.seen.items() if self._mine(one.terminal)}
         self._closes = [close for close in witnesses.closes if self._mine(close.terminal)]
@@ -129,7 +129,14 @@ class Mender:
         """A transaction from all sides, as it stands now."""
         charges = {name: bank.of[id_] for name, bank in self._banks.items() if id_ in bank.of}
         given = {name: bank.given[id_] for name, bank in self._banks.items() if id_ in bank.given}
-        return Case(id=id_, path=self._paths.of.get(id_), seen=self._seen.get(id_), charges=charges, given=given)
+        return Case(
+            id=id_,
+            path=self._paths.of.get(id_),
+            seen=self._seen.get(id_),
+            charges=charges,
+            given=given,
+            rates=self._rates,
+        )
 
     # ------------------------------------------------------------------ what was lost, in order
 
@@ -317,25 +324,27 @@ class Mender:
             for c in self._world.cards_of(institution)
             if card is not None and (c.pan.first6, c.pan.last4) == (card.first6, card.last4)
         }
-        if len(accounts) != 1:
+        bank = next((bank for bank in self._world.institutions if bank.id == institution), None)
+        if len(accounts) != 1 or bank is None:
             return False
-        wanted = due(began.kind, path.amount_minor, incoming=incoming)
-        original = self._paths.of.get(path.original)
+        rate = self._rates.get(institution)
+        wanted = due(began.kind, billed(path.amount_minor, rate), incoming=incoming)
+        ended = self._banks[institution].of.get(path.original, NONE) if wanted.releases else NONE
         return self._book(
             institution,
             Posting(
                 id=began.id,
                 account=accounts.pop(),
                 amount_minor=wanted.amount_minor,
-                currency=began.currency,
+                currency=bank.currency,
                 authorization_code="" if incoming else path.authorization_code,
                 incoming=incoming,
                 held_minor=wanted.held_minor,
-                expires_ms=path.decided_ms + HOLD_MS if wanted.held_minor else 0,
+                expires_ms=path.decided_ms + bank.hold_days * DAY_MS if wanted.held_minor else 0,
                 releases=path.original if wanted.releases else "",
-                released_minor=original.amount_minor if original is not None and wanted.releases else 0,
+                released_minor=ended.held_minor,
                 forced=KINDS[began.kind].advice,
-                part_of_minor=path.asked_minor if path.part_minor and not incoming else 0,
+                part_of_minor=billed(path.asked_minor, rate) if path.part_minor and not incoming else 0,
                 at_ms=self._at_ms,
             ),
         )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from contracts.kinds import CLAIMS, KINDS, Effect
+from lianji.verify.facts import Facts
 from lianji.verify.paths import STANDS
+from world import Institution
 
 _ENDING = ", ".join(
     repr(kind.value)
@@ -12,18 +16,29 @@ _ENDING = ", ".join(
 )
 """Kinds whose posting ends the hold of their original."""
 
+
+def _billed(minor: str) -> str:
+    """SQL: what so much of the terminals' currency comes to in the bank's own, to the nearest minor unit."""
+    return f"(({minor} * COALESCE(r.rate_millionths, 1000000) + 500000) / 1000000)"
+
+
+_AMOUNT, _ASKED = _billed("t.amount_minor"), _billed("t.asked_minor")
+
 DUE = f"""
-SELECT t.id, t.institution, 0 AS incoming, t.amount_minor * t.charge AS net_minor,
-       CASE t.effect WHEN '{Effect.HOLDS.value}' THEN t.amount_minor ELSE 0 END AS hold_minor,
+SELECT t.id, t.institution, 0 AS incoming, {_AMOUNT} * t.charge AS net_minor,
+       CASE t.effect WHEN '{Effect.HOLDS.value}' THEN {_AMOUNT} ELSE 0 END AS hold_minor,
        CASE WHEN t.kind IN ({_ENDING}) THEN t.original ELSE '' END AS releases,
-       CASE WHEN t.amount_minor <> t.asked_minor THEN t.asked_minor ELSE 0 END AS part_of_minor,
+       CASE WHEN t.amount_minor <> t.asked_minor THEN {_ASKED} ELSE 0 END AS part_of_minor,
        t.state, {STANDS} AS stands, t.approved, t.undone
-FROM transactions t
+FROM transactions t LEFT JOIN rates r ON r.institution = t.institution
 UNION ALL
-SELECT t.id, t.target_institution, 1, -t.amount_minor, 0, '', 0, t.state, {STANDS}, t.approved, t.undone
-FROM transactions t WHERE t.effect = '{Effect.MOVES.value}'
+SELECT t.id, t.target_institution, 1, -{_AMOUNT}, 0, '', 0, t.state, {STANDS}, t.approved, t.undone
+FROM transactions t LEFT JOIN rates r ON r.institution = t.target_institution WHERE t.effect = '{Effect.MOVES.value}'
 """
 """Each path's one posting at its bank; of a transfer another one, at the bank that is given."""
+
+CLEARED = f"CASE c.posted_minor WHEN {_AMOUNT} * t.charge THEN t.amount_minor * t.charge ELSE c.posted_minor END"
+"""SQL: what a bank has posted, with its rate in `rates r`, in the currency of the terminals; what is not as it must be, as it stands."""
 
 _SAME_PLACE = "c.id = d.id AND c.institution = d.institution AND c.incoming = d.incoming"
 WITH_CHARGE = f"FROM ({DUE}) d LEFT JOIN charges c ON {_SAME_PLACE}"
@@ -42,3 +57,9 @@ UNDONE_AS_DUE = (
 """SQL: and all of it has been undone once: money given back, a hold let go, a hold that it had ended set aside again."""
 HAS_EFFECT = "(c.net_minor <> 0 OR c.held_minor <> 0 OR c.unrestored_minor <> 0)"
 """SQL: the account is not as if this had never been."""
+
+
+def write_rates(facts: Facts, institutions: Iterable[Institution]) -> None:
+    """Fills the table `rates`: what banks bill for a million of the terminals' minor units."""
+    facts.table("rates", "institution", "rate_millionths", key="institution")
+    facts.write("INSERT INTO rates VALUES (?, ?)", [(bank.id, bank.rate_millionths) for bank in institutions])

@@ -18,6 +18,7 @@ from lianji.scan.report import Report
 from lianji.verify import acknowledged, terminals
 from lianji.verify.acknowledged import Acknowledgement, Mark
 from lianji.verify.books import Books
+from lianji.verify.dues import write_rates
 from lianji.verify.evidence import Evidence, Rebuilt
 from lianji.verify.facts import Facts
 from lianji.verify.journals import Journals, Place
@@ -44,6 +45,7 @@ class Sides:
         self._scratch = Path(tempfile.mkdtemp(prefix="lianji-verify-", dir=work_dir))
         self.facts = Facts(work_dir and self._scratch)
         self.facts.table("groups", "log", "sequence", "digest", key="log, sequence")
+        write_rates(self.facts, sources.world.institutions)
         self.journals, self.ledgers = Journals(self.facts), Ledgers(self.facts, sources.world.cards)
         self.books = Books(sources.settlement)
         self.slips = Slips(sources.receipts) if sources.receipts is not None else None

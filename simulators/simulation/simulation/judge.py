@@ -16,7 +16,7 @@ from contracts.journal import record_decoder
 from issuer_sim.domain.accounts import load
 from lianji.errors import CliError
 from lianji.verify import Sources, check, gather
-from lianji.verify.acknowledged import Acknowledgement, Mark
+from lianji.verify.acknowledged import Acknowledgement, Holding, Mark
 from lianji.verify.rebuilt import InProcess, MakeRebuilder, Rebuilder
 from lianji.verify.sources import memories
 from runtime.log import digest
@@ -154,8 +154,10 @@ class Judge:
             bucket = _StoredBucket(self._stage.store, subjects.snapshots_issuer(institution))
             for snapshot in await BucketSnapshots(bucket, log.name).newest():
                 accounts = load(snapshot.state).accounts
-                balances = {number: account.balance_minor for number, account in accounts.items()}
-                found.append(Mark(log.name, snapshot.position, balances))
+                holdings = {
+                    number: Holding(account.balance_minor, account.held_minor) for number, account in accounts.items()
+                }
+                found.append(Mark(log.name, snapshot.position, holdings))
         return found
 
     def _acknowledged(self) -> Iterator[Acknowledgement]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from lianji.verify.dues import CLEARED
 from lianji.verify.evidence import Evidence
 from lianji.verify.invariants.uploads import uploads_are_resolved
 from lianji.verify.report import Finding
 
 _TOTALS = ("debit_minor", "debit_count", "credit_minor", "credit_count")
 
-_COUNTED = """
+_COUNTED = f"""
 SELECT b.*, COALESCE(SUM(t.amount_minor * (t.charge = 1)), 0), COALESCE(SUM(t.charge = 1), 0),
        COALESCE(SUM(t.amount_minor * (t.charge = -1)), 0), COALESCE(SUM(t.charge = -1), 0),
-       COALESCE(SUM(c.posted_minor), 0) AS cleared_minor,
+       COALESCE(SUM({CLEARED}), 0) AS cleared_minor,
        COALESCE(SUM(k.settlement), 0) AS settlements
 FROM batches b
 LEFT JOIN transactions t ON t.terminal = b.terminal AND t.batch = b.batch AND t.settled
 LEFT JOIN charges c ON c.id = t.id AND c.institution = t.institution AND NOT c.incoming
+LEFT JOIN rates r ON r.institution = t.institution
 LEFT JOIN booked k ON k.id = t.id
 GROUP BY b.terminal, b.batch
 """
