@@ -24,6 +24,8 @@ ISSUER_TIMEOUT_S, ANSWER_TIMEOUT_S, TERMINAL_TIMEOUT_S = 2.5, 4.0, 6.0
 
 TERMINALS = ("10000001", "10000003", "10000005", "10000009", "20000001", "20000003")
 """On both shards, with session keys and with derived ones."""
+TRANSFER_TERMINALS = ("10000015", "10000016")
+"""Of the same merchants as some of those; what a shop does they refuse (58)."""
 CARDS = ("debit-1", "debit-2", "credit-1", "credit-2", "load-debit-001", "load-credit-001")
 
 

@@ -35,7 +35,7 @@ from simulation.loop import START_NS, Loop, Stuck
 from simulation.plan import DAY_MS, Entry, Plan
 from simulation.recorder import Recorder
 from simulation.stage import NotReady, Stage
-from simulation.steps import Arguments
+from simulation.step import Arguments
 from simulation.tills import Counter
 
 AFTER_MS = 500
@@ -46,7 +46,11 @@ RECOVERY_S = 5.0
 """From the healing on; a sale that began within it may still be refused, the next one not."""
 REST_S = 1.0
 """In which the projections follow."""
-LAST_SALE: Arguments = {"card": "debit-1", "amount": 1_00}
+LAST: dict[str, tuple[str, Arguments]] = {
+    world.CONSUMPTION: ("sale", {"card": "debit-1", "amount": 1_00}),
+    world.TRANSFER: ("transfer", {"card": "debit-1", "target": "credit-1", "amount": 1_00, "lost": 0}),
+}
+"""What a terminal does last, by its role, and what must be approved."""
 THOROUGH = 4
 """One seed in so many is judged with the projections made again."""
 GROUP_RECORDS = 2
@@ -159,6 +163,7 @@ def _run(loop: Loop, stage: Stage, plan: Plan, bug: Bug) -> list[Breach]:
     try:
         with bug.switched_on():
             breaches = loop.run(_day(stage, plan))
+        breaches += [Breach("service", wronged) for wronged in stage.wronged]
         return breaches + loop.run(Judge(stage, thorough=plan.seed % THOROUGH == 0).verdict())
     except (Stuck, NotReady) as error:
         return [Breach("rest", f"{type(error).__name__}: {error}")]
@@ -194,19 +199,19 @@ def _enter(stage: Stage, counters: dict[str, Counter], entry: Entry) -> None:
 
 
 async def _finish(stage: Stage, counters: list[Counter]) -> list[Breach]:
-    """Every terminal ends what it has begun, sells once more, and closes its batch: within RECOVERY_S all must go well."""
+    """Every terminal ends what it has begun, does one thing more, and closes its batch: within RECOVERY_S all must go well."""
     recovered_s = stage.loop.time() + RECOVERY_S
     waiting = counters
     while waiting:
         began_s = stage.loop.time()
         for counter in waiting:
             counter.order("recover", {})
-            counter.order("sale", LAST_SALE)
+            counter.order(*LAST[counter.role])
         if breaches := await _until_idle(stage, waiting):
             return breaches
         waiting = [counter for counter in waiting if "→ 00" not in counter.said]
         if waiting and began_s > recovered_s:
-            return [Breach("service", f"{c.name}: a sale, with everything whole: {c.said}") for c in waiting]
+            return [Breach("service", f"{c.name}: the last thing, with everything whole: {c.said}") for c in waiting]
     for counter in counters:
         counter.order("close", {})
     return await _until_idle(stage, counters) or [

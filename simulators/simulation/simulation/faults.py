@@ -13,10 +13,10 @@ from runtime.rights import bucket_stream
 from simulation import cast
 from simulation.broker.traps import Trap
 from simulation.stage import Stage
-from simulation.steps import Arguments
+from simulation.step import Arguments
 from world import built_in
 
-_TILLS = tuple(f"terminal {tid}" for tid in cast.TERMINALS)
+_TILLS = tuple(f"terminal {tid}" for tid in (*cast.TERMINALS, *cast.TRANSFER_TERMINALS))
 _PROCESSES = (*cast.SERVICES, *_TILLS)
 _OWNERS = ("auth-a", "auth-b", "issuer-sim")
 _LOGS = (

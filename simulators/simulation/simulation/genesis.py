@@ -48,7 +48,8 @@ async def _fill() -> None:
     bus = await Bus.connect(URL, "custodian", identity=Identity(CUSTODIAN))
     custodian = await Custodian.open(bus, everything, master_keys(None))
     await fill.fill_standing(custodian, test_world=True)
-    rings = {name: maker for name, maker in fill.terminals(everything) if name.rpartition(".")[2] in cast.TERMINALS}
+    tids = (*cast.TERMINALS, *cast.TRANSFER_TERMINALS)
+    rings = {name: maker for name, maker in fill.terminals(everything) if name.rpartition(".")[2] in tids}
     await fill.create(custodian.acquirer, rings)
     await bus.close()
     await asyncio.sleep(0)

@@ -10,11 +10,12 @@ import msgspec
 
 from simulation import cast
 from simulation.faults import FAULTS
-from simulation.steps import STEPS, Arguments
+from simulation.step import ANYWHERE, SHOP, TRANSFERS, Arguments
+from simulation.steps import STEPS
 
 DAY_MS = 7_000
 """From the first step to the last one."""
-STEPS_OF_A_DAY, FAULTS_OF_A_DAY = (12, 40), (1, 12)
+STEPS_OF_A_DAY, FAULTS_OF_A_DAY = (16, 50), (1, 12)
 KINDS_OF_A_DAY = (1, 5)
 """So many kinds of faults a day has, each several times: what is rare together meets more often than when every day has a bit of
 everything (swarm testing, Groce et al. 2012)."""
@@ -50,7 +51,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def draw(seed: int) -> Plan:
     """The plan of a seed: the same on every machine."""
     chance = random.Random(f"plan {seed}")
-    terminals = chance.sample(cast.TERMINALS, chance.randint(2, 4))
+    shops = chance.sample(cast.TERMINALS, chance.randint(2, 4))
+    transfers = [chance.choice(cast.TRANSFER_TERMINALS)]
+    places = {SHOP: shops, TRANSFERS: transfers, ANYWHERE: [*shops, *transfers]}
     moments = [chance.randint(0, DAY_MS - RUSH_MS) for _ in range(chance.randint(*RUSHES))]
 
     def at_ms() -> int:
@@ -63,7 +66,7 @@ def draw(seed: int) -> Plan:
     for _ in range(chance.randint(*STEPS_OF_A_DAY)):
         name = _chosen(chance, STEPS)
         step = STEPS[name].draw(chance)
-        entries.append(Entry(at_ms=at_ms(), name=name, terminal=chance.choice(terminals), arguments=step))
+        entries.append(Entry(at_ms=at_ms(), name=name, terminal=chance.choice(places[STEPS[name].at]), arguments=step))
     for _ in range(chance.randint(*FAULTS_OF_A_DAY)):
         name = _chosen(chance, faults)
         entries.append(Entry(at_ms=at_ms(), name=name, arguments=FAULTS[name].draw(chance)))

@@ -48,6 +48,8 @@ class Stage:
         self.processes: dict[str, Process] = {}
         self.gone: set[str] = set()
         """Terminals that never come back, with whatever they remember."""
+        self.wronged: list[str] = []
+        """What was answered that may not be answered, whatever is in the way."""
         self.over = False
         """Nothing is started again any more."""
         self._mains: dict[str, Main] = {}

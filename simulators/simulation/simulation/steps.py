@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Callable
 
-import world
-from contracts.kinds import Kind
-from simulation import cast
+from simulation import cast, kinds
+from simulation.step import ANYWHERE, Arguments, Step, card_of, nothing, told
 from terminal_sim.outcomes import Refused
 from terminal_sim.record import ReversalDue, apply
-from terminal_sim.results import SwipeResult
 from terminal_sim.till import Till
-
-Arguments = dict[str, str | int]
 
 NO_ANSWER, LATE_ANSWER, SLOW, POSTED_WITHOUT_ANSWER = 8_001_00, 8_002_00, 8_003_00, 8_004_00
 """Amounts whose answers are scripted (docs/issuer-simulator.md)."""
-
-
-class Step(NamedTuple):
-    """One thing that an operator does at a till."""
-
-    what: str
-    weight: int
-    draw: Callable[[random.Random], Arguments]
-    do: Callable[[Till, Arguments], Awaitable[str]]
-    """Says what came of it."""
-
-
-def _nothing(_: random.Random) -> Arguments:
-    return {}
 
 
 def _sale(chance: random.Random) -> Arguments:
@@ -45,18 +26,9 @@ def _amount(*amounts: int) -> Callable[[random.Random], Arguments]:
     return draw
 
 
-def _told(result: SwipeResult) -> str:
-    if result.refused:
-        return f"not sent: {result.refused}"
-    code = result.rc or f"no answer ({result.reason})"
-    return f"{result.batch}/{result.stan} → {code}{' RRN ' + result.rrn if result.rrn else ''}"
-
-
 async def _swipe(till: Till, arguments: Arguments, pin: str | None = None) -> str:
-    card = world.built_in().card(str(arguments["card"]))
-    assert card is not None  # noqa: S101 - of cast.CARDS
-    result = await till.swipe(card, int(arguments["amount"]), card.pin if pin is None else pin)
-    return _told(result)
+    card = card_of(arguments)
+    return told(await till.swipe(card, int(arguments["amount"]), card.pin if pin is None else pin))
 
 
 async def _sell(till: Till, arguments: Arguments) -> str:
@@ -108,13 +80,12 @@ async def _recover(till: Till, _: Arguments) -> str:
 
 
 async def _reverse_settled(till: Till, _: Arguments) -> str:
-    """A sale of a batch that is closed is reversed all the same, as by a terminal whose reversal was on its way for a day."""
+    """A transaction of a batch that is closed is reversed all the same, as by a terminal whose reversal was on its way for a day."""
     record = till.terminal.record
-    closed = {batch.batch for batch in record.closed}
-    settled = [t for t in record.transactions.values() if t.batch in closed and t.counts and t.kind is Kind.SALE]
-    if not settled or record.pending is not None or record.closing is not None:
-        return "no settled sale to reverse"
-    due = ReversalDue(batch=settled[-1].batch, stan=settled[-1].stan, reason="98")
+    late = kinds.reversible_late(record, kinds.claimed_elsewhere(till))
+    if late is None or record.waits or record.closing is not None:
+        return "nothing to reverse"
+    due = ReversalDue(batch=late.batch, stan=late.stan, reason="98")
     apply(record, due)
     till.memory.append([due])
     return await _recover(till, {})
@@ -129,9 +100,10 @@ STEPS: dict[str, Step] = {
     "slow-bank": Step("the bank takes two seconds", 2, _amount(SLOW), _sell),
     "mute-bank": Step("the bank posts and never answers", 2, _amount(POSTED_WITHOUT_ANSWER), _sell),
     "lost-answer": Step("the answer does not reach the terminal, which reverses", 8, _sale, _lose_answer),
-    "repeat": Step("the last sale is sent once more, byte for byte", 8, _nothing, _repeat),
-    "close": Step("the batch is closed", 6, _nothing, _close),
-    "sign-on": Step("new session keys", 3, _nothing, _sign_on),
-    "recover": Step("the operator orders the pending reversal to be sent", 2, _nothing, _recover),
-    "reverse-settled": Step("a reversal that comes after the batch was closed", 5, _nothing, _reverse_settled),
+    "repeat": Step("the last sale is sent once more, byte for byte", 8, nothing, _repeat, ANYWHERE),
+    "close": Step("the batch is closed", 6, nothing, _close, ANYWHERE),
+    "sign-on": Step("new session keys", 3, nothing, _sign_on, ANYWHERE),
+    "recover": Step("the operator orders the pending reversal to be sent", 2, nothing, _recover, ANYWHERE),
+    "reverse-settled": Step("a reversal that comes after the batch was closed", 5, nothing, _reverse_settled, ANYWHERE),
+    **kinds.STEPS,
 }

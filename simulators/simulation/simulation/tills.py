@@ -11,7 +11,8 @@ import world
 from simulation import cast
 from simulation.processes import PROCESS
 from simulation.stage import Stage
-from simulation.steps import STEPS, Arguments
+from simulation.step import Arguments, Wronged
+from simulation.steps import STEPS
 from terminal_sim.till import Till, open_till
 
 REST_S = 0.02
@@ -27,6 +28,7 @@ class Counter:
         self.name = f"terminal {tid}"
         self.said = ""
         """What came of the last step."""
+        self.role = facts.role
         self._facts = facts
         self._stage = stage
         self._waiting: deque[tuple[str, Arguments]] = deque()
@@ -69,6 +71,10 @@ class Counter:
 
     async def _do(self, till: Till, step: str, arguments: Arguments) -> None:
         self._stage.told("step", " ".join((step, *(f"{key}={value}" for key, value in arguments.items()))))
-        result = await STEPS[step].do(till, arguments)
+        try:
+            result = await STEPS[step].do(till, arguments)
+        except Wronged as error:
+            result = f"wronged: {error}"
+            self._stage.wronged.append(f"{self.name}: {error}")
         self.said = result
         self._stage.told("came", f"{step}: {result}")
