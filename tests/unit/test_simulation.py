@@ -127,7 +127,7 @@ def test_a_failing_plan_is_made_as_short_as_it_can_be() -> None:
     assert [entry.name for entry in shortest.plan.entries] == ["kill", "close"]
 
 
-@pytest.mark.parametrize("name", ["settled-twice", "silence-is-no", "reversal-lost", "answered-anew"])
+@pytest.mark.parametrize("name", ["settled-twice", "silence-is-no", "reversal-lost", "answered-anew", "voided-twice"])
 def test_a_bug_is_caught(name: str) -> None:
     """Those that show in nearly every day; `make sim-bugs` tries all."""
     caught = hunt(name, 8, cores=1)

@@ -22,8 +22,9 @@ def _twice(kind: EntryKind) -> Any:
     """Entries of one kind are booked by twice their amount."""
 
     def enter(self: Book, of: EntryKind, transaction: Any, **more: Any) -> None:
+        before = len(self.entries)
         _enter(self, of, transaction, **more)
-        if of is kind:
+        if of is kind and len(self.entries) > before:
             self.entries[-1] = replace(self.entries[-1], amount_minor=2 * transaction.amount_minor)
 
     return enter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulation.bugs import bank, books, gateway, log, switch
+from simulation.bugs import bank, books, gateway, kinds, log, switch
 from simulation.bugs.bug import Bug
 
 BUGS: dict[str, Bug] = {
@@ -39,4 +39,14 @@ BUGS: dict[str, Bug] = {
     "snapshot-trusted": Bug("a damaged snapshot is taken without a look at its digest", log.SNAPSHOT_TRUSTED),
     "snapshot-ahead": Bug("a snapshot holds what its place in the log does not", log.SNAPSHOT_AHEAD),
     "silence-is-no": Bug("the gateway calls refused what nobody knows", gateway.SILENCE_IS_NO),
+    "voided-twice": Bug("a void does not look whether one stands", kinds.VOIDED_TWICE),
+    "refunds-not-added-up": Bug("a refund does not look what was refunded before", kinds.REFUNDS_NOT_ADDED_UP),
+    "void-stands-for-ever": Bug("the reversal of a void does not free its sale", kinds.VOID_STANDS_FOR_EVER),
+    "voided-by-any": Bug("a void of another terminal's, or of a closed batch, is let through", kinds.VOIDED_BY_ANY),
+    "recalled-as-new": Bug("what the switch had forgotten comes back without its claims", kinds.RECALLED_AS_NEW),
+    "second-half-unheard": Bug("a transfer is approved whatever the second bank says", kinds.SECOND_HALF_UNHEARD),
+    "hold-not-released": Bug("a completion leaves the hold", kinds.HOLD_NOT_RELEASED),
+    "hold-not-again": Bug("the reversal of a completion does not hold again", kinds.HOLD_NOT_AGAIN),
+    "half-left-standing": Bug("of a reversed transfer the receiver keeps his half", kinds.HALF_LEFT_STANDING),
+    "part-in-full": Bug("a partial approval is settled in full", kinds.PART_IN_FULL),
 }
