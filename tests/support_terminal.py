@@ -46,3 +46,9 @@ class DirectLink:
 
     def close(self) -> None:
         return
+
+    def rest(self) -> None:
+        return
+
+    def shut(self) -> None:
+        return

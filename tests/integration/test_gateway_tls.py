@@ -25,7 +25,7 @@ from terminal_gw.requests import Ingress
 from terminal_gw.secure import SecureDoor
 from terminal_gw.settings import Settings
 from terminal_gw.tls import server_context
-from terminal_sim import Link, LinkError, LinkLostError, tls_context
+from terminal_sim import PROFILES, LineKind, Link, LinkError, LinkLostError, Shape, tls_context
 from tests.support_certificates import Authority, Files
 
 Lines = list[Any]
@@ -135,6 +135,37 @@ async def dial(gateway: Gateway, *, plain: bool = False) -> Stream:
 async def answered(link: Link, body: bytes) -> bytes:
     await link.connect()
     return await asyncio.wait_for(link.send(body), 10)
+
+
+@pytest.mark.parametrize("kind", [LineKind.LAN, LineKind.LTE])
+async def test_the_handshake_goes_over_the_terminals_own_line(open_gateway: Callable[..., Any], kind: LineKind) -> None:
+    gateway = await open_gateway()
+    link = Link("127.0.0.1", gateway.port, tls=gateway.context(), shape=Shape(PROFILES[kind]._replace(loss=0.0)))
+    assert await answered(link, b"one") == b"re:one"
+    assert await answered(link, b"two") == b"re:two"
+    assert link.dialler is not None
+    happened = link.dialler.happened
+    assert happened.calls == 1
+    assert happened.segments >= 2 + 4, (
+        "a flight each way (RFC 8446, 2; the terminal's last may come with its message), and the messages"
+    )
+    link.shut()
+    await until(lambda: gateway.listener.open == 0)
+
+
+async def test_a_host_that_is_not_to_be_trusted_is_refused_over_a_bad_line_too(
+    open_gateway: Callable[..., Any], tmp_path: Path
+) -> None:
+    gateway = await open_gateway()
+    link = Link(
+        "127.0.0.1",
+        gateway.port,
+        tls=tls_context(Authority(tmp_path, "stranger").file),
+        shape=Shape(PROFILES[LineKind.LAN]),
+    )
+    with pytest.raises(LinkError, match="its certificate is not to be trusted"):
+        await link.connect()
+    await until(lambda: gateway.listener.open == 0)
 
 
 def echo_request(terminal: str) -> bytes:

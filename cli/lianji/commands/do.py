@@ -12,6 +12,7 @@ from contracts.authorization import Original
 from contracts.kinds import CLAIMS, KINDS, Effect, Kind
 from contracts.money import Money
 from contracts.terms import InstalmentPlan
+from lianji import line as lines
 from lianji import options, tls
 from lianji.commands.swipe import (
     amount_of,
@@ -85,6 +86,10 @@ def register(app: typer.Typer) -> None:
         tls_ca: tls.Ca = None,
         tls_certificate: tls.Certificate = None,
         tls_key: tls.PrivateKey = None,
+        link: lines.Kind = None,
+        loss: lines.Loss = None,
+        link_seed: lines.Seed = None,
+        keep_line: lines.Keep = None,
         json: options.Json = False,
     ) -> None:
         """Any kind of transaction: sale, void, refund, pre-auth, completion, balance, instalment, transfer … Exits as `lianji swipe` does."""
@@ -103,9 +108,10 @@ def register(app: typer.Typer) -> None:
         )
         check(asked)
         line = tls.line(tls_ca, tls_certificate, tls_key)
+        shape = lines.shape(link, loss, link_seed, keep_line)
 
         def opened() -> Till:
-            till = open_terminal(data_dir, gateway, terminal, line)
+            till = open_terminal(data_dir, gateway, terminal, line, shape)
             till.operator, till.password = operator, password
             return till
 

@@ -16,11 +16,13 @@ from rich.live import Live
 
 import world
 from lianji import checks, options, tls
+from lianji import line as lines
 from lianji.errors import CliError, WrongUseError
 from terminal_sim.day import Day
-from terminal_sim.load import LoadError, open_tills, run_load
+from terminal_sim.load import AT_ONCE, PATIENCE_S, LoadError, open_tills, run_load
 from terminal_sim.memory import MemoryFileError
 from terminal_sim.mix import Mix, MixError, read_mix
+from terminal_sim.shaped import Shape
 from terminal_sim.tally import LoadReport, Progress
 from world import Card, KeyScheme, Terminal
 
@@ -72,6 +74,8 @@ def mix_of(name: str) -> Mix | None:
 MOST_TERMINALS = len(load_terminals(KeyScheme.SESSION))
 MOST_PER_S, LONGEST_S = 100_000, 604_800
 """Sales a second; a week."""
+SLOW_PATIENCE_S = 180.0
+"""For the last reversals, on lines with a shape: some calls, and a minute of waiting for an answer that does not come."""
 FEWEST_TERMINALS, SALES_PER_TERMINAL_S = 64, 4
 """At a rate each terminal has a quarter of a second for a sale before sales have to wait for one."""
 
@@ -133,6 +137,10 @@ def register(app: typer.Typer) -> None:
         tls_ca: tls.Ca = None,
         tls_certificate: tls.Certificate = None,
         tls_key: tls.PrivateKey = None,
+        link: lines.Kind = None,
+        loss: lines.Loss = None,
+        link_seed: lines.Seed = None,
+        keep_line: lines.Keep = None,
         json: options.Json = False,
     ) -> None:
         """Sell with many terminals, or with --mix do of everything, showing tx/s, latencies and outcomes; at the end every pending reversal is sent. SIGTERM ends it early."""
@@ -150,8 +158,9 @@ def register(app: typer.Typer) -> None:
         parts = mix_of(mix)
         chosen = there[:count] if parts is None else of_the_mix(parts, there, scheme, merchant, count)
         line = tls.line(tls_ca, tls_certificate, tls_key)
+        shape = lines.shape(link, loss, link_seed, keep_line)
         report = options.run(
-            _load(data_dir, gateway, line, chosen, load_cards(card), parts, concurrency, rate, duration, batch)
+            _load(data_dir, gateway, line, shape, chosen, load_cards(card), parts, concurrency, rate, duration, batch)
         )
         print(msgspec.json.encode(report).decode() if json else _text(report))
         if report.tx == 0:
@@ -162,6 +171,7 @@ async def _load(
     data_dir: Path,
     gateway: str,
     line: tls.Tls | None,
+    shape: Shape | None,
     facts: list[Terminal],
     cards: list[Card],
     mix: Mix | None,
@@ -173,7 +183,7 @@ async def _load(
     host, port = options.gateway_address(data_dir, gateway, tls=line is not None)
     context = (lambda terminal: line.context(terminal.tid)) if line else None
     try:
-        tills = open_tills(facts, host=host, port=port, data_dir=data_dir, tls=context)
+        tills = open_tills(facts, host=host, port=port, data_dir=data_dir, tls=context, shape=shape)
     except MemoryFileError as error:
         raise CliError(str(error)) from None
     except OSError as error:
@@ -200,6 +210,9 @@ async def _load(
                 batch_sales=batch_sales,
                 day=None if mix is None else Day(mix, tills, cards),
                 stop=stop,
+                # With a shape it is the lines that take long, and not the host.
+                patience_s=SLOW_PATIENCE_S if shape else PATIENCE_S,
+                at_once=len(tills) if shape else AT_ONCE,
             )
     except LoadError as error:
         raise CliError(str(error)) from None

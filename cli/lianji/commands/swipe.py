@@ -16,11 +16,13 @@ import world
 from contracts.kinds import KINDS
 from contracts.money import AmountError, Money, parse_amount
 from contracts.response_codes import describe
+from lianji import line as lines
 from lianji import options, tls
 from lianji.errors import CliError, WrongUseError
 from terminal_sim.memory import MemoryFileError
 from terminal_sim.outcomes import ReversalOutcome
 from terminal_sim.results import SwipeResult
+from terminal_sim.shaped import Shape
 from terminal_sim.till import Till, open_till
 
 APPROVED, NO_ANSWER, DECLINED = 0, 1, 3
@@ -43,15 +45,20 @@ def register(app: typer.Typer) -> None:
         tls_ca: tls.Ca = None,
         tls_certificate: tls.Certificate = None,
         tls_key: tls.PrivateKey = None,
+        link: lines.Kind = None,
+        loss: lines.Loss = None,
+        link_seed: lines.Seed = None,
+        keep_line: lines.Keep = None,
         json: options.Json = False,
     ) -> None:
         """Sell: swipe a card, key amount and PIN. Exits 0 approved, 3 declined, 1 no usable answer (a reversal is kept and goes first next time)."""
         facts, money = card_named(card), amount_of(amount)
         check_pin(pin)
         line = tls.line(tls_ca, tls_certificate, tls_key)
+        shape = lines.shape(link, loss, link_seed, keep_line)
         result, signed_on = options.run(
             transact(
-                lambda: open_terminal(data_dir, gateway, terminal, line),
+                lambda: open_terminal(data_dir, gateway, terminal, line, shape),
                 lambda till: till.swipe(facts, money.minor, pin),
                 lose_answer=lose_answer,
             )
@@ -99,7 +106,9 @@ def _brought(number: str) -> str:
     return "" if derives else "new session keys under its master key, "
 
 
-def open_terminal(data_dir: Path, gateway: str, number: str, line: tls.Tls | None = None) -> Till:
+def open_terminal(
+    data_dir: Path, gateway: str, number: str, line: tls.Tls | None = None, shape: Shape | None = None
+) -> Till:
     """The terminal with its memory, on a line to the gateway; raises CliError."""
     facts = world.built_in().terminal(number)
     if facts is None:
@@ -107,7 +116,7 @@ def open_terminal(data_dir: Path, gateway: str, number: str, line: tls.Tls | Non
     context = line.context(number) if line else None
     host, port = options.gateway_address(data_dir, gateway, tls=line is not None)
     try:
-        return open_till(facts, host=host, port=port, data_dir=data_dir, tls=context)
+        return open_till(facts, host=host, port=port, data_dir=data_dir, tls=context, shape=shape)
     except MemoryFileError as error:
         raise CliError(str(error)) from None
     except OSError as error:

@@ -7,7 +7,9 @@ orders, cards, kinds       what is asked of it, kind by kind
 record, stored, memory     what it remembers, and its file
 messages                   its messages
 seal, dukpt_seal, schemes  its keys, by the terminal's scheme
-link, till                 its line, and one terminal driven over it
+profiles, shaped           what a bad line is like, and one that is
+dialling                   how such a line comes to stand
+link, calls, till          its line, what is one call over it, and one terminal driven over it
 results                    what comes of that
 schedule, tally, load      many at once
 practice                   a host to practise against
@@ -26,16 +28,20 @@ from terminal_sim.outcomes import (
     TransactionOutcome,
     UploadOutcome,
 )
+from terminal_sim.profiles import PROFILES, LineKind
 from terminal_sim.record import ClosedBatch, PendingReversal, TerminalRecord, Transaction
 from terminal_sim.results import CloseResult, SwipeResult
+from terminal_sim.shaped import Shape
 from terminal_sim.tally import LoadReport, Progress
 from terminal_sim.till import Till, open_till
 
 __all__ = [
+    "PROFILES",
     "CloseOutcome",
     "CloseResult",
     "ClosedBatch",
     "DownloadOutcome",
+    "LineKind",
     "Link",
     "LinkError",
     "LinkLostError",
@@ -47,6 +53,7 @@ __all__ = [
     "Progress",
     "Refused",
     "ReversalOutcome",
+    "Shape",
     "SignOnOutcome",
     "SwipeResult",
     "TerminalBusyError",

@@ -7,8 +7,10 @@ from abc import ABC, abstractmethod
 import msgspec
 
 from contracts.authorization import NOT_BALANCED
+from terminal_sim.calls import one_call
 from terminal_sim.download import DownloadResult
 from terminal_sim.downloaded import Downloading
+from terminal_sim.link import Link
 from terminal_sim.outcomes import CloseOutcome, DownloadOutcome, Outcome, PlainOutcome, Refused, Step, UploadOutcome
 from terminal_sim.results import CloseResult, reason_of
 from terminal_sim.terminal import Terminal
@@ -18,9 +20,15 @@ class Chores(ABC):
     """A part of every till."""
 
     terminal: Terminal
+    link: Link
+    in_call: bool
 
+    @one_call
     async def download(self, code: str) -> DownloadResult:
         """Downloads parameters (360), CA public keys (370) or IC parameters (380) to the end, from where the last attempt had come to."""
+        return await self._download(code)
+
+    async def _download(self, code: str) -> DownloadResult:
         if (hindrance := await self._signed_on()) is not None:
             return DownloadResult(code=code, refused=hindrance.reason, rc=hindrance.response_code)
         before: Downloading | None = None
@@ -85,7 +93,7 @@ class Chores(ABC):
             if not code or code in done:
                 return
             done.add(code)
-            if not (await self.download(code)).version:
+            if not (await self._download(code)).version:
                 return
 
     @abstractmethod

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import cast
 
 from iso8583 import FormatError, FrameReader, frame
+from terminal_sim.dialling import Dialler
+from terminal_sim.shaped import Shape
 
 DEFAULT_TIMEOUT_S = 60.0
 CONNECT_TIMEOUT_S = 5.0
@@ -100,10 +102,17 @@ class _Line(asyncio.Protocol):
 
 
 class Link:
-    """A terminal's way to its host, over TLS when it has a context for it. Connects when asked to, again after a loss; not for two tasks at once."""
+    """A terminal's way to its host, over TLS when it has a context for it, and as bad as its shape when it has one. Connects when asked to,
+    again after a loss; not for two tasks at once."""
 
     def __init__(
-        self, host: str, port: int, *, timeout_s: float = DEFAULT_TIMEOUT_S, tls: ssl.SSLContext | None = None
+        self,
+        host: str,
+        port: int,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        tls: ssl.SSLContext | None = None,
+        shape: Shape | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -111,20 +120,32 @@ class Link:
         self.timeout_s = timeout_s
         self.drop_answers = 0
         """How many of the next answers are lost on purpose: each arrives, is thrown away, and the line breaks."""
+        self.dialler = None if shape is None else Dialler(shape)
+        """Who makes the lines that have a shape; None: they are the sockets' own."""
         self._line: _Line | None = None
+        self._hang_up: asyncio.TimerHandle | None = None
 
     async def connect(self) -> bool:
         """Makes sure there is a line; whether it is a new one. LinkError when the host cannot be reached."""
+        if self._hang_up is not None:
+            self._hang_up.cancel()
+            self._hang_up = None
         if self._line is not None and self._line.stands():
             return False
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                _, self._line = await asyncio.get_running_loop().create_connection(
-                    _Line, self.host, self.port, ssl=self.tls
-                )
+            self._line = await self._new_line()
         except OSError as error:  # TimeoutError and ssl.SSLError are among them
             raise LinkError(f"{self.host}:{self.port} cannot be reached: {_why(error)}") from error
         return True
+
+    async def _new_line(self) -> _Line:
+        if self.dialler is not None:
+            return await self.dialler.connect(
+                _Line, self.host, self.port, tls=self.tls, reach_s=CONNECT_TIMEOUT_S, trust_s=self.timeout_s
+            )
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            _, line = await asyncio.get_running_loop().create_connection(_Line, self.host, self.port, ssl=self.tls)
+        return line
 
     async def connect_within(self, patience_s: float) -> None:
         """Tries again, with growing pauses, until there is a line; LinkError when the patience is used up."""
@@ -172,6 +193,23 @@ class Link:
         if self._line is not None:
             self._line.fail("the terminal closed the line")
             self._line = None
+
+    def rest(self) -> None:
+        """A transaction is over: a terminal that dials hangs up, now or after a while. Any other keeps its line."""
+        if self.dialler is None or self._line is None or (keep_s := self.dialler.shape.keep_s) is None:
+            return
+        if not keep_s:
+            self.close()
+        elif self._hang_up is None:  # what used no line does not keep it for longer
+            self._hang_up = asyncio.get_running_loop().call_later(keep_s, self.close)
+
+    def shut(self) -> None:
+        """Closes for good: also what the host still has of lines that ended without a word."""
+        self.close()
+        if self._hang_up is not None:
+            self._hang_up.cancel()
+        if self.dialler is not None:
+            self.dialler.forget()
 
 
 def _why(error: OSError) -> str:

@@ -23,16 +23,19 @@ from terminal_sim.link import DEFAULT_TIMEOUT_S, LinkError
 from terminal_sim.outcomes import Refused, ReversalOutcome, TransactionOutcome
 from terminal_sim.results import SwipeResult
 from terminal_sim.schedule import Schedule
+from terminal_sim.shaped import Shape
 from terminal_sim.tally import LoadReport, Progress, Tally
 from terminal_sim.till import Till, open_till
 from world import Card
 from world import Terminal as TerminalFacts
 
 PROGRESS_EVERY_S = 1.0
-_AT_ONCE = 32
+PATIENCE_S = 30.0
+AT_ONCE = 32
 """Terminals that sign on, or recover, side by side."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
-_FILES_BESIDE_TILLS = 256
+_FILES, _FILES_IF_SHAPED, _FILES_BESIDE_TILLS = 2, 8, 256
+"""Descriptors of a till: memory and line; with a shape also those of TLS and of lines that the host still has."""
 
 
 class LoadError(Exception):
@@ -47,18 +50,22 @@ def open_tills(
     data_dir: str | Path,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     tls: Callable[[TerminalFacts], ssl.SSLContext] | None = None,
+    shape: Shape | None = None,
 ) -> list[Till]:
-    """Tills for many terminals, or TerminalBusyError and none. Each takes two file descriptors; the process's limit is raised to fit.
+    """Tills for many terminals, or TerminalBusyError and none. Each takes a few file descriptors; the process's limit is raised to fit.
 
-    `tls` gives a terminal its context: under mutual TLS each has a certificate of its own.
+    `tls` gives a terminal its context: under mutual TLS each has a certificate of its own. `shape` is what their lines are like.
     """
     wanted = list(facts)
-    _allow_files(2 * len(wanted) + _FILES_BESIDE_TILLS)
+    _allow_files((_FILES if shape is None else _FILES_IF_SHAPED) * len(wanted) + _FILES_BESIDE_TILLS)
     tills: list[Till] = []
     try:
         for one in wanted:
             context = None if tls is None else tls(one)
-            tills.append(open_till(one, host=host, port=port, data_dir=data_dir, timeout_s=timeout_s, tls=context))
+            till = open_till(
+                one, host=host, port=port, data_dir=data_dir, timeout_s=timeout_s, tls=context, shape=shape
+            )
+            tills.append(till)
     except BaseException:
         for till in tills:
             till.shut()
@@ -84,7 +91,8 @@ async def run_load(
     batch_sales: int = 0,
     day: Day | None = None,
     stop: asyncio.Event | None = None,
-    patience_s: float = 30.0,
+    patience_s: float = PATIENCE_S,
+    at_once: int = AT_ONCE,
     clock: Callable[[], float] = time.monotonic,
 ) -> LoadReport:
     """Sells for `duration_s` seconds, then sends every reversal that is pending, for at most `patience_s` seconds.
@@ -95,6 +103,7 @@ async def run_load(
 
     A terminal closes its batch when it is full, or after `batch_sales` sales (0: only then). With a `day` the terminals do of everything, and
     what is said of sales holds for all of it. `stop` ends the selling before its time.
+    `at_once` terminals sign on, or recover, side by side: more of them where it is their lines that take long, and not the host.
     """
     if (concurrency is None) == (rate is None):
         raise LoadError("load: say either a concurrency or a rate")
@@ -104,7 +113,7 @@ async def run_load(
         raise LoadError(f"load: concurrency {concurrency} needs between 1 and {len(tills)} (one request per terminal)")
     if rate is not None and rate <= 0:
         raise LoadError("load: rate must be more than 0 per second")
-    load = _Load(tills, cards, duration_s, patience_s, clock, batch_sales=batch_sales, day=day)
+    load = _Load(tills, cards, duration_s, patience_s, clock, batch_sales=batch_sales, at_once=at_once, day=day)
     if stop is None:
         return await load.run(concurrency, rate, on_progress)
     stopping = asyncio.ensure_future(load.end_when(stop))
@@ -124,9 +133,11 @@ class _Load:
         clock: Callable[[], float],
         *,
         batch_sales: int,
+        at_once: int,
         day: Day | None,
     ) -> None:
         self.tills = tills
+        self.at_once = at_once
         self.day = day
         self.batch_sales = batch_sales
         self.schedule: Schedule | None = None
@@ -228,7 +239,7 @@ class _Load:
 
     async def _sign_all_on(self) -> list[Till]:
         """The terminals that are ready to sell; LoadError when none is."""
-        gate, usable, reasons = asyncio.Semaphore(_AT_ONCE), [], []
+        gate, usable, reasons = asyncio.Semaphore(self.at_once), [], []
 
         async def ready(till: Till) -> None:
             async with gate:
@@ -247,7 +258,7 @@ class _Load:
 
     async def _recover_all(self) -> None:
         """Every pending reversal, until it has gone through or the patience is used up."""
-        gate, deadline_s = asyncio.Semaphore(_AT_ONCE), self.clock() + self.patience_s
+        gate, deadline_s = asyncio.Semaphore(self.at_once), self.clock() + self.patience_s
 
         async def recover(till: Till) -> None:
             pause_s = _FIRST_PAUSE_S

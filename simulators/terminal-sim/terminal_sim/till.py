@@ -15,6 +15,7 @@ from contracts.pan import Pan, Track2
 from contracts.response_codes import APPROVED, describe
 from contracts.terms import InstalmentPlan
 from terminal_sim import orders
+from terminal_sim.calls import one_call
 from terminal_sim.cards import Keyed
 from terminal_sim.chores import Chores
 from terminal_sim.link import DEFAULT_TIMEOUT_S, Link, LinkError, LinkLostError
@@ -32,6 +33,7 @@ from terminal_sim.outcomes import (
 )
 from terminal_sim.results import CloseResult, SwipeResult, reason_of, result_of
 from terminal_sim.schemes import seal_of
+from terminal_sim.shaped import Shape
 from terminal_sim.shipped import DEFAULT_OPERATOR, DEFAULT_PASSWORD
 from terminal_sim.state import State
 from terminal_sim.terminal import REVERSAL_TRIES, Terminal
@@ -51,6 +53,7 @@ class Till(Chores):
         self.memory = memory
         self.link = link
         self.operator, self.password = DEFAULT_OPERATOR, DEFAULT_PASSWORD
+        self.in_call = False
         self._delivered: list[TransactionOutcome] = []
 
     @property
@@ -91,21 +94,25 @@ class Till(Chores):
             await self._download_wanted()
         return await self._signed_on()
 
+    @one_call
     async def swipe(self, card: Card | Track2, amount_minor: int, pin: str = "") -> SwipeResult:
         """One sale: signs on when needed, sends what is pending first. Never raises for what host, line or card do."""
         track = world.track2(card) if isinstance(card, Card) else card
         return await self._perform(Kind.SALE, lambda: self.terminal.sell(track, amount_minor, pin, now_ms=_now_ms()))
 
+    @one_call
     async def do(self, order: Order, *, approval: str = "") -> SwipeResult:
         """A transaction of any kind, as `swipe`. `approval`: the supervisor's password, where the terminal asks for it."""
         return await self.do_when_ready(order.kind, lambda: order, approval=approval)
 
+    @one_call
     async def do_when_ready(
         self, kind: Kind, order: Callable[[], Order | NotThere], *, approval: str = ""
     ) -> SwipeResult:
         """The order is made when everything that goes first is done. `kind`: what the result is of, if it cannot be made."""
         return await self._perform(kind, lambda: self._ordered(order(), approval))
 
+    @one_call
     async def void(self, voucher: str, card: AnyCard, pin: str = "", *, approval: str = "") -> SwipeResult:
         """Undoes a sale, an instalment sale or a completion of the open batch, or a pre-authorization, by its voucher number (STAN)."""
         given = entered(card)
@@ -113,15 +120,18 @@ class Till(Chores):
             Kind.VOID, lambda: orders.void(self.terminal.record, voucher, given, pin), approval=approval
         )
 
+    @one_call
     async def refund(
         self, card: AnyCard, original: str | Original, amount_minor: int, *, approval: str = ""
     ) -> SwipeResult:
         """Gives back all or part of a transaction: one of this terminal by its voucher, or any by what its slip says."""
         return await self._claim(Kind.REFUND, card, original, amount_minor, approval=approval)
 
+    @one_call
     async def pre_authorize(self, card: AnyCard, amount_minor: int, pin: str = "") -> SwipeResult:
         return await self.do(Order(kind=Kind.PRE_AUTH, card=entered(card), amount_minor=amount_minor, pin=pin))
 
+    @one_call
     async def complete(
         self, card: AnyCard, original: str | Original, amount_minor: int, pin: str = "", *, advice: bool = False
     ) -> SwipeResult:
@@ -129,17 +139,21 @@ class Till(Chores):
         kind = Kind.COMPLETION_ADVICE if advice else Kind.COMPLETION
         return await self._claim(kind, card, original, amount_minor, pin=pin)
 
+    @one_call
     async def balance(self, card: AnyCard, pin: str = "") -> SwipeResult:
         return await self.do(Order(kind=Kind.BALANCE, card=entered(card), pin=pin))
 
+    @one_call
     async def instalment(self, card: AnyCard, amount_minor: int, plan: InstalmentPlan, pin: str = "") -> SwipeResult:
         order = Order(kind=Kind.INSTALMENT, card=entered(card), amount_minor=amount_minor, plan=plan, pin=pin)
         return await self.do(order)
 
+    @one_call
     async def check_card(self, card: AnyCard, pin: str = "") -> SwipeResult:
         """Whether the card is its holder's."""
         return await self.do(Order(kind=Kind.CARD_CHECK, card=entered(card), pin=pin))
 
+    @one_call
     async def transfer(self, card: AnyCard, target: Pan, amount_minor: int, pin: str = "") -> SwipeResult:
         """Checks the card first, as the protocol has it; a check that fails is the result."""
         checked = await self.check_card(card, pin)
@@ -148,6 +162,7 @@ class Till(Chores):
         order = Order(kind=Kind.TRANSFER, card=entered(card), target=target, amount_minor=amount_minor, pin=pin)
         return await self.do(order)
 
+    @one_call
     async def sell_offline(self, card: AnyCard, amount_minor: int) -> SwipeResult:
         """Approved by the terminal alone, within its limits, and told to the host before the next transaction on line. Needs a session, but no line."""
         if self.terminal.state is State.IDLE:
@@ -158,9 +173,11 @@ class Till(Chores):
         order = Order(kind=Kind.OFFLINE_SALE, card=entered(card), amount_minor=amount_minor)
         return result_of(Kind.OFFLINE_SALE, await self._run(self.terminal.request(order, now_ms=_now_ms())))
 
+    @one_call
     async def report_status(self) -> PlainOutcome | Refused:
         return await self._plain(self.terminal.report_status)
 
+    @one_call
     async def resend_last(self) -> TransactionOutcome | Refused:
         """The last transaction's bytes again; its answer goes into the journal beside the first."""
         if (hindrance := await self._connected()) is not None:
@@ -168,6 +185,7 @@ class Till(Chores):
         outcome = await self._run(self.terminal.resend_last())
         return outcome if isinstance(outcome, TransactionOutcome) else Refused(reason=reason_of(outcome))
 
+    @one_call
     async def recover(self) -> ReversalOutcome | TransactionOutcome | Refused | None:
         """Sends what waits, the reversal first and then the notices, each up to 3 times more; None when nothing does."""
         outcome: ReversalOutcome | TransactionOutcome | Refused | None = None
@@ -207,9 +225,11 @@ class Till(Chores):
         outcome = await self._run(self.terminal.sign_off())
         return outcome if isinstance(outcome, PlainOutcome) else Refused(reason=reason_of(outcome))
 
+    @one_call
     async def echo(self) -> PlainOutcome | Refused:
         return await self._plain(self.terminal.echo)
 
+    @one_call
     async def close_batch(self) -> CloseResult:
         """Reversal and notices first, then 0500, and when that does not balance the upload of the batch's details. Once it is closed sign-off
         follows, and the next transaction signs on to the new batch."""
@@ -223,7 +243,7 @@ class Till(Chores):
 
     def shut(self) -> None:
         """Ends line and memory; the terminal is free for another process."""
-        self.link.close()
+        self.link.shut()
         self.memory.close()
 
     # Inside
@@ -365,11 +385,16 @@ def open_till(
     data_dir: str | Path,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     tls: ssl.SSLContext | None = None,
+    shape: Shape | None = None,
 ) -> Till:
-    """A terminal of the world as it stood when it was last used, over TLS with a context. TerminalBusyError when another process has it."""
+    """A terminal of the world as it stood when it was last used, over TLS with a context, on a bad line with a shape.
+
+    TerminalBusyError when another process has it.
+    """
     memory = TerminalMemory.open(data_dir, facts.tid)
     terminal = Terminal(tid=facts.tid, mid=facts.merchant, record=memory.record, seal=seal_of(facts))
-    return Till(terminal, memory, Link(host, port, timeout_s=timeout_s, tls=tls))
+    own = None if shape is None else shape.at(facts.tid)
+    return Till(terminal, memory, Link(host, port, timeout_s=timeout_s, tls=tls, shape=own))
 
 
 def _now_ms() -> int:
