@@ -21,7 +21,7 @@ TIMES ?= 20
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check audit bench bench-quick bench-journal bench-tools bench-slow bench-schemes fuzz leaks traces chaos up down lock smoke permissions sim power corruption rolling overload soak sim-bugs sim-page
+.PHONY: help setup demo test check audit bench bench-quick bench-journal bench-tools bench-slow bench-schemes fuzz leaks traces chaos up down lock smoke permissions sim power corruption rolling overload soak lines sim-bugs sim-page
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -104,6 +104,11 @@ overload: setup ## half, all and twice of what a stack can hold; remakes its tab
 soak: MINUTES ?= 30
 soak: setup ## half of the capacity for MINUTES (30): who gets slow, who grows; remakes its table
 	$(BIN)/python -m reliability.soak --minutes $(MINUTES) --page
+
+lines: SWIPES ?= 1000
+lines: LOSS ?= 5
+lines: setup ## SWIPES=1000 sales each over GPRS and dial lines with LOSS=5 per cent more lost, in real time; remakes its table
+	$(BIN)/python -m reliability.lines --swipes $(SWIPES) --loss $(LOSS) --page
 
 sim-page: setup ## what `make sim` and `make sim-bugs` measured, into docs/reliability.md
 	$(BIN)/python -m reliability.simulation --page

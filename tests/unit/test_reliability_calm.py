@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 from bench.page import between
+from reliability.lines.run import Plan, shared_out
+from reliability.lines.run import Result as Lines
+from reliability.lines.run import Row as LineRow
+from reliability.lines.run import text as lines_text
 from reliability.overload.run import Phase
 from reliability.overload.run import Result as Overload
 from reliability.overload.run import text as overload_text
@@ -17,6 +21,7 @@ from reliability.selling import failed
 from reliability.soak.run import Growth, growth
 from reliability.soak.run import Result as Soak
 from reliability.soak.run import text as soak_text
+from terminal_sim.profiles import LineKind
 from terminal_sim.results import SwipeResult
 from terminal_sim.tally import Tally
 
@@ -79,7 +84,30 @@ PAGES = {
         "720,000 sales, 0 failed, 72 (0.01 %) above one second",
         "| auth-a | 100.0 | 104.0 | +4.0 % | 105.0 |",
     ),
+    "lines": (
+        lines_text(
+            Lines(
+                loss=0.05, seed=3, terminals=250, sales=1000,
+                rows=[
+                    LineRow(
+                        link="dial", terminals=250, swipes=1000, approved=950, unanswered=50, reversals=50, calls=1120, failed_calls=20,
+                        stalled=60, half_open=4, cut=46, doubled=1, how=["…"], seconds=[1.0, 21.25, 88.0],
+                    )
+                ],
+            )
+        ),
+        "1,000 sales, 5 % of segments lost beside what the lines lose anyway, seed 3: 0 lost, 1 charged that should not be, 50 reversals.",
+        "| dial | 250 | 1,000 | 950 | 0 | 50 | 50 | 1,120 | 20 | 60 | 4 | 46 | 0 | 1 | 21.2 | 88.0 | 88.0 |",
+    ),
 }  # fmt: skip
+
+
+def test_each_kind_of_line_has_terminals_of_its_own() -> None:
+    kinds = (LineKind.GPRS, LineKind.DIAL)
+    (_, gprs), (_, dial) = shared_out(Plan(kinds, swipes=1000, loss=0.05, seed=1))
+    assert len(dial) > len(gprs), "a call takes long"
+    assert not {t.tid for t in gprs} & {t.tid for t in dial}
+    assert [len(facts) for _, facts in shared_out(Plan(kinds, swipes=3, loss=0.05, seed=1))] == [3, 3]
 
 
 @pytest.mark.parametrize("name", PAGES)
