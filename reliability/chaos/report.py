@@ -72,6 +72,8 @@ class Report(msgspec.Struct, kw_only=True):
     approved: int = 0
     unknown: int = 0
     batches_closed: int = 0
+    kinds: dict[str, dict[str, int]] = {}
+    """How often each kind beside the plain sale came to which response code."""
 
     @property
     def struck(self) -> list[Row]:
@@ -96,9 +98,12 @@ def summary(report: Report) -> str:
     lines = [
         f"{faults} faults, {report.process_faults} of them kills and pauses, seed {report.seed}; lost {lost}, doubled {doubled}, "
         f"not back in time {late}; the machine itself stood still for a second and more during {stalled} of them.",
-        f"{report.sales:,} sales sent, {report.approved:,} approved, {report.unknown:,} without a usable answer and reversed, "
+        f"{report.sales:,} transactions sent, {report.approved:,} approved, {report.unknown:,} without a usable answer and reversed, "
         f"{report.batches_closed:,} batches closed.",
     ]
+    if report.kinds:
+        counts = (f"{sum(codes.values()):,} × {kind}" for kind, codes in report.kinds.items())
+        lines.append(f"Beside plain sales: {', '.join(counts)}.")
     if last is not None:
         held = ", ".join(f"{name} {'held' if well else 'BROKEN'}" for name, well in last.held.items())
         lines.append(

@@ -150,7 +150,7 @@ class _Run:
     def _told(self) -> Report:
         report, traffic = self._report, self._traffic
         report.sales, report.approved, report.unknown = traffic.sales, traffic.approved, traffic.unknown
-        report.batches_closed = traffic.closed
+        report.batches_closed, report.kinds = traffic.closed, traffic.kinds
         return report
 
     def _complain(self, what: str) -> None:

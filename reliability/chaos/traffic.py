@@ -1,4 +1,5 @@
-"""Terminals that sell all the time, lose an answer now and then, reverse and close their batches; and what they say of the stack."""
+"""Terminals that sell all the time and do of everything between, lose an answer now and then, reverse and close their batches; and what
+they say of the stack."""
 
 from __future__ import annotations
 
@@ -9,13 +10,18 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 import world
 from contracts.identity import shard_of
 from reliability.chaos.fault import now_s
+from reliability.chaos.mix import BRANCHES, SHOPS
+from terminal_sim.day import Day
 from terminal_sim.load import open_tills
+from terminal_sim.mix import Mix
 from terminal_sim.results import SwipeResult
 from terminal_sim.till import Till
-from world import Card, KeyScheme, Terminal, World
+from world import KeyScheme, Terminal, World
 
 ANSWER_S = 6.0
 """A terminal here waits so long for an answer, and not a minute: what is lost is then reversed soon."""
@@ -23,6 +29,8 @@ SCHEMES = {KeyScheme.SESSION: 48, KeyScheme.DUKPT_TDES: 8, KeyScheme.DUKPT_AES: 
 """How many terminals of which scheme take part."""
 LOSES, CLOSES = 0.02, 0.02
 """Shares of sales whose answer is thrown away at the terminal, and after which the batch is closed."""
+PLAIN = 0.5
+"""Share of plain sales in what a shop does: by them it is told that a route works. The rest is of all kinds (`mix`)."""
 KEPT = 4096
 """Approved sales of a route that are remembered: those of a minute."""
 STUCK_S = 0.25
@@ -46,8 +54,13 @@ class Traffic:
         self._tills = open_tills(
             _terminals(self._world), host="127.0.0.1", port=port, data_dir=data_dir, timeout_s=ANSWER_S
         )
+        self._roles = {t.tid: t.role for t in self._world.terminals}
         self._cards = [card for card in self._world.cards if card.name.startswith("load-")]
         self._random = random.Random(seed)
+        self._shops, self._branches = (
+            self._day(SHOPS, world.CONSUMPTION, seed),
+            self._day(BRANCHES, world.TRANSFER, seed),
+        )
         self._pause_s = len(self._tills) / rate
         self._shards = {t.tid: shard_of(t.merchant, self._world.shards) for t in self._world.terminals}
         self._stopping = asyncio.Event()
@@ -56,9 +69,19 @@ class Traffic:
         self._news = asyncio.Event()
         self.sales = self.approved = self.unknown = self.refused = self.closed = 0
 
+    def _day(self, mix: Mix, role: str, seed: int) -> Day:
+        tills = [till for till in self._tills if self._roles[till.terminal.tid] == role]
+        return Day(msgspec.structs.replace(mix, seed=seed), tills, self._cards)
+
+    @property
+    def kinds(self) -> dict[str, dict[str, int]]:
+        """How often each kind beside the plain sales came to which response code (terminal_sim.day)."""
+        return self._shops.kinds | self._branches.kinds
+
     @property
     def every_route(self) -> set[Route]:
-        shards = {self._shards[till.terminal.tid] for till in self._tills}
+        tids = (till.terminal.tid for till in self._tills)
+        shards = {self._shards[tid] for tid in tids if self._roles[tid] == world.CONSUMPTION}
         return {Route(shard, bank) for shard in shards for bank in {card.issuer for card in self._cards}}
 
     @property
@@ -102,13 +125,24 @@ class Traffic:
                 closed = await till.close_batch()
                 self.closed += closed.balanced
             till.link.drop_answers = int(self._random.random() < LOSES)
-            card = self._random.choice(self._cards)
-            sent_s = now_s()
-            result = await till.swipe(card, self._random.randint(100, 10_000), card.pin)
-            self._count(till, card, result, sent_s)
+            result = await self._one(till)
             if result.refused and till.pending:
                 await till.recover()
             await self._rest(STUCK_S if result.refused else self._pause_s * (0.5 + self._random.random()))
+
+    async def _one(self, till: Till) -> SwipeResult:
+        """One transaction: a plain sale, or whatever comes."""
+        card = self._random.choice(self._cards)
+        sent_s = now_s()
+        branch = self._roles[till.terminal.tid] == world.TRANSFER
+        if branch or self._random.random() >= PLAIN:
+            result = await (self._branches if branch else self._shops).next(till)
+            self._count(result)
+            return result
+        result = await till.swipe(card, self._random.randint(100, 10_000), card.pin)
+        if self._count(result):
+            self._note(Route(self._shards[till.terminal.tid], card.issuer), result, sent_s)
+        return result
 
     async def _rest(self, seconds: float) -> None:
         try:
@@ -116,16 +150,17 @@ class Traffic:
         except TimeoutError:
             return
 
-    def _count(self, till: Till, card: Card, result: SwipeResult, sent_s: float) -> None:
+    def _count(self, result: SwipeResult) -> bool:
+        """Whether it was approved on line."""
         if result.refused:
             self.refused += 1
-            return
+            return False
         self.sales += 1
-        self.unknown += result.pending or not result.rc
-        if not result.approved:
-            return
-        self.approved += 1
-        route = Route(self._shards[till.terminal.tid], card.issuer)
+        self.unknown += result.pending or not (result.rc or result.stored)
+        self.approved += result.approved
+        return result.approved
+
+    def _note(self, route: Route, result: SwipeResult, sent_s: float) -> None:
         # When a reversal went ahead it was sent later than we began: a sale counts from where the terminal began to build it.
         done_s = now_s()
         newest = self._approved.setdefault(route, [])
@@ -154,3 +189,4 @@ def _terminals(a_world: World) -> Iterator[Terminal]:
             if t.scheme is scheme and t.role == world.CONSUMPTION and int(t.tid) >= world.LOAD_FIRST[scheme]
         )
         yield from islice(theirs, count)
+    yield from (t for t in a_world.terminals if t.role == world.TRANSFER)

@@ -13,17 +13,22 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import world
+from contracts.authorization import Original
 from contracts.kinds import Kind
+from contracts.ledger import Posting, ReversalPosting
 from contracts.response_codes import APPROVED, DUPLICATE
 from lianji.permissions import everybody
-from reliability.chaos import deck, ends, poison, report, stalls
+from reliability.chaos import deck, ends, poison, report, stalls, traffic
 from reliability.chaos.acks import Ack, AckFile, AckWatch, read_acks
+from reliability.chaos.ends import Moved
 from reliability.chaos.fault import EVERYBODY, ON_THE_BROKER
+from reliability.chaos.mix import BRANCHES, SHOPS
 from reliability.chaos.proxy import Proxy, Weather
 from reliability.chaos.table import FAULTS
 from reliability.chaos.wire import Cutter, Frames, NatsMessages, Unit
@@ -236,33 +241,103 @@ def sale(stan: str, code: str, *, undone: bool = False) -> Transaction:
 
 def remembered(*sales: Transaction) -> TerminalRecord:
     record = new_record("20000001")
-    record.transactions.update({f"{one.batch}:{one.stan}": one for one in sales})
+    record.transactions.update({f"20000001:{one.batch}:{one.stan}": one for one in sales})
     return record
 
 
+def of_kind(kind: Kind, **more: Any) -> Transaction:
+    made = sale("000002", APPROVED)
+    return msgspec.structs.replace(made, kind=kind, **more)
+
+
+ORIGINAL = Original(batch="000001", stan="000001", date="0101")
+
+
 @pytest.mark.parametrize(
-    ("told", "charged", "lost", "doubled"),
+    ("told", "booked", "lost", "doubled"),
     [
-        (sale("000001", APPROVED), 100, 0, 0),
-        (sale("000001", APPROVED), 0, 1, 0),
-        (sale("000001", APPROVED), 200, 0, 1),
-        (sale("000001", APPROVED, undone=True), 0, 0, 0),
-        (sale("000001", APPROVED, undone=True), 100, 0, 1),
-        (sale("000001", "51"), 100, 0, 1),
-        (sale("000001", ""), 100, 0, 1),
-        (sale("000001", DUPLICATE), 100, 0, 0),
+        (sale("000001", APPROVED), Moved(100), 0, 0),
+        (sale("000001", APPROVED), Moved(), 1, 0),
+        (sale("000001", APPROVED), Moved(200), 0, 1),
+        (sale("000001", APPROVED, undone=True), Moved(), 0, 0),
+        (sale("000001", APPROVED, undone=True), Moved(100), 0, 1),
+        (sale("000001", "51"), Moved(100), 0, 1),
+        (sale("000001", ""), Moved(100), 0, 1),
+        (sale("000001", DUPLICATE), Moved(100), 0, 0),
+        (of_kind(Kind.SALE, response_code="10", part_minor=40), Moved(40), 0, 0),
+        (of_kind(Kind.SALE, response_code="10", part_minor=40), Moved(100), 0, 1),
+        (of_kind(Kind.VOID), Moved(-100), 0, 0),
+        (of_kind(Kind.VOID), Moved(), 1, 0),
+        (of_kind(Kind.REFUND), Moved(100), 1, 1),
+        (of_kind(Kind.PRE_AUTH), Moved(held=100), 0, 0),
+        (of_kind(Kind.PRE_AUTH), Moved(100), 1, 1),
+        (of_kind(Kind.COMPLETION, amount_minor=110, original=ORIGINAL), Moved(110, ended=100), 0, 0),
+        (of_kind(Kind.COMPLETION, amount_minor=110, original=ORIGINAL), Moved(110), 1, 0),
+        (of_kind(Kind.PRE_AUTH_VOID, original=ORIGINAL), Moved(ended=100), 0, 0),
+        (of_kind(Kind.PRE_AUTH_VOID, original=ORIGINAL, reversed=True), Moved(ended=100), 0, 1),
+        (of_kind(Kind.TRANSFER), Moved(100, given=100), 0, 0),
+        (of_kind(Kind.TRANSFER), Moved(100), 1, 0),
+        (of_kind(Kind.TRANSFER, response_code="68"), Moved(given=100), 0, 1),
+        (of_kind(Kind.BALANCE, amount_minor=0), Moved(), 0, 0),
     ],
 )
-def test_lost_and_doubled(told: Transaction, charged: int, lost: int, doubled: int) -> None:
-    found = list(ends.differences([remembered(told)], {"20000001:000001:000001": charged}))
+def test_lost_and_doubled(told: Transaction, booked: Moved, lost: int, doubled: int) -> None:
+    held = of_kind(Kind.PRE_AUTH, stan="000001")
+    record = remembered(told) if told.original is None else remembered(held, told)
+    id_ = f"20000001:000001:{told.stan}"
+    found = [row for row in ends.differences([record], {id_: booked}) if row.subject == id_]
     assert (sum(row.lost for row in found), sum(row.doubled for row in found)) == (lost, doubled)
+
+
+def test_what_a_bank_undoes_is_as_if_it_had_never_been() -> None:
+    posting = Posting(
+        id="x",
+        account="1",
+        amount_minor=7,
+        currency="156",
+        authorization_code="",
+        held_minor=1,
+        releases="y",
+        released_minor=3,
+        at_ms=1,
+    )
+    undone = ReversalPosting(
+        id="x",
+        account="1",
+        amount_minor=7,
+        currency="156",
+        reason="98",
+        held_minor=1,
+        restores="y",
+        restored_minor=3,
+        at_ms=1,
+    )
+    assert ends.effect_of(posting) == Moved(taken=7, held=1, ended=3)
+    assert ends.effect_of(posting).plus(ends.effect_of(undone)) == ends.NOTHING
+    half = [msgspec.structs.replace(one, incoming=True, amount_minor=-7) for one in (posting, undone)]
+    assert ends.effect_of(half[0]) == Moved(given=7)
+    assert ends.effect_of(half[0]).plus(ends.effect_of(half[1])) == ends.NOTHING
 
 
 def test_a_sale_whose_reversal_waits_is_not_judged_and_a_charge_that_nobody_knows_is() -> None:
     record = remembered(sale("000001", ""))
     record.pending = PendingReversal(batch="000001", stan="000001", reason="98")
-    [found] = ends.differences([record], {"20000001:000001:000001": 100, "20000001:000001:000002": 7})
+    [found] = ends.differences([record], {"20000001:000001:000001": Moved(100), "20000001:000001:000002": Moved(7)})
     assert (found.subject, found.doubled) == ("20000001:000001:000002", True)
+
+
+def test_shops_and_branches_each_do_what_they_may(tmp_path: Path) -> None:
+    """A terminal for transfers refuses a shop's kinds, and a shop's terminal transfers: neither is given the other's."""
+    playing = traffic.Traffic(tmp_path, 1, rate=100, seed=1)
+    try:
+        routes = {(route.shard, route.bank) for route in playing.every_route}
+        assert routes == {(shard, bank) for shard in range(world.built_in().shards) for bank in ("huaxing", "nanhai")}
+        assert playing.kinds == {}
+    finally:
+        playing.shut()
+    shops, branches = (set(mix.shops[0].kinds) for mix in (SHOPS, BRANCHES))
+    assert shops | branches == set(Kind)
+    assert Kind.TRANSFER not in shops
 
 
 # ------------------------------------------------------------------ the table, the deck, the report
