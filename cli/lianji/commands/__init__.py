@@ -21,6 +21,7 @@ MODULES = (
     "load",
     "fault",
     "verify",
+    "certify",
     "scan",
     "backup",
     "restore",

@@ -1,0 +1,18 @@
+"""A certification list for whoever speaks the terminal protocol: the cases of `cases`, run against a host, and a report of them.
+
+profile   the terminals, cards and keys that a host was given for it
+line      a TCP connection on which anything may be said
+desk      a terminal, made of the terminal simulator's own messages and seal
+rig       the desks and cards that a case works with, and what it has left standing
+case      what a case is, and how it fails
+running   the run
+report    the run in words, failed messages with card data masked
+"""
+
+from lianji.certify.case import Case
+from lianji.certify.cases import ALL, chosen
+from lianji.certify.profile import Profile, ProfileError
+from lianji.certify.report import as_json, in_words
+from lianji.certify.running import Result, run
+
+__all__ = ["ALL", "Case", "Profile", "ProfileError", "Result", "as_json", "chosen", "in_words", "run"]

@@ -1,0 +1,79 @@
+"""The run: one case after the other, each for itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from lianji.certify.case import Case, Failed, Skipped
+from lianji.certify.desk import Exchange
+from lianji.certify.line import LineError
+from lianji.certify.profile import Profile
+from lianji.certify.rig import Rig
+
+
+class Result(NamedTuple):
+    """What came of a case."""
+
+    case: Case
+    passed: bool
+    reason: str = ""
+    """Why not, or what the profile lacks."""
+    skipped: bool = False
+    exchange: Exchange | None = None
+    """Of one that has failed: the last two messages."""
+    duration_s: float = 0.0
+
+
+async def run(
+    profile: Profile,
+    host: str,
+    port: int,
+    cases: Sequence[Case],
+    *,
+    told: Callable[[Result], None] = lambda _: None,
+) -> list[Result]:
+    """Runs the cases in their order; `told` hears of each when it is over. LineError when the host cannot be reached to begin with."""
+    rig = Rig(profile, host, port)
+    results = []
+    try:
+        (await rig.main.dial()).close()
+        for case in cases:
+            result = await _one(rig, case)
+            results.append(result)
+            told(result)
+        await _leave(rig)
+    finally:
+        rig.close()
+    return results
+
+
+async def _one(rig: Rig, case: Case) -> Result:
+    began = time.perf_counter()
+    rig.begin()
+    reason, skipped = "", False
+    try:
+        await case.check(rig)
+    except Skipped as lacking:
+        reason, skipped = f"the profile has no {lacking}", True
+    except (Failed, LineError) as failed:
+        reason = str(failed)
+    exchange = rig.last
+    try:
+        await rig.tidy()
+    except (Failed, LineError) as failed:
+        if not reason:
+            reason, exchange = str(failed), rig.last
+    passed = not reason
+    return Result(case, passed, reason, skipped, None if passed or skipped else exchange, time.perf_counter() - began)
+
+
+async def _leave(rig: Rig) -> None:
+    """Each terminal's batch is closed, so that whoever uses it next finds an empty one."""
+    for desk in rig.used:
+        try:
+            await desk.ready()
+            await desk.renew()
+        except (Failed, LineError):
+            continue  # what is wrong with the host stands in the results
