@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from iso8583 import FormatError
 from lianji.certify.case import Case, Failed, Skipped
 from lianji.certify.desk import Exchange
 from lianji.certify.line import LineError
 from lianji.certify.profile import Profile
 from lianji.certify.rig import Rig
+from security_module import SecurityModuleError
 
 
 class Result(NamedTuple):
@@ -59,6 +61,8 @@ async def _one(rig: Rig, case: Case) -> Result:
         reason, skipped = f"the profile has no {lacking}", True
     except (Failed, LineError) as failed:
         reason = str(failed)
+    except (FormatError, SecurityModuleError) as error:
+        reason = f"the request cannot be made of what the profile says: {error}"
     exchange = rig.last
     try:
         await rig.tidy()
@@ -73,7 +77,7 @@ async def _leave(rig: Rig) -> None:
     """Each terminal's batch is closed, so that whoever uses it next finds an empty one."""
     for desk in rig.used:
         try:
-            await desk.ready()
+            await desk.sign_on()
             await desk.renew()
         except (Failed, LineError):
             continue  # what is wrong with the host stands in the results

@@ -11,6 +11,7 @@ from lianji.certify.cases import (
     authorizations,
     batches,
     cards,
+    downloads,
     instalments,
     keys,
     line,
@@ -22,6 +23,7 @@ from lianji.certify.cases import (
     sales,
     sign_on,
     transfers,
+    uploads,
     voids,
 )
 
@@ -43,6 +45,8 @@ SECTIONS = (
     reversals.SECTION,
     repetitions.SECTION,
     batches.SECTION,
+    uploads.SECTION,
+    downloads.SECTION,
 )
 ALL: tuple[Case, ...] = tuple(case for section in SECTIONS for case in section.cases)
 

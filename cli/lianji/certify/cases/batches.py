@@ -15,11 +15,11 @@ SECTION = Section("batch", "Batch settlement")
 _AMOUNT = 20_00
 
 
-async def _empty(rig: Rig) -> Desk:
+async def empty_batch(rig: Rig) -> Desk:
     """A terminal with an empty batch."""
     desk = rig.desk("batch")
     if desk.batch:
-        await desk.ready()
+        await desk.sign_on()  # to the batch that is open, whatever the case before has closed
         await desk.renew()
     else:
         await desk.ready()
@@ -37,14 +37,14 @@ def _debits(*amounts: int) -> Totals:
 @SECTION.case("10")
 async def empty(rig: Rig) -> None:
     """An empty batch is balanced by totals of 0"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     await desk.close_batch(Totals())
 
 
 @SECTION.case("10")
 async def totals_right(rig: Rig) -> None:
     """Right totals are answered 1, and the next sign-on brings the next batch"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     await _sale(rig, desk)
     before = desk.batch
     await desk.close_batch(_debits(_AMOUNT))
@@ -54,7 +54,7 @@ async def totals_right(rig: Rig) -> None:
 @SECTION.case("10")
 async def answer_has_its_fields(rig: Rig) -> None:
     """The answer has 11, 12, 13, 15, 32, 37, 41, 42, 48, 49, 60, 63, no 39, and the host's totals"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     await _sale(rig, desk)
     answer = await desk.settle(_debits(_AMOUNT))
     try:
@@ -68,7 +68,7 @@ async def answer_has_its_fields(rig: Rig) -> None:
 
 def _wrong(name: str, what: str, totals: Totals) -> None:
     async def check(rig: Rig) -> None:
-        desk = await _empty(rig)
+        desk = await empty_batch(rig)
         await _sale(rig, desk)
         result = result_of(await desk.settle(totals))
         expect("48 (result)", wanted=UNBALANCED, got=result.result)
@@ -88,7 +88,7 @@ _wrong("credits", "credit", Totals(debit_minor=_AMOUNT, debit_count=1, credit_mi
 @SECTION.case("10")
 async def debits_and_credits(rig: Rig) -> None:
     """Sales, instalment sales, completions and offline sales are debits; voids and refunds are credits, and what they undo stays a debit"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     sale = await _sale(rig, desk)
     plan = InstalmentPlan(periods=rig.instalments.periods, goods=GOODS)
     instalment = (await desk.do(Kind.INSTALMENT, rig.credit, 60_00, plan=plan)).must_be(APPROVED)
@@ -106,7 +106,7 @@ async def debits_and_credits(rig: Rig) -> None:
 @SECTION.case("10")
 async def what_does_not_count(rig: Rig) -> None:
     """Declined and reversed transactions, pre-authorizations and their voids, and balances do not count"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     await _sale(rig, desk)
     (await desk.do(Kind.SALE, rig.debit, 7_00, pin="")).must_be("55")
     reversed_sale = await _sale(rig, desk, 8_00)
@@ -121,7 +121,7 @@ async def what_does_not_count(rig: Rig) -> None:
 @SECTION.case("10, 15")
 async def part_counts(rig: Rig) -> None:
     """Of an approval in part the part counts"""
-    desk, poor = await _empty(rig), rig.card("poor")
+    desk, poor = await empty_batch(rig), rig.card("poor")
     (await desk.do(Kind.SALE, poor, poor.holds_minor + 90_00, takes_part=True)).must_be(IN_PART)
     await desk.close_batch(_debits(poor.holds_minor))
 
@@ -129,7 +129,7 @@ async def part_counts(rig: Rig) -> None:
 @SECTION.case("10")
 async def asked_again(rig: Rig) -> None:
     """A batch that is closed already is answered as it was"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     await _sale(rig, desk)
     batch = desk.batch
     first = await desk.close_batch(_debits(_AMOUNT))
@@ -141,7 +141,7 @@ async def asked_again(rig: Rig) -> None:
 @SECTION.case("10")
 async def an_older_batch(rig: Rig) -> None:
     """A batch that is neither the open one nor the last closed one is answered 3"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     batch = desk.batch
     await desk.close_batch(Totals())
     await desk.close_batch(Totals())
@@ -151,7 +151,7 @@ async def an_older_batch(rig: Rig) -> None:
 @SECTION.case("11")
 async def sale_of_the_closed_batch(rig: Rig) -> None:
     """A sale that names a closed batch is answered 77"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     batch = desk.batch
     await desk.close_batch(Totals())
     (await desk.do(Kind.SALE, rig.debit, _AMOUNT, batch=batch)).must_be("77")
@@ -160,7 +160,7 @@ async def sale_of_the_closed_batch(rig: Rig) -> None:
 @SECTION.case("10, 12")
 async def sign_off_of_the_closed_batch(rig: Rig) -> None:
     """A sign-off that names a closed batch is answered 77"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     batch = desk.batch
     await desk.close_batch(Totals())
     answer, _ = await desk.raw(plain(desk.messages.sign_off(stan=desk.next_stan(), batch=batch)))
@@ -170,7 +170,7 @@ async def sign_off_of_the_closed_batch(rig: Rig) -> None:
 @SECTION.case("8")
 async def trace_numbers_anew(rig: Rig) -> None:
     """A STAN of the batch before is good for another transaction"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     sale = await _sale(rig, desk)
     await desk.close_batch(_debits(_AMOUNT))
     (await desk.do(Kind.SALE, rig.debit, _AMOUNT + 1, stan=sale.transaction.stan)).must_be(APPROVED)
@@ -179,7 +179,7 @@ async def trace_numbers_anew(rig: Rig) -> None:
 @SECTION.case("15")
 async def refund_of_a_settled_sale(rig: Rig) -> None:
     """A sale of a closed batch may be refunded, and the refund counts in the batch that is open"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     sale = await _sale(rig, desk)
     await desk.close_batch(_debits(_AMOUNT))
     (await desk.about(Kind.REFUND, sale)).must_be(APPROVED)
@@ -189,7 +189,7 @@ async def refund_of_a_settled_sale(rig: Rig) -> None:
 @SECTION.case("15")
 async def void_of_a_settled_sale(rig: Rig) -> None:
     """A sale of a closed batch cannot be voided: 25"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     sale = await _sale(rig, desk)
     await desk.close_batch(_debits(_AMOUNT))
     (await desk.void(sale)).must_be("25")
@@ -198,7 +198,7 @@ async def void_of_a_settled_sale(rig: Rig) -> None:
 @SECTION.case("15")
 async def completion_of_an_earlier_batch(rig: Rig) -> None:
     """A pre-authorization of a closed batch may be completed"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     held = (await desk.do(Kind.PRE_AUTH, rig.debit, _AMOUNT)).must_be(APPROVED)
     await desk.close_batch(Totals())
     (await desk.about(Kind.COMPLETION, held)).must_be(APPROVED)
@@ -207,7 +207,7 @@ async def completion_of_an_earlier_batch(rig: Rig) -> None:
 @SECTION.case("9, 10")
 async def reversal_after_the_close(rig: Rig) -> None:
     """A sale of a closed batch may be reversed, and the batch stays closed as it was"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     sale, batch = await _sale(rig, desk), desk.batch
     first = await desk.close_batch(_debits(_AMOUNT))
     answer = await desk.reverse(sale)
@@ -219,7 +219,7 @@ async def reversal_after_the_close(rig: Rig) -> None:
 @SECTION.case("10, 12")
 async def foreign_totals(rig: Rig) -> None:
     """Totals of foreign cards are answered 30"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     foreign = "0" * 31 + "000000000100" + "001" + "0" * 16
     answer = await desk.settle(Totals(), change={48: foreign})
     expect("39 (response code)", wanted="30", got=answer.text(39))
@@ -228,7 +228,7 @@ async def foreign_totals(rig: Rig) -> None:
 @SECTION.case("10, 12")
 async def totals_cut_short(rig: Rig) -> None:
     """Totals of fewer than 62 digits are answered 30"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     answer = await desk.settle(Totals(), change={48: "0" * 31})
     expect("39 (response code)", wanted="30", got=answer.text(39))
 
@@ -236,5 +236,5 @@ async def totals_cut_short(rig: Rig) -> None:
 @SECTION.case("10")
 async def currency(rig: Rig) -> None:
     """Totals in another currency than 156 are not those of the open batch: 3"""
-    desk = await _empty(rig)
+    desk = await empty_batch(rig)
     expect("48 (result)", wanted=NOT_OPEN, got=result_of(await desk.settle(Totals(), change={49: "840"})).result)
