@@ -35,7 +35,7 @@ $(STAMP): pyproject.toml uv.lock deploy/uv.txt $(wildcard libs/*/pyproject.toml 
 	touch $@
 	@echo "Installed. Next: make demo · make test · $(BIN)/lianji --help"
 
-demo: setup ## one swipe and what follows, live, on a stack of its own
+demo: setup ## a shop's day, live, with one of each kind of transaction, on a stack of its own
 	$(BIN)/lianji demo
 
 test: setup ## the whole suite: unit, property, golden, integration, end to end, architecture; WORKERS=1: one test at a time

@@ -1,4 +1,4 @@
-"""`lianji demo`: one stack of its own, and a day in the life of a terminal, each step by the command a user would type."""
+"""`lianji demo`: one stack of its own, and a shop's day with one of each kind of transaction, each step by the command a user would type."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import sys
 import tempfile
 import time
@@ -16,12 +17,10 @@ import typer
 from rich.console import Console
 
 from lianji import checks
-from lianji.demo import Found, Step, steps
+from lianji.demo import SHOP, Found, Step, remembered, steps
 from lianji.errors import CliError
 from lianji.stack import Stack
 from world import built_in
-
-TERMINAL = "10000001"
 
 
 def register(app: typer.Typer) -> None:
@@ -35,7 +34,7 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
     ) -> None:
-        """Show one swipe and what follows, live; exits 0 when every step came out as it must."""
+        """Show a shop's day, live, with one of each kind of transaction; exits 0 when every step came out as it must."""
         if data_dir is not None:
             checks.make_data_dir(data_dir)
             asyncio.run(_demo(data_dir))
@@ -48,9 +47,9 @@ async def _demo(data_dir: Path) -> None:
     console = Console(highlight=False)
     started = time.monotonic()
     world = built_in()
-    terminal = world.terminal(TERMINAL)
+    terminal = world.terminal(SHOP)
     if terminal is None:
-        raise CliError(f"terminal {TERMINAL} is not in the test world")
+        raise CliError(f"terminal {SHOP} is not in the test world")
     table = steps({card.name: card.pin for card in world.cards}, terminal.merchant)
     console.rule("[bold]Lianji 联机")
     console.print("Starting broker, gateway, switch (two replicas), banks, receipts and settlement as processes …")
@@ -79,7 +78,8 @@ async def _demo(data_dir: Path) -> None:
 async def _show(step: Step, found: Found, data_dir: Path, console: Console) -> None:
     """Runs a step's command, shows what it says, and raises CliError when it did not end as it must."""
     arguments = step.arguments(found)
-    console.print(f"[cyan]$ lianji {' '.join(arguments)}", soft_wrap=True)
+    typed = f"lianji {shlex.join(arguments)}"
+    console.print(f"[cyan]$ {typed}", soft_wrap=True)
     environment = {**os.environ, "LIANJI_DATA_DIR": str(data_dir), "COLUMNS": str(min(console.width, 120))}
     if console.is_terminal:
         environment["FORCE_COLOR"] = "1"
@@ -105,11 +105,10 @@ async def _show(step: Step, found: Found, data_dir: Path, console: Console) -> N
     missing = [word for word in step.must_say if word not in plain]
     if process.returncode != step.exit_code or missing:
         raise CliError(
-            f"demo: `lianji {' '.join(arguments)}` ended with {process.returncode} (must be {step.exit_code})"
+            f"demo: `{typed}` ended with {process.returncode} (must be {step.exit_code})"
             + (f" and does not say {json.dumps(missing, ensure_ascii=False)}" if missing else "")
         )
-    if step.remember_rrn:
-        rrn = re.search(r"\b\d{12}\b", plain)
-        if rrn is None:
-            raise CliError("demo: the sale shows no reference number (RRN)")
-        found[step.remember_rrn] = rrn[0]
+    kept = remembered(step, plain)
+    if unseen := step.remember.keys() - kept.keys():
+        raise CliError(f"demo: `{typed}` does not show its {' and '.join(sorted(unseen))}")
+    found.update(kept)

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from contracts import subjects
 from contracts.money import Money
@@ -49,7 +49,16 @@ async def _ask(broker: options.Broker, question: DaySummaryQuestion) -> DaySumma
 
 
 def _show(answer: DaySummary) -> None:
-    table = Table("terminal", "batch", "", "sales", "amount", "given back", "amount", "reversed", "amount")
+    """A table that fits 80 columns: nobody's amount may be cut off."""
+    left = [Column(name, no_wrap=True) for name in ("terminal", "batch", "")]
+    numbers = ("sales", "amount", "given\nback", "amount", "reversed", "amount")
+    table = Table(
+        *left,
+        *(Column(name, justify="right", no_wrap=True) for name in numbers),
+        box=None,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     table.title = f"{answer.merchant_name} {answer.merchant} {answer.day}"
     for line in answer.lines:
         table.add_row(
@@ -63,7 +72,7 @@ def _show(answer: DaySummary) -> None:
             str(line.reversed_count),
             str(Money(line.reversed_minor, answer.currency)),
         )
-    console = Console()
+    console = Console(highlight=False)
     console.print(table)
     console.print(
         f"settled, payable to the merchant: {Money(answer.payable_minor, answer.currency)} · "

@@ -54,7 +54,7 @@ class Till(Chores):
         self.link = link
         self.operator, self.password = DEFAULT_OPERATOR, DEFAULT_PASSWORD
         self.in_call = False
-        self._delivered: list[TransactionOutcome] = []
+        self._delivered: list[TransactionOutcome] = []  # notices, since the last result that told of some
 
     @property
     def pending(self) -> bool:
@@ -251,9 +251,9 @@ class Till(Chores):
     async def _perform(self, kind: Kind, begin: Callable[[], Step]) -> SwipeResult:
         """What goes first, and then what `begin` says. `kind`: what the result is of, if nothing is sent."""
         ahead: list[ReversalOutcome] = []
-        self._delivered.clear()
         hindrance = await self.make_ready(ahead)
         reversal, notices = ahead[-1] if ahead else None, tuple(self._delivered)
+        self._delivered.clear()
         if hindrance is not None:
             return SwipeResult(
                 kind=kind,
