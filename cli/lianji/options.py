@@ -80,6 +80,11 @@ def broker(data_dir: Path, nats: str) -> Broker:
     return broker_at(nats) if nats else broker_of_stack(stackfile.running(data_dir))
 
 
+def broker_if_any(data_dir: Path, nats: str) -> Broker | None:
+    """As `broker`; None when there is none to ask for slips: the terminal has what it needs."""
+    return broker(data_dir, nats) if nats or stackfile.find(data_dir) is not None else None
+
+
 def broker_at(url: str) -> Broker:
     """A broker that runs elsewhere; raises CliError."""
     try:

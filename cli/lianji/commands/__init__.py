@@ -8,6 +8,7 @@ MODULES = (
     "certificate",
     "swipe",
     "do",
+    "pos",
     "close",
     "download",
     "slip",

@@ -13,7 +13,7 @@ from contracts.authorization import Totals
 from contracts.money import Money
 from contracts.questions import BatchQuestion, Refused, SettlementSlip
 from contracts.response_codes import describe
-from lianji import options, stackfile, tls
+from lianji import options, tls
 from lianji.commands.swipe import open_terminal
 from lianji.errors import CliError
 from runtime.bus import BusError
@@ -42,15 +42,12 @@ def register(app: typer.Typer) -> None:
         else:
             _show(result, terminal)
             if result.closed:
-                options.run(_print_slip(_broker(data_dir, nats), terminal, result.batch))
+                broker = options.broker_if_any(data_dir, nats)
+                if broker is not None:
+                    print(options.run(settlement_slip(broker, terminal, result.batch)))
         if not result.result:
             raise typer.Exit(1)
         raise typer.Exit(0 if result.balanced else 3)
-
-
-def _broker(data_dir: Path, nats: str) -> options.Broker | None:
-    """None when there is none to ask for the slip: the terminal has what it needs."""
-    return options.broker(data_dir, nats) if nats or stackfile.find(data_dir) is not None else None
 
 
 async def _close(data_dir: Path, gateway: str, terminal: str, line: tls.Tls | None) -> CloseResult:
@@ -63,10 +60,8 @@ async def _close(data_dir: Path, gateway: str, terminal: str, line: tls.Tls | No
         till.shut()
 
 
-async def _print_slip(broker: options.Broker | None, terminal: str, batch: str) -> None:
-    """The settlement slip, as soon as settlement has booked the close."""
-    if broker is None:
-        return
+async def settlement_slip(broker: options.Broker, terminal: str, batch: str) -> str:
+    """The settlement slip as soon as settlement has booked the close, or one line that says why there is none."""
     question = msgspec.json.encode(BatchQuestion(terminal=terminal, batch=batch))
     async with options.connected(broker, "close", within_s=options.ANSWER_S) as bus:
 
@@ -77,7 +72,7 @@ async def _print_slip(broker: options.Broker | None, terminal: str, batch: str) 
                 return Refused(reason=f"settlement does not answer: {error}")
 
         answer = await options.until_known(ask)
-    print(answer.text if isinstance(answer, SettlementSlip) else f"no settlement slip yet: {answer.reason}")
+    return answer.text if isinstance(answer, SettlementSlip) else f"no settlement slip yet: {answer.reason}"
 
 
 def _as_json(result: CloseResult, terminal: str) -> dict[str, object]:

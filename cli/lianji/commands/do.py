@@ -11,6 +11,7 @@ import world
 from contracts.authorization import Original
 from contracts.kinds import CLAIMS, KINDS, Effect, Kind
 from contracts.money import Money
+from contracts.pan import Pan
 from contracts.terms import InstalmentPlan
 from lianji import line as lines
 from lianji import options, tls
@@ -47,7 +48,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     voucher: str
     original: Original | None
     plan: InstalmentPlan | None
-    target: world.Card | None
+    target: Pan | None
     takes_part: bool
 
 
@@ -103,7 +104,7 @@ def register(app: typer.Typer) -> None:
             voucher=voucher,
             original=named(original, rrn, authorization),
             plan=InstalmentPlan(periods=periods, goods=goods) if periods else None,
-            target=card_named(to, "to") if to else None,
+            target=card_named(to, "to").pan if to else None,
             takes_part=part,
         )
         check(asked)
@@ -118,7 +119,7 @@ def register(app: typer.Typer) -> None:
         result, signed_on = options.run(
             transact(
                 opened,
-                lambda till: _do(till, asked, approval),
+                lambda till: transaction(till, asked, approval),
                 lose_answer=lose_answer,
                 alone=kind is Kind.OFFLINE_SALE,
             )
@@ -173,11 +174,12 @@ def check(asked: Asked) -> None:
         raise WrongUseError(f"part: {orders.article(kind)} has none")
 
 
-async def _do(till: Till, asked: Asked, approval: str) -> SwipeResult:
+async def transaction(till: Till, asked: Asked, approval: str = "") -> SwipeResult:
+    """What was asked for, at this terminal."""
     if asked.kind is Kind.OFFLINE_SALE:
         return await till.sell_offline(asked.card, asked.amount_minor)
     if asked.kind is Kind.TRANSFER and asked.target is not None:
-        return await till.transfer(asked.card, asked.target.pan, asked.amount_minor, asked.pin)
+        return await till.transfer(asked.card, asked.target, asked.amount_minor, asked.pin)
     return await till.do_when_ready(asked.kind, lambda: order_of(till.terminal.record, asked), approval=approval)
 
 

@@ -16,7 +16,7 @@ from contracts.states import State
 from lianji import options
 from lianji.errors import CliError, WrongUseError
 from lianji.journal import history, open_journal
-from runtime.bus import BusError
+from runtime.bus import Bus, BusError
 
 COPIES = ("merchant", "cardholder")
 _answer: msgspec.json.Decoder[Slip | Refused] = msgspec.json.Decoder(Slip | Refused)
@@ -42,22 +42,22 @@ def register(app: typer.Typer) -> None:
 
 
 async def _ask(broker: options.Broker, question: SlipQuestion) -> Slip | Refused:
-    body = msgspec.json.encode(question)
     async with options.connected(broker, "slip", within_s=options.ANSWER_S) as bus:
-
-        async def ask() -> Slip | Refused:
-            try:
-                return _answer.decode(await bus.request(subjects.RECEIPTS_SLIP, body, timeout_s=5))
-            except BusError as error:
-                raise CliError(f"receipts does not answer: {error}") from None
-
-        answer = await ask()
+        answer = await from_receipts(bus, question)
         if isinstance(answer, Refused):
             entries = [entry async for entry in history(open_journal(bus, question.rrn), question.rrn)]
             if reason := why_none([entry.record for entry in entries]):
                 raise CliError(f"RRN {question.rrn} {reason}: no slip")
-            answer = await options.until_known(ask, within_s=2)
+            answer = await options.until_known(lambda: from_receipts(bus, question), within_s=2)
         return answer
+
+
+async def from_receipts(bus: Bus, question: SlipQuestion) -> Slip | Refused:
+    """A slip as receipts has it now; raises CliError when receipts does not answer."""
+    try:
+        return _answer.decode(await bus.request(subjects.RECEIPTS_SLIP, msgspec.json.encode(question), timeout_s=5))
+    except BusError as error:
+        raise CliError(f"receipts does not answer: {error}") from None
 
 
 def why_none(records: Sequence[Record]) -> str:
