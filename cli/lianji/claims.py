@@ -21,6 +21,10 @@ class Path(Protocol):
     """How many of them are exclusive."""
     taken_minor: int
     """What they come to."""
+    falling: bool
+    """Its own claim is being reversed: it stands until that is acknowledged."""
+    falling_claims: int
+    """How many of those on it are."""
 
     @property
     def kind(self) -> str: ...
@@ -87,10 +91,22 @@ def lay(path: Path, original: Path) -> None:
     original.taken_minor += path.asked_minor
 
 
+def fall(path: Path, original: Path) -> None:
+    """Its reversal is on its way."""
+    path.falling = True
+    original.falling_claims += 1
+
+
+def rests_on(original: Path) -> bool:
+    """Whether a claim stands on it that is not falling: then nobody may reverse it. A bank is told in order, so it hears of the claims first."""
+    return original.claims > original.falling_claims
+
+
 def lift(path: Path, original: Path) -> None:
     """It was declined, or its reversal has been acknowledged: the original is free of it."""
     claim = CLAIMS[Kind(path.kind)]
-    path.claiming = False
+    original.falling_claims -= path.falling
+    path.claiming = path.falling = False
     original.claims -= 1
     original.alone -= claim.exclusive
     original.taken_minor -= path.asked_minor

@@ -84,6 +84,14 @@ def test_a_bank_books_in_its_own_currency(sides: Sides) -> None:
     assert broken(sides.findings()) == set()
 
 
+def test_an_original_may_be_reversed_behind_the_claims_on_it(sides: Sides) -> None:
+    """As an upload does with what the terminal does not hold: void and sale in one group, and the bank is told in that order."""
+    claim(sides, VOIDED_AGAIN)
+    sides.journal += [undoing(VOIDED_AGAIN), undoing(STOOD), *told(VOIDED_AGAIN), *told(STOOD)]
+    sides.ledger += [(BANK, undone(VOIDED_AGAIN)), (BANK, undone(STOOD))]
+    assert broken(sides.findings()) == set()
+
+
 def swap(sides: Sides, old: LedgerRecord, new: LedgerRecord, *, bank: str = BANK) -> None:
     """A bank's record in the place of another."""
     sides.ledger[sides.ledger.index((bank, old))] = (bank, new)

@@ -45,6 +45,9 @@ class Path(msgspec.Struct, kw_only=True):
     claims: int = 0
     alone: int = 0
     taken_minor: int = 0
+    falling: bool = False
+    """Its claim is being reversed; how many of those on it are."""
+    falling_claims: int = 0
 
     @property
     def kind(self) -> str:
@@ -153,10 +156,10 @@ class Paths:
         if known is not None:
             # The owner forgets old batches: a tombstone for what was settled there is its reversal.
             stands = known.state in (State.APPROVED, State.SETTLED)
-            if isinstance(record, Intent) or known.place not in self.closed or (stands and known.claims):
+            if isinstance(record, Intent) or known.place not in self.closed or (stands and claims.rests_on(known)):
                 return False
             known.waiting = record.institutions
-            return not stands or self._move(record.id, State.REVERSING)
+            return not stands or self._fall(record.id)
         state = State.INTENT if isinstance(record, Intent) else State.REVERSING
         waiting = () if isinstance(record, Intent) else record.institutions
         path = Path(state=state, began=record, waiting=waiting)
@@ -189,6 +192,15 @@ class Paths:
         if path.claiming:
             claims.lift(path, self.of[path.original])
 
+    def _fall(self, id_: str) -> bool:
+        """To REVERSING, and its claim with it."""
+        path = self.of[id_]
+        if not self._move(id_, State.REVERSING):
+            return False
+        if path.claiming:
+            claims.fall(path, self.of[path.original])
+        return True
+
     def _reversing(self, record: Reversing) -> bool:
         path = self.of.get(record.id)
         if (
@@ -198,7 +210,7 @@ class Paths:
             or record.after_close != (path.state is State.SETTLED)
         ):
             return False
-        if not self._move(record.id, State.REVERSING):
+        if not self._fall(record.id):
             return False
         path.waiting = tuple(dict.fromkeys(name for name in (path.institution, path.target_institution) if name))
         path.response_code = record.response_code or path.response_code

@@ -163,6 +163,12 @@ class Journals:
             if original is not None:
                 claims.lift(path, original)
 
+    def _fall(self, path: Path) -> None:
+        if path.claiming:
+            path, original = self._with_original(path)
+            if original is not None:
+                claims.fall(path, original)
+
     def _with_original(self, path: Path) -> tuple[Path, Path | None]:
         """Both to be changed: the path is got again, for getting the other one may have written it."""
         original = self._paths.get(path.original) if path.original else None
@@ -179,6 +185,7 @@ class Journals:
             _undo(path, record.at_ms, place)
             if record.origin == "terminal" or not self._falls_with_its_claims(path):
                 self._claimed_still(path)
+            self._fall(path)
             if record.after_close is not settled:
                 self._illegal(record.id, f"a reversal that says after_close={record.after_close}")
 
@@ -189,7 +196,7 @@ class Journals:
 
     def _claimed_still(self, path: Path) -> None:
         """Whoever made a claim on it rests on it."""
-        if path.claims:
+        if claims.rests_on(path):
             self._illegal(path.id, "was reversed while a claim stood on it", claims=path.claims)
 
     def _tombstone(self, record: Tombstone, place: Place) -> None:
@@ -206,6 +213,8 @@ class Journals:
             self._move(record.id, State.REVERSING)
             _undo(known, record.at_ms, place)
             self._claimed_still(known)
+            self._fall(known)
+            known = self._paths.get(record.id) or known
         known.waiting = ",".join(record.institutions)
 
     def _reversed(self, record: Reversed) -> None:

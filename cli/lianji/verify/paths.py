@@ -99,6 +99,9 @@ class Path(msgspec.Struct, gc=False):
     """How many of them are exclusive."""
     taken_minor: int = 0
     """What they come to."""
+    falling: bool = False
+    """Its claim is being reversed."""
+    falling_claims: int = 0
     again: bool = False
     """Its end was recorded again by a restore, at another place than before."""
 
