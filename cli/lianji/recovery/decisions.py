@@ -79,6 +79,15 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """Institution → what it bills for a million of the terminals' minor units, where that is not as much."""
 
     @property
+    def kind(self) -> Kind:
+        """As its terminal knows it, or as far as its banks can tell."""
+        if self.seen is not None:
+            return self.seen.kind
+        if self.given:
+            return Kind.TRANSFER
+        return Kind.PRE_AUTH if any(charge.held_minor for charge in self.charges.values()) else Kind.SALE
+
+    @property
     def state(self) -> State | None:
         return self.path.state if self.path is not None else None
 

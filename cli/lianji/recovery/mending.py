@@ -13,13 +13,12 @@ from typing import NamedTuple
 import msgspec
 
 from contracts import response_codes as rc
-from contracts.identity import format_rrn, shard_of, transaction_id
+from contracts.identity import format_rrn, shard_of
 from contracts.journal import (
     BatchClosed,
     BatchUnbalanced,
     EpochStarted,
     Intent,
-    Outcome,
     Recalled,
     Record,
     Reversed,
@@ -27,20 +26,17 @@ from contracts.journal import (
     SignedOn,
     Tombstone,
 )
-from contracts.kinds import CLAIMS, KINDS, Kind
+from contracts.kinds import KINDS
 from contracts.ledger import LedgerRecord, Posting
 from contracts.money import CNY
-from contracts.pan import MaskedCard
 from contracts.states import State
 from lianji.recovery.charges import NONE, Charges
 from lianji.recovery.decisions import Action, Case, Rule, billed, decide, due
 from lianji.recovery.paths import Path, Paths, is_given_out, number_of
+from lianji.recovery.recorded_again import Again
 from lianji.recovery.witnesses import Close, Seen, Witnesses
 from world import World
 
-RESTORED = "restored:"
-"""Fingerprint of what was recorded again: under no data key, so that the switch can neither confirm nor deny a repetition, and says nothing."""
-NO_DIGEST = "0" * 32
 DAY_MS = 24 * 3600 * 1000
 MOST_UNDONE = 12
 """Reversals of a batch whose moment is looked for."""
@@ -94,6 +90,7 @@ class Mender:
         self._shard = shard
         self._world = world
         self._paths = paths
+        self._again = Again(world, paths)
         self._rates = {bank.id: bank.rate_millionths for bank in world.institutions if bank.currency != CNY}
         self._banks = {one.institution: one for one in charges}
         self._seen = {id_: one for id_, one in witnesses.seen.items() if self._mine(one.terminal)}
@@ -161,14 +158,14 @@ class Mender:
         for close in self._closes:
             batch = close.terminal, close.batch
             if batch not in self._paths.closed and batch not in ended and is_given_out(close.rrn):
-                yield _Item(number_of(close.rrn), -1, (self._closed(close),), close)
+                yield _Item(number_of(close.rrn), -1, (self._again.closed(close),), close)
 
     def _record_again(self, seen: Seen) -> None:
         """What it is about has a lower number, so it is there by now if anybody knows it; what cannot follow is decided with all others."""
         rule = decide(self.case(seen.id))
         if rule is None or rule.action is not Action.RECORD_AGAIN:
             return
-        intent, outcome = self._recorded_again(seen)
+        intent, outcome = self._again.transaction(seen, self.case(seen.id))
         self._prepare_claim(intent)
         if self._append(intent):
             self._append(outcome)
@@ -237,7 +234,7 @@ class Mender:
         action, why = rule.action, rule.why
         match action:
             case Action.OUTCOME if case.seen is not None:
-                done = self._append(self._outcome(case.seen))
+                done = self._append(self._again.outcome(case.seen))
             case Action.REVERSE:
                 done = self._reverse(case)
             case Action.POST_AGAIN:
@@ -284,7 +281,7 @@ class Mender:
             Tombstone(
                 id=case.id,
                 rrn=format_rrn(self._shard, self._number),
-                kind=_kind_of(case),
+                kind=case.kind,
                 terminal=terminal.tid,
                 merchant=terminal.merchant,
                 batch=batch,
@@ -365,82 +362,6 @@ class Mender:
         self.mended.ledgers.setdefault(institution, []).append(record)
         return True
 
-    # ------------------------------------------------------------------ records from a terminal's memory
-
-    def _recorded_again(self, seen: Seen) -> tuple[Intent, Outcome]:
-        terminal, case = self._world.terminal(seen.terminal), self.case(seen.id)
-        by = [name for name, charge in case.charges.items() if charge.posted]
-        to = [name for name, charge in case.given.items() if charge.posted]
-        original = self._original(seen)
-        intent = Intent(
-            id=seen.id,
-            rrn=seen.rrn,
-            kind=seen.kind,
-            terminal=seen.terminal,
-            merchant=terminal.merchant if terminal is not None else "",
-            batch=seen.batch,
-            stan=seen.stan,
-            operator="",
-            amount_minor=seen.amount_minor,
-            currency=seen.currency,
-            institution=by[0] if by else "",
-            entry_mode=seen.entry_mode,
-            card=_masked(seen.card),
-            fingerprint=RESTORED,
-            original=original.began.id if original is not None else "",
-            original_rrn=original.began.rrn if original is not None else "",
-            target=_masked(seen.target) if seen.target else None,
-            target_institution=to[0] if to else "",
-            instalment=seen.plan,
-            at_ms=seen.at_ms,
-        )
-        return intent, self._outcome(seen)
-
-    def _original(self, seen: Seen) -> Path | None:
-        """The transaction that the terminal named, as the switch looks for it: its own first, then those of the merchant's other terminals.
-        Of what was declined there is none: it has claimed nothing."""
-        named, claim, terminal = seen.original, CLAIMS.get(seen.kind), self._world.terminal(seen.terminal)
-        if named is None or claim is None or terminal is None or not seen.told_approved:
-            return None
-        others = [] if claim.same_batch else self._world.terminals
-        tids = [seen.terminal, *(one.tid for one in others if one.merchant == terminal.merchant)]
-        for tid in dict.fromkeys(tids):
-            path = self._paths.of.get(transaction_id(tid, named.batch, named.stan))
-            if (
-                path is not None
-                and path.began.kind in claim.originals
-                and named.rrn in ("", path.began.rrn)
-                and named.authorization_code in ("", path.authorization_code)
-            ):
-                return path
-        return None
-
-    def _outcome(self, seen: Seen) -> Outcome:
-        """What a bank said of a balance or of instalments was not kept at the terminal; both slips of an instalment sale are printed by now."""
-        return Outcome(
-            id=seen.id,
-            state=State.APPROVED if seen.told_approved else State.DECLINED,
-            response_code=seen.response_code,
-            authorization_code=seen.authorization_code,
-            part_minor=seen.part_minor,
-            at_ms=seen.at_ms,
-        )
-
-    def _closed(self, close: Close) -> BatchClosed:
-        terminal = self._world.terminal(close.terminal)
-        return BatchClosed(
-            terminal=close.terminal,
-            merchant=terminal.merchant if terminal is not None else "",
-            batch=close.batch,
-            next_batch="000001" if close.batch == "999999" else f"{int(close.batch) + 1:06d}",
-            operator="",
-            stan=close.stan,
-            rrn=close.rrn,
-            currency=CNY,
-            totals=close.totals,
-            at_ms=close.at_ms,
-        )
-
     # ------------------------------------------------------------------ what is told
 
     def _note(self, id_: str, action: Action, why: str) -> None:
@@ -468,20 +389,6 @@ class Mender:
                 why=why,
             )
         )
-
-
-def _kind_of(case: Case) -> Kind:
-    """As its terminal knows it, or as far as its banks can tell."""
-    if case.seen is not None:
-        return case.seen.kind
-    if case.given:
-        return Kind.TRANSFER
-    return Kind.PRE_AUTH if any(charge.held_minor for charge in case.charges.values()) else Kind.SALE
-
-
-def _masked(card: str) -> MaskedCard:
-    """Of first 6, stars and last 4."""
-    return MaskedCard(first6=card[:6], last4=card[-4:], length=len(card), digest=NO_DIGEST)
 
 
 def _terminal_of(id_: str) -> str:
