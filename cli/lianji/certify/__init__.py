@@ -4,9 +4,11 @@ profile   the terminals, cards and keys that a host was given for it
 line      a TCP connection on which anything may be said
 desk      a terminal, made of the terminal simulator's own messages and seal
 rig       the desks and cards that a case works with, and what it has left standing
-case      what a case is, and how it fails
+verdict   how a case fails, or is skipped
+case      what a case is
 running   the run
-report    the run in words, failed messages with card data masked
+annotated a message, part by part, as it stood on the wire, masked
+report    the run in words, and as data
 """
 
 from lianji.certify.case import Case

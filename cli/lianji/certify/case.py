@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from lianji.certify.rig import Rig
+from lianji.certify.rig import Rig
 
-Check = Callable[["Rig"], Awaitable[None]]
-
-
-class Failed(Exception):  # noqa: N818 - says what has happened
-    """The host did something else; the text names the field or the event, what was expected and what came."""
-
-
-class Skipped(Exception):  # noqa: N818 - says what has happened
-    """The profile lacks what the case needs; the text names it."""
+Check = Callable[[Rig], Awaitable[None]]
 
 
 class Case(NamedTuple):
@@ -54,15 +45,3 @@ class Section:
     def add(self, name: str, title: str, clause: str, check: Check) -> None:
         """A row of a table."""
         self.cases.append(Case(f"{self.key}/{name}", self.heading, title, clause, check))
-
-
-def expect(what: str, *, wanted: object, got: object) -> None:
-    """Failed unless they are equal. Neither may hold card data or keys."""
-    if wanted != got:
-        raise Failed(f"{what}: expected {wanted}, got {got if got != '' else 'nothing'}")
-
-
-def require(holds: bool, otherwise: str) -> None:
-    """Failed with what is wrong."""
-    if not holds:
-        raise Failed(otherwise)

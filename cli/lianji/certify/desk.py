@@ -26,9 +26,9 @@ from iso8583 import (
     encode,
     reply_mti,
 )
-from lianji.certify.case import Failed, expect, require
 from lianji.certify.line import Line, LineError
 from lianji.certify.profile import CardEntry, TerminalEntry
+from lianji.certify.verdict import Failed, expect, require
 from security_module import Algorithm, SecurityModuleError
 from terminal_sim.cards import KEYED, SWIPED, Keyed
 from terminal_sim.dukpt_seal import DukptSeal

@@ -1,6 +1,6 @@
 """What a certification has to know of a host: terminals with their keys, and cards with what to expect of them.
 
-The test world's is built in (`test_world`); any other stands in a TOML file (docs/certification.md).
+The test world's is built in (`of_test_world`); any other stands in a TOML file (docs/certification.md).
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def read(path: Path) -> Profile:
         raise ProfileError(f"{path}: is not TOML: {type(error).__name__}") from None
 
 
-def test_world() -> Profile:
+def of_test_world() -> Profile:
     """Of the built-in world: terminals that are there for load, so that nobody's hand-made batch is closed, and the cards of its banks."""
     merchant = 984  # the offset of a load terminal; sixteen on is the same merchant's next
     terminals = Terminals(

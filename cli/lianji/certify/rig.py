@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lianji.certify.case import Failed, Skipped
 from lianji.certify.desk import Desk, Done, Exchange
 from lianji.certify.profile import CardEntry, Instalments, Profile
+from lianji.certify.verdict import Failed, Skipped
 
 
 class Rig:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from iso8583 import FormatError
-from lianji.certify.case import Case, Failed, Skipped
+from lianji.certify.case import Case
 from lianji.certify.desk import Exchange
 from lianji.certify.line import LineError
 from lianji.certify.profile import Profile
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import Failed, Skipped
 from security_module import SecurityModuleError
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from lianji import options
 from lianji.certify import ALL, Case, Profile, ProfileError, Result, as_json, chosen, in_words, run
 from lianji.certify.line import LineError
-from lianji.certify.profile import read, test_world
+from lianji.certify.profile import of_test_world, read
 from lianji.errors import CliError, WrongUseError
 
 
@@ -65,7 +65,7 @@ def show_list(cases: tuple[Case, ...]) -> None:
 
 def _profile(path: Path | None) -> Profile:
     try:
-        return test_world() if path is None else read(path)
+        return of_test_world() if path is None else read(path)
     except ProfileError as error:
         raise CliError(f"profile: {error}") from None
 

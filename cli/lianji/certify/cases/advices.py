@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contracts.kinds import Kind
-from lianji.certify.case import Section, expect
+from lianji.certify.case import Section
 from lianji.certify.cases import making
 from lianji.certify.cases.making import AMOUNT, in_words
 from lianji.certify.desk import APPROVED
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import expect
 
 SECTION = Section("advice", "Offline sale and other notices")
 _ADVICES = (Kind.REFUND, Kind.COMPLETION_ADVICE, Kind.OFFLINE_SALE)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contracts.kinds import KINDS, Effect, Kind
 from iso8583 import FormatError, Institutions44
-from lianji.certify.case import Failed, Section, expect, require
+from lianji.certify.case import Section
 from lianji.certify.cases.making import MAKE, in_words
 from lianji.certify.desk import Done
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import Failed, expect, require
 
 SECTION = Section("answer", "Fields of an approval")
 _REPEATED = (3, 4, 11, 25, 41, 42, 49, 53)

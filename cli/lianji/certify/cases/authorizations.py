@@ -5,11 +5,12 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from contracts.kinds import Kind, most_of
-from lianji.certify.case import Section, expect
+from lianji.certify.case import Section
 from lianji.certify.cases import making
 from lianji.certify.cases.making import AMOUNT
 from lianji.certify.desk import APPROVED
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import expect
 
 SECTION = Section("pre-auth", "Pre-authorization and completion")
 _COMPLETIONS = (Kind.COMPLETION, Kind.COMPLETION_ADVICE)

@@ -6,10 +6,11 @@ from contracts.authorization import Totals
 from contracts.kinds import Kind
 from contracts.terms import InstalmentPlan
 from iso8583 import FormatError, check_profile
-from lianji.certify.case import Failed, Section, expect
+from lianji.certify.case import Section
 from lianji.certify.cases.making import GOODS
 from lianji.certify.desk import APPROVED, IN_PART, NOT_OPEN, UNBALANCED, Desk, Done, plain, result_of
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import Failed, expect
 
 SECTION = Section("batch", "Batch settlement")
 _AMOUNT = 20_00

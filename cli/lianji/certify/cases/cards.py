@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contracts.kinds import Kind
-from lianji.certify.case import Section, Skipped
+from lianji.certify.case import Section
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import Skipped
 
 SECTION = Section("card", "Cards that are refused")
 _AMOUNT = 100_00

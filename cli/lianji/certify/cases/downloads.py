@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from iso8583 import FormatError, Message, parse_page, split_sized
-from lianji.certify.case import Failed, Section, expect, require
+from lianji.certify.case import Section
 from lianji.certify.desk import APPROVED, Desk, plain
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import Failed, expect, require
 from terminal_sim.download import CA_KEYS, IC_PARAMETERS, PARAMETERS, end_of
 
 SECTION = Section("download", "Downloads")

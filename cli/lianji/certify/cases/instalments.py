@@ -5,12 +5,13 @@ from __future__ import annotations
 from contracts.kinds import Kind
 from contracts.terms import InstalmentPlan
 from iso8583 import FormatError, Terms62
-from lianji.certify.case import Failed, Section, expect
+from lianji.certify.case import Section
 from lianji.certify.cases import making
 from lianji.certify.cases.making import GOODS
 from lianji.certify.desk import APPROVED, Done
 from lianji.certify.profile import CardEntry
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import Failed, expect
 
 SECTION = Section("instalment", "Instalment sale")
 _AMOUNT = 100_00

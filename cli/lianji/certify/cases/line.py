@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from iso8583 import Header, Message, encode, frame
-from lianji.certify.case import Section, expect, require
+from lianji.certify.case import Section
 from lianji.certify.desk import Desk, Sealed, plain
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import expect, require
 
 SECTION = Section("line", "Line and framing")
 _OTHER_TPDU = bytes.fromhex("6012345678")

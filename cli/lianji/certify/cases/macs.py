@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contracts.kinds import Kind
 from iso8583 import Message
-from lianji.certify.case import Section, expect, require
+from lianji.certify.case import Section
 from lianji.certify.cases.keys import wrong_pin
 from lianji.certify.desk import APPROVED, Sealed, tampered
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import expect, require
 
 SECTION = Section("mac", "MAC")
 _AMOUNT = 3_60

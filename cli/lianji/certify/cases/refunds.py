@@ -5,11 +5,12 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from contracts.kinds import Kind
-from lianji.certify.case import Section, expect
+from lianji.certify.case import Section
 from lianji.certify.cases import making
 from lianji.certify.cases.making import AMOUNT
 from lianji.certify.desk import APPROVED
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import expect
 
 SECTION = Section("refund", "Refund")
 

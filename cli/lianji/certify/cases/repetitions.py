@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contracts.kinds import Kind
-from lianji.certify.case import Section, expect, require
+from lianji.certify.case import Section
 from lianji.certify.cases import making
 from lianji.certify.cases.making import AMOUNT, in_words
 from lianji.certify.cases.transfers import available, comes_to
 from lianji.certify.desk import Done
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import expect, require
 
 SECTION = Section("repetition", "Repetition")
 _KINDS = (

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contracts.kinds import KINDS, Kind
-from lianji.certify.case import Section, expect, require
+from lianji.certify.case import Section
 from lianji.certify.cases import making
 from lianji.certify.cases.making import AMOUNT, in_words
 from lianji.certify.cases.transfers import available, comes_to
 from lianji.certify.desk import APPROVED, Done
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import expect, require
 
 SECTION = Section("reversal", "Reversal")
 _REVERSED = tuple(kind for kind, facts in KINDS.items() if facts.reversible)

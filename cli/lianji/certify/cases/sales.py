@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contracts.kinds import Kind
-from lianji.certify.case import Section, expect, require
+from lianji.certify.case import Section
 from lianji.certify.cases.keys import wrong_pin
 from lianji.certify.cases.making import AMOUNT
 from lianji.certify.desk import APPROVED, IN_PART
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import expect, require
 
 SECTION = Section("sale", "Sale")
 _MORE_THAN_THERE_IS = 100_00

@@ -6,13 +6,14 @@ from contracts.kinds import Kind
 from contracts.money import CNY
 from contracts.pan import Pan, luhn_check_digit
 from iso8583 import AVAILABLE, Balances54, FormatError
-from lianji.certify.case import Failed, Section, expect
+from lianji.certify.case import Section
 from lianji.certify.cases import making
 from lianji.certify.cases.keys import wrong_pin
 from lianji.certify.cases.making import AMOUNT
 from lianji.certify.desk import APPROVED, Desk, Done, until
 from lianji.certify.profile import CardEntry
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import Failed, expect
 
 SECTION = Section("transfer", "Balance, cardholder check, transfer")
 

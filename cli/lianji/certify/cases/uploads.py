@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from contracts.authorization import Totals
 from contracts.kinds import Kind
 from iso8583 import Detail, Message, pack_details
-from lianji.certify.case import Section, expect, require
+from lianji.certify.case import Section
 from lianji.certify.cases.batches import empty_batch
 from lianji.certify.cases.transfers import available, comes_to
 from lianji.certify.desk import APPROVED, UNBALANCED, Desk, Done, plain, result_of
 from lianji.certify.rig import Rig
+from lianji.certify.verdict import expect, require
 from terminal_sim.record import PendingClose
 
 SECTION = Section("upload", "Upload of an unbalanced batch")
