@@ -17,10 +17,10 @@ from lianji.app import make_app, run
 from lianji.certify import ALL, Case, ProfileError, Result, chosen, in_words
 from lianji.certify.annotated import annotated
 from lianji.certify.case import Section
-from lianji.certify.desk import Sealed, seal_for, tampered
 from lianji.certify.line import LineError
 from lianji.certify.profile import of_test_world, read
 from lianji.certify.running import run as run_cases
+from lianji.certify.sealed import Sealed, seal_for, tampered
 from lianji.certify.verdict import Failed, Skipped
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "terminal-protocol.md"

@@ -2,6 +2,7 @@
 
 profile   the terminals, cards and keys that a host was given for it
 line      a TCP connection on which anything may be said
+sealed    messages that are ready to go, also such as no terminal sends
 desk      a terminal, made of the terminal simulator's own messages and seal
 rig       the desks and cards that a case works with, and what it has left standing
 verdict   how a case fails, or is skipped

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from contracts.authorization import Original, Totals
 from contracts.kinds import KINDS, Effect, Kind
@@ -18,7 +17,6 @@ from iso8583 import (
     Field60,
     FormatError,
     Message,
-    Totals48,
     Value,
     carries_mac,
     check_profile,
@@ -28,46 +26,23 @@ from iso8583 import (
 )
 from lianji.certify.line import Line, LineError
 from lianji.certify.profile import CardEntry, TerminalEntry
+from lianji.certify.sealed import BALANCED, UNBALANCED, Exchange, Fields, Sealed, changed, plain, result_of, seal_for
 from lianji.certify.verdict import Failed, expect, require
-from security_module import Algorithm, SecurityModuleError
+from security_module import SecurityModuleError
 from terminal_sim.cards import KEYED, SWIPED, Keyed
-from terminal_sim.dukpt_seal import DukptSeal
 from terminal_sim.messages import SIGN_ON_DOUBLE, WITH_PIN, WITHOUT_PIN, Messages
 from terminal_sim.orders import VOIDS
 from terminal_sim.record import PendingClose, PendingReversal, Session, Transaction
-from terminal_sim.seal import Seal, SessionSeal
-from world import KeyScheme
 
 R = TypeVar("R")
 
 APPROVED, IN_PART, TRY_LATER = "00", "10", "91"
-BALANCED, UNBALANCED, NOT_OPEN = "1", "2", "3"
-"""Results of a settlement (field 48, digit 31)."""
 OPERATOR = "001"
 PATIENCE_S, PAUSE_S = 8.0, 0.1
 """For what the host does behind its answer: a reversal that is on its way to the bank."""
 _BARE = frozenset({"A0", "97", "03"})
 """Refusals that may come before the gateway has keys, and then have no MAC (terminal-protocol, chapter 11)."""
 _YES = (APPROVED, IN_PART)
-
-Fields = Mapping[int, Value | None]
-"""What is put into a message before its MAC is made, or taken out of it (None)."""
-
-
-class Exchange(NamedTuple):
-    """What went to and fro, for the report."""
-
-    request: Message | None
-    answer: Message | None
-
-
-class Sealed(NamedTuple):
-    """A message that is ready to go."""
-
-    message: Message
-    body: bytes
-    of: Transaction | None = None
-    """The transaction that it makes, or undoes."""
 
 
 @dataclass(slots=True)
@@ -114,21 +89,6 @@ class Done:
         """Failed with another response code."""
         expect("39 (response code)", wanted=code, got=self.code)
         return self
-
-
-def seal_for(entry: TerminalEntry) -> Seal:
-    """What the terminal does with its key; it keeps nothing, so its local key is a new one."""
-    local = os.urandom(32)
-    if entry.scheme is KeyScheme.SESSION:
-        return SessionSeal(local, bytes.fromhex(entry.tmk), entry.mac, entry.pin_format)
-    return DukptSeal(
-        local,
-        bytes.fromhex(entry.ik),
-        bytes.fromhex(entry.ksn),
-        cipher=Algorithm.AES if entry.scheme is KeyScheme.DUKPT_AES else Algorithm.TDES,
-        algorithm=entry.mac,
-        pin_format=entry.pin_format,
-    )
 
 
 class Desk:
@@ -430,30 +390,3 @@ async def until(once: Callable[[], Awaitable[R]], holds: Callable[[R], bool]) ->
         if holds(answer) or loop.time() > give_up:
             return answer
         await asyncio.sleep(PAUSE_S)
-
-
-def plain(message: Message, change: Fields | None = None) -> Sealed:
-    """A message without a MAC."""
-    message = changed(message, change)
-    return Sealed(message, encode(message))
-
-
-def changed(message: Message, change: Fields | None) -> Message:
-    """A copy with other fields."""
-    fields = {number: value for number, value in {**message.fields, **(change or {})}.items() if value is not None}
-    return Message(message.mti, fields, message.tpdu, message.header)
-
-
-def tampered(sealed: Sealed, change: Fields) -> Sealed:
-    """Other fields under the same MAC."""
-    message = changed(sealed.message, {**change, 64: sealed.body[-MAC_SIZE:]})
-    return Sealed(message, encode(message), sealed.of)
-
-
-def result_of(answer: Message) -> Totals48:
-    """Field 48 of a 0510; Failed when it cannot be read."""
-    require(39 not in answer.fields, f"39: a settlement is answered by its field 48, and not with {answer.text(39)}")
-    try:
-        return Totals48.parse(answer.text(48))
-    except FormatError as error:
-        raise Failed(str(error)) from None

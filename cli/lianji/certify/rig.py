@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from lianji.certify.desk import Desk, Done, Exchange
+from lianji.certify.desk import Desk, Done
 from lianji.certify.profile import CardEntry, Instalments, Profile
+from lianji.certify.sealed import Exchange
 from lianji.certify.verdict import Failed, Skipped
 
 

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from iso8583 import FormatError
 from lianji.certify.case import Case
-from lianji.certify.desk import Exchange
 from lianji.certify.line import LineError
 from lianji.certify.profile import Profile
 from lianji.certify.rig import Rig
+from lianji.certify.sealed import Exchange
 from lianji.certify.verdict import Failed, Skipped
 from security_module import SecurityModuleError
 

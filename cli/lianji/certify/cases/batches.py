@@ -8,8 +8,9 @@ from contracts.terms import InstalmentPlan
 from iso8583 import FormatError, check_profile
 from lianji.certify.case import Section
 from lianji.certify.cases.making import GOODS
-from lianji.certify.desk import APPROVED, IN_PART, NOT_OPEN, UNBALANCED, Desk, Done, plain, result_of
+from lianji.certify.desk import APPROVED, IN_PART, Desk, Done
 from lianji.certify.rig import Rig
+from lianji.certify.sealed import NOT_OPEN, UNBALANCED, plain, result_of
 from lianji.certify.verdict import Failed, expect
 
 SECTION = Section("batch", "Batch settlement")

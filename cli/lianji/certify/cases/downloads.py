@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from iso8583 import FormatError, Message, parse_page, split_sized
 from lianji.certify.case import Section
-from lianji.certify.desk import APPROVED, Desk, plain
+from lianji.certify.desk import APPROVED, Desk
 from lianji.certify.rig import Rig
+from lianji.certify.sealed import plain
 from lianji.certify.verdict import Failed, expect, require
 from terminal_sim.download import CA_KEYS, IC_PARAMETERS, PARAMETERS, end_of
 

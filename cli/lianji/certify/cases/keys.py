@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from contracts.kinds import Kind
 from lianji.certify.case import Section
-from lianji.certify.desk import APPROVED, Sealed, tampered
+from lianji.certify.desk import APPROVED
 from lianji.certify.rig import Rig
+from lianji.certify.sealed import Sealed, tampered
 from lianji.certify.verdict import expect, require
 from terminal_sim.messages import SIGN_ON_SINGLE
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from iso8583 import Header, Message, encode, frame
 from lianji.certify.case import Section
-from lianji.certify.desk import Desk, Sealed, plain
+from lianji.certify.desk import Desk
 from lianji.certify.rig import Rig
+from lianji.certify.sealed import Sealed, plain
 from lianji.certify.verdict import expect, require
 
 SECTION = Section("line", "Line and framing")

@@ -6,8 +6,9 @@ from contracts.kinds import Kind
 from iso8583 import Message
 from lianji.certify.case import Section
 from lianji.certify.cases.keys import wrong_pin
-from lianji.certify.desk import APPROVED, Sealed, tampered
+from lianji.certify.desk import APPROVED
 from lianji.certify.rig import Rig
+from lianji.certify.sealed import Sealed, tampered
 from lianji.certify.verdict import expect, require
 
 SECTION = Section("mac", "MAC")

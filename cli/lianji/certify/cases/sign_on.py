@@ -5,8 +5,9 @@ from __future__ import annotations
 from contracts.kinds import Kind
 from iso8583 import Field60, FormatError, Message, check_profile
 from lianji.certify.case import Section
-from lianji.certify.desk import APPROVED, Desk, plain
+from lianji.certify.desk import APPROVED, Desk
 from lianji.certify.rig import Rig
+from lianji.certify.sealed import plain
 from lianji.certify.verdict import Failed, expect, require
 from terminal_sim.messages import SIGN_ON_DOUBLE, SIGN_ON_SINGLE, STATUS
 

@@ -10,8 +10,9 @@ from iso8583 import Detail, Message, pack_details
 from lianji.certify.case import Section
 from lianji.certify.cases.batches import empty_batch
 from lianji.certify.cases.transfers import available, comes_to
-from lianji.certify.desk import APPROVED, UNBALANCED, Desk, Done, plain, result_of
+from lianji.certify.desk import APPROVED, Desk, Done
 from lianji.certify.rig import Rig
+from lianji.certify.sealed import UNBALANCED, plain, result_of
 from lianji.certify.verdict import expect, require
 from terminal_sim.record import PendingClose
 
