@@ -21,7 +21,7 @@ TIMES ?= 20
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := setup
-.PHONY: help setup demo test check audit bench bench-quick bench-journal bench-tools bench-slow bench-schemes fuzz leaks traces chaos up down lock smoke permissions sim power corruption rolling overload soak lines sim-bugs sim-page
+.PHONY: help setup demo test check audit bench bench-quick bench-journal bench-tools bench-slow bench-schemes fuzz leaks traces chaos up down lock smoke permissions sim power corruption rolling overload soak lines sim-bugs sim-page model
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,10 @@ chaos: setup ## MINUTES=3 of faults under load, each healed and timed, the books
 
 sim: setup ## SEEDS=200 simulated days, on all cores; FIRST=1: the first seed; writes build/sim.json
 	$(BIN)/python -m simulation run --seeds $(SEEDS) --first $(FIRST)
+
+model: EXAMPLES ?= 200
+model: setup ## EXAMPLES=200 days of everything that terminals may do, each step held against a small model; other days each time
+	LIANJI_MODEL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/property/test_model.py
 
 power: setup ## CUTS=20 power cuts of broker and databases under load (needs root and a loop device); remakes its section of docs/reliability.md
 	$(BIN)/python -m reliability.power --cuts $(CUTS) --page
