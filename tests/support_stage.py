@@ -25,9 +25,9 @@ from contracts import subjects
 from contracts.access import CUSTODIAN
 from contracts.authorization import Original, Totals
 from contracts.kinds import Kind
-from contracts.pan import Pan
+from contracts.pan import Pan, Track2
 from contracts.terms import InstalmentPlan
-from iso8583 import Message, Totals48
+from iso8583 import Message, Totals48, Value
 from issuer_sim.cards import openings
 from issuer_sim.domain.accounts import State
 from issuer_sim.domain.machine import LedgerMachine
@@ -147,15 +147,26 @@ class Hand:
             plan=plan,
         )
 
-    def request(self, sent: Transaction, *, by: str, pin: str = "", target: Pan | None = None) -> bytes:
-        """The body of a request."""
+    def request(
+        self,
+        sent: Transaction,
+        *,
+        by: str,
+        pin: str = "",
+        target: Pan | None = None,
+        given: Track2 | Keyed | None = None,
+        fields: dict[int, Value | None] | None = None,
+    ) -> bytes:
+        """The body of a request. `given`: what the reader says instead of the card's own; `fields`: those that differ, None for one left out."""
         holder = card(by)
-        given = (
-            Keyed(pan=holder.pan, expiry=holder.expiry) if sent.entry_mode.startswith(KEYED) else world.track2(holder)
-        )
+        keyed = Keyed(pan=holder.pan, expiry=holder.expiry)
+        given = given or (keyed if sent.entry_mode.startswith(KEYED) else world.track2(holder))
         terminal, session = self._till.terminal, self._session()
-        protection = terminal._seal.fields(session, 0, pin, holder.pan)
-        return terminal._seal.sealed(session, terminal._messages.request(sent, given, protection, target))
+        protection = terminal._seal.fields(session, 0, pin, given.pan)
+        message = terminal._messages.request(sent, given, protection, target)
+        told = {**message.fields, **(fields or {})}
+        left = {number: value for number, value in told.items() if value is not None}
+        return terminal._seal.sealed(session, Message(message.mti, left, message.tpdu))
 
     def reversal(self, sent: Transaction, reason: str = "98") -> bytes:
         """The body of a 0400."""
