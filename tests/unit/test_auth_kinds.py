@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from contracts.authorization import (
     Target,
     Totals,
 )
+from contracts.identity import identity_of
 from contracts.journal import Intent, Recalled, Reversed, Reversing
 from contracts.kinds import CLAIMS, Kind
 from contracts.pan import MaskedCard, Pan, luhn_check_digit
@@ -516,6 +518,40 @@ def test_without_a_reference_number_the_own_forgotten_one_comes_before_anothers_
     assert decision.original == twin, "when there is no such own one"
     told = msgspec.structs.replace(named, rrn=desk.shard.transactions[twin].rrn)
     assert desk.code(Kind.REFUND, 1_00, original=told) == "", "a reference number leaves nothing open"
+
+
+@pytest.mark.parametrize(
+    ("recollection", "code"),
+    [
+        (lambda id_: Recollection((id_,), found(id_, taken_minor=1_00)), "12"),
+        (lambda id_: Recollection((id_,), found(id_, taken_minor=10_00, spent=True)), "12"),
+        (lambda id_: Recollection((id_,), silent=True), "96"),
+        (lambda id_: Recollection((id_,), found(id_)), "00"),
+        (lambda id_: Recollection((id_,)), "00"),
+    ],
+)
+def test_what_a_claim_stands_on_is_not_reversed_though_it_is_forgotten(
+    desk: Desk, recollection: Callable[[str], Recollection], code: str
+) -> None:
+    """Its bank would give back a second time what was given back."""
+    id_, _ = forgotten(desk)
+    terminal, batch, stan = identity_of(id_)
+    request = ReverseRequest(
+        kind=Kind.SALE,
+        terminal=terminal,
+        merchant="M1",
+        batch=batch,
+        stan=stan,
+        amount_minor=10_00,
+        currency="156",
+        reason="98",
+    )
+    asked = reverse.decide(REGISTER, desk.shard, 0, request, at_ms=3, trace="")
+    assert asked == authorize.Recall(id_, (id_,), "", "")
+    told = reverse.decide(REGISTER, desk.shard, 0, request, at_ms=3, trace="", recollection=recollection(id_))
+    assert isinstance(told, reverse.Reversal)
+    assert told.reply.response_code == code
+    assert len(told.records) == (code == "00")
 
 
 def test_a_recalled_sale_is_reversed_like_any_and_its_request_is_of_an_old_batch(desk: Desk) -> None:

@@ -117,7 +117,7 @@ class ReverseRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReverseReply(msgspec.Struct, frozen=True, kw_only=True):
-    """00 reversed (again, or for ever in advance), 12 nothing to reverse, 64 the amount is not the original's."""
+    """00 reversed (again, or for ever in advance), 12 nothing to reverse, 64 the amount is not the original's, 96 not now: nothing was done."""
 
     response_code: bounds.Code
     rrn: bounds.Rrn

@@ -183,7 +183,10 @@ class ShardOffice:
         term = self._office_term
         decision = self._decide(message, span, None)
         if isinstance(decision, authorize.Recall):
-            decision = await self._recalling.decide(decision, term, partial(self._decide, message, span), span)
+            decided: authorize.Decision = await self._recalling.decide(
+                decision, term, partial(self._decide, message, span), span
+            )
+            decision = decided
         match decision:
             case authorize.Refuse(reply):
                 # A no that rests on memory alone must prove that the memory is still the owner's: a former owner that was stopped
@@ -314,18 +317,25 @@ class ShardOffice:
             self._measures.transactions.begin(REVERSAL) as counted,
             self._tracer.span(self._processing["reverse"], parent=request.trace) as span,
         ):
-            decision = reverse.decide(
-                self._register,
-                self._office_term.state,
-                self._number,
-                message,
-                at_ms=self._now_ms(),
-                trace=span.traceparent,
-            )
+            decide = partial(self._decide_reversal, message, span)
+            decision: reverse.Reversal = await self._recalling.decide(decide(None), self._office_term, decide, span)
             id_ = transaction_id(message.terminal, message.batch, message.stan)
             reply, facts = decision.reply, {"transaction": id_, "reason": message.reason, "rrn": decision.reply.rrn}
             self._say(span, REVERSAL, reply.rrn, reply.response_code)
             return await self._decided(span, counted, decision, "reversal", reply.response_code, **facts)
+
+    def _decide_reversal(
+        self, message: ReverseRequest, span: Span, recollection: Recollection | None
+    ) -> reverse.Reversal | authorize.Recall:
+        return reverse.decide(
+            self._register,
+            self._office_term.state,
+            self._number,
+            message,
+            at_ms=self._now_ms(),
+            trace=span.traceparent,
+            recollection=recollection,
+        )
 
     async def on_sign_on(self, request: Request) -> bytes:
         """SignOnRequest → SignOnReply."""

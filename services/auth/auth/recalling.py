@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 
 from auth import spans
-from auth.domain.authorize import Decision, Recall
+from auth.domain.authorize import Recall
 from auth.domain.claims import Recollection
 from auth.domain.state import Shard
 from auth.recall import Ledger
 from contracts.questions import TransactionQuestion
 from runtime.ownership import Term
 from runtime.tracing import Span, Tracer
+
+D = TypeVar("D")
 
 RECALLS_AT_ONCE = 64
 """Requests of a shard that may wait for the ledger: each of them holds a place that a sale could have. For more it counts as silent."""
@@ -31,11 +34,11 @@ class Recalling:
 
     async def decide(
         self,
-        decision: Decision | Recall,
+        decision: D | Recall,
         term: Term[Shard],
-        again: Callable[[Recollection | None], Decision | Recall],
+        again: Callable[[Recollection | None], D | Recall],
         span: Span,
-    ) -> Decision:
+    ) -> D:
         """Asks until `again` comes to a decision, which it does at the latest when the ledger is silent. The caller acts on it before it awaits
         anything: it is true of the shard of this moment."""
         give_up_s = self._ledger.deadline_s()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from auth.domain.authorize import NO_RRN
+from auth.domain.authorize import NO_RRN, Recall
+from auth.domain.claims import Recollection
 from auth.domain.register import Register
 from auth.domain.state import Shard
 from auth.domain.transaction import Transaction
@@ -24,29 +25,43 @@ class Reversal(NamedTuple):
 
 
 def decide(
-    register: Register, shard: Shard, shard_number: int, request: ReverseRequest, *, at_ms: int, trace: str
-) -> Reversal:
+    register: Register,
+    shard: Shard,
+    shard_number: int,
+    request: ReverseRequest,
+    *,
+    at_ms: int,
+    trace: str,
+    recollection: Recollection | None = None,
+) -> Reversal | Recall:
     """A reversal is never refused for what it names being unknown: it is remembered instead (tombstone).
 
-    What a claim stands on cannot be reversed any more (ADR 0027), nor a kind that is none to be reversed.
+    What a claim stands on cannot be reversed any more (ADR 0027), nor a kind that is none to be reversed. Of what may have been forgotten the
+    settlement ledger knows whether one does; `recollection` is its answer to a Recall. While it says nothing neither is done (96), and the
+    terminal comes again.
     """
-    terminal = register.terminals.get(request.terminal)
-    if terminal is None or terminal.merchant != request.merchant:
-        code = rc.UNKNOWN_TERMINAL if terminal is None else rc.INVALID_MERCHANT
-        return Reversal(ReverseReply(response_code=code, rrn=NO_RRN, at_ms=at_ms))
-    if not KINDS[request.kind].reversible:
-        return Reversal(ReverseReply(response_code=rc.FUNCTION_NOT_SUPPORTED, rrn=NO_RRN, at_ms=at_ms))
+    if refusal := _unserved(register, request):
+        return Reversal(ReverseReply(response_code=refusal, rrn=NO_RRN, at_ms=at_ms))
     id_ = transaction_id(request.terminal, request.batch, request.stan)
     known = shard.transactions.get(id_)
     if known is None:
+        forgotten = shard.may_have_forgotten(request.terminal, request.batch)
+        if forgotten and recollection is None:
+            return Recall(id_, (id_,), "", "")
+        if recollection is not None and (refusal := _claimed(recollection)):
+            return Reversal(ReverseReply(response_code=refusal, rrn=NO_RRN, at_ms=at_ms))
         return _tombstone(register, id_, format_rrn(shard_number, shard.number + 1), request, at_ms=at_ms, trace=trace)
+    return _of_known(known, request, at_ms=at_ms, trace=trace)
+
+
+def _of_known(known: Transaction, request: ReverseRequest, *, at_ms: int, trace: str) -> Reversal:
     refusal = _refusal(known, request)
     if refusal:
         return Reversal(ReverseReply(response_code=refusal, rrn=known.rrn, at_ms=known.at_ms))
     if known.state in (State.REVERSING, State.REVERSED):
         return Reversal(ReverseReply(response_code=rc.APPROVED, rrn=known.rrn, at_ms=known.reversed_at_ms))
     record = Reversing(
-        id=id_,
+        id=known.id,
         reason=request.reason,
         origin="terminal",
         # Nobody had been answered yet: what the original's repetitions get from now on.
@@ -58,8 +73,26 @@ def decide(
     return Reversal(ReverseReply(response_code=rc.APPROVED, rrn=known.rrn, at_ms=at_ms), (record,))
 
 
+def _unserved(register: Register, request: ReverseRequest) -> str:
+    terminal = register.terminals.get(request.terminal)
+    if terminal is None:
+        return rc.UNKNOWN_TERMINAL
+    if terminal.merchant != request.merchant:
+        return rc.INVALID_MERCHANT
+    return "" if KINDS[request.kind].reversible else rc.FUNCTION_NOT_SUPPORTED
+
+
+def _claimed(recollection: Recollection) -> str:
+    """Why what the switch has forgotten may not be reversed; empty where it may."""
+    if recollection.silent:
+        return rc.SYSTEM_MALFUNCTION
+    found = recollection.found
+    return rc.INVALID_RELATED_TRANSACTION if found is not None and (found.spent or found.taken_minor) else ""
+
+
 def _refusal(known: Transaction, request: ReverseRequest) -> str:
-    if (known.more.asked_minor or known.amount_minor) != request.amount_minor:
+    # Of a part that was recalled nobody here knows any more what had been asked for.
+    if not known.more.recalled and (known.more.asked_minor or known.amount_minor) != request.amount_minor:
         return rc.ORIGINAL_AMOUNT_MISMATCH
     undoable = known.kind is request.kind and known.state is not State.DECLINED and known.standing is None
     return "" if undoable else rc.INVALID_RELATED_TRANSACTION
