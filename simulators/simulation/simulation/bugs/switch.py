@@ -47,6 +47,8 @@ def _sold_anew(register: Any, shard: Shard, number: int, request: Any, *, at_ms:
 
 def _as_before_close(*arguments: Any, **more: Any) -> Any:
     decision = _reverse(*arguments, **more)
+    if not isinstance(decision, reverse.Reversal):
+        return decision
     records = tuple(replace(r, after_close=False) if isinstance(r, Reversing) else r for r in decision.records)
     return decision._replace(records=records)
 
