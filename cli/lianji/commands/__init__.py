@@ -17,6 +17,7 @@ MODULES = (
     "metrics",
     "journal",
     "card",
+    "report",
     "summary",
     "breaks",
     "load",

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.ledger import Archived, HoldExpired, LedgerEpochStarted, LedgerRecord, Posting, Refusal, ReversalPosting
+from contracts.ledger import (
+    Archived,
+    CardReported,
+    HoldExpired,
+    LedgerEpochStarted,
+    LedgerRecord,
+    Posting,
+    Refusal,
+    ReportTold,
+    ReversalPosting,
+)
 
 
 class Charge(msgspec.Struct, kw_only=True):
@@ -45,7 +55,7 @@ class Charges:
     def take(self, record: LedgerRecord) -> bool:
         """Moves by `record`; False when it is there already, or cannot stand here."""
         match record:
-            case LedgerEpochStarted() | Archived():
+            case LedgerEpochStarted() | Archived() | CardReported() | ReportTold():
                 return True
             case HoldExpired():
                 return self._end(record.id, record.held_minor)

@@ -27,6 +27,8 @@ TERMINAL = "terminal"
 """Terminals that publish their swipe."""
 DRILL = "drill"
 """Switches faults on and off. Outside the test world there is nobody of that name."""
+HOTLINE = "hotline"
+"""Tells banks which cards are lost, stolen or found. Of the test world, too: a real bank is told within its own walls."""
 
 
 def issuer(institution: str) -> str:
@@ -88,9 +90,10 @@ def declare(shards: int, institutions: Sequence[str], *, drills: bool) -> tuple[
     """Everybody's part in a world with so many shards and these institutions; with `drills`, banks can be put out of order."""
     journals = tuple(Log(subjects.journal_stream(shard), subjects.journal(shard)) for shard in range(shards))
     banks = tuple(_bank(institution, drills=drills) for institution in institutions)
-    holders = (_gateway(shards), *banks)
+    gateway = _gateway(shards, institutions)
+    holders = (gateway, *banks)
     return (
-        _gateway(shards),
+        gateway,
         _switch(journals, institutions),
         *banks,
         _follower(RECEIPTS, journals, (subjects.RECEIPTS_SLIP, subjects.RECEIPTS_STATUS)),
@@ -114,18 +117,29 @@ def declare(shards: int, institutions: Sequence[str], *, drills: bool) -> tuple[
         ),
         Access(identity=PROVISION, provisions=True),
         Access(identity=TERMINAL, asks=(subjects.TERMINAL_REQUESTS,), foreign=True),
-        *((Access(identity=DRILL, asks=tuple(map(subjects.issuer_fault, institutions))),) if drills else ()),
+        *(_of_the_test_world(institutions) if drills else ()),
     )
 
 
-def _gateway(shards: int) -> Access:
+def _of_the_test_world(institutions: Sequence[str]) -> tuple[Access, ...]:
+    return (
+        Access(identity=DRILL, asks=tuple(map(subjects.issuer_fault, institutions))),
+        Access(identity=HOTLINE, asks=tuple(map(subjects.issuer_report, institutions))),
+    )
+
+
+def _gateway(shards: int, institutions: Iterable[str]) -> Access:
     return Access(
         identity=TERMINAL_GW,
         service=TERMINAL_GW,
         asks=tuple(
             subjects.auth(shard, operation) for shard in range(shards) for operation in subjects.AUTH_OPERATIONS
         ),
-        serves=(Serves(subjects.TERMINAL_REQUESTS, subjects.TERMINAL_QUEUE), Serves(subjects.KEYS_HELD)),
+        serves=(
+            Serves(subjects.TERMINAL_REQUESTS, subjects.TERMINAL_QUEUE),
+            Serves(subjects.KEYS_HELD),
+            *(Serves(subjects.stop_notice(institution), subjects.TERMINAL_QUEUE) for institution in institutions),
+        ),
         hears=(subjects.KEYS_CHANGED,),
         # Of the key rings only the terminals' own: a master key becomes the current one when its terminal names it.
         writes=(Keys(subjects.TERMINAL_SESSIONS), Keys(subjects.KEYS_ACQUIRER, "terminal.>")),
@@ -155,10 +169,15 @@ def _bank(institution: str, *, drills: bool) -> Access:
     return Access(
         identity=issuer(institution),
         service="issuer-sim",
+        asks=(subjects.stop_notice(institution),),
         serves=(
             *(Serves(subjects.issuer(institution, operation)) for operation in subjects.ISSUER_OPERATIONS),
             Serves(subjects.KEYS_HELD),
-            *((Serves(subjects.issuer_fault(institution)),) if drills else ()),
+            *(
+                (Serves(subjects.issuer_fault(institution)), Serves(subjects.issuer_report(institution)))
+                if drills
+                else ()
+            ),
         ),
         hears=(subjects.KEYS_CHANGED,),
         owns=(Log(subjects.ledger_stream(institution), subjects.ledger(institution)),),

@@ -73,6 +73,10 @@ class AuthorizeRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     """Keyed digest of amount, card and processing code under the current data key, with its version in front (`2:4f1d…`)."""
     other_fingerprints: tuple[bounds.Fingerprint, ...] = ()
     """The same under the other versions that can be used, so that a repetition is known whichever version the first request met."""
+    other_digests: tuple[bounds.Digest, ...] = ()
+    """Of the card's number under those versions, so that the stop list knows it whichever version its entry met."""
+    target_digests: tuple[bounds.Digest, ...] = ()
+    """The same of the card that a transfer goes to."""
     original: Original | None = None
     """For the kinds of contracts.kinds.CLAIMS, and for no other."""
     target: Target | None = None
@@ -100,6 +104,8 @@ class AuthorizeReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Field 54 of a balance inquiry."""
     instalment: InstalmentTerms | None = None
     """Field 62 of an instalment sale."""
+    stop_list: int = 0
+    """The version of the shard's stop list now; 0: the one that the world begins with. Not of the stored answer."""
 
 
 class ReverseRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,11 +139,13 @@ class SignOnRequest(msgspec.Struct, frozen=True, kw_only=True):
     operator: bounds.Operator
 
 
-class SignOnReply(msgspec.Struct, frozen=True, kw_only=True):
+class SignOnReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     response_code: bounds.Code
     rrn: bounds.Rrn
     at_ms: int
     batch: bounds.Batch = ""
+    stop_list: int = 0
+    """The version of the shard's stop list now; 0: the one that the world begins with."""
 
 
 class SignOffRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """msgspec encoders and decoders for the contracts, made once. Card data types cross NATS in clear and nowhere else.
 
-`encode` is for messages on core NATS. Of two of them, which carry a card to the switch and to its issuer, it writes the card in clear;
-in any other it has no form for card data, and neither has `encode_stored`, which is for everything that is kept.
+`encode` is for messages on core NATS. Of three of them, which carry a card to the switch, to its issuer and from its issuer, it writes the card in
+clear; in any other it has no form for card data, and neither has `encode_stored`, which is for everything that is kept.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import msgspec
 
 from contracts.authorization import AuthorizeRequest, IssuerRequest
 from contracts.pan import Pan, PinBlock, Secret, Track2
+from contracts.stop_list import StopNotice
 
 T = TypeVar("T")
 
-CARD_CARRIERS = frozenset({AuthorizeRequest, IssuerRequest})
+CARD_CARRIERS = frozenset({AuthorizeRequest, IssuerRequest, StopNotice})
 """The messages that are written with the card in clear. Their subjects are captured by no stream."""
 
 

@@ -75,6 +75,8 @@ class Intent(_Record, frozen=True, kw_only=True, tag="intent"):
     target_institution: str = ""
     """The bank of that card: the reversal of a transfer goes to both banks."""
     instalment: InstalmentPlan | None = None
+    stop_list: int = 0
+    """The version of the stop list that the card was checked against; 0: the one that the world begins with (contracts.stop_list.BASE)."""
 
 
 class Recalled(_Record, frozen=True, kw_only=True, tag="recalled"):
@@ -229,6 +231,34 @@ class BreakFound(_Record, frozen=True, kw_only=True, tag="break-found"):
     """Its RRN, where the host knows it."""
 
 
+class StopListed(_Record, frozen=True, kw_only=True, tag="stop-listed"):
+    """A bank has stopped a card or a prefix, or says another reason or other digests of one that it has stopped."""
+
+    institution: str
+    entry: int
+    """The bank's number for it."""
+    revision: int
+    reason: str
+    """Field 39 of whoever uses it from here on."""
+    version: int
+    """Of the list with it: one more than before."""
+    card: MaskedCard | None = None
+    """Sealed with contracts.stop_list.sealed_with its entry."""
+    other_digests: tuple[str, ...] = ()
+    """Under the other versions of the data key that could be used."""
+    prefix: str = ""
+    """Of all cards that are meant, instead of one."""
+
+
+class StopLifted(_Record, frozen=True, kw_only=True, tag="stop-lifted"):
+    """What the bank had stopped may be used again; of what was not on the list it says that older notices of it are no news."""
+
+    institution: str
+    entry: int
+    revision: int
+    version: int
+
+
 Record = (
     EpochStarted
     | SignedOn
@@ -245,6 +275,8 @@ Record = (
     | BatchUploaded
     | CryptogramUploaded
     | BreakFound
+    | StopListed
+    | StopLifted
 )
 
 record_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts.stop_list import Report
+
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
     at_ms: int
@@ -94,6 +96,28 @@ class Archived(_Record, frozen=True, kw_only=True, tag="archived"):
     kept_from: str
 
 
-LedgerRecord = LedgerEpochStarted | Posting | Refusal | ReversalPosting | HoldExpired | Archived
+class CardReported(_Record, frozen=True, kw_only=True, tag="card-reported"):
+    """A card was reported lost or stolen, or found; or all cards of a prefix were. The switch is told until it has acknowledged it."""
+
+    report: Report
+    entry: int
+    """The bank's number for what is reported: the same for each report of it."""
+    revision: int
+    """1 for the first report of the entry, and so on."""
+    account: str = ""
+    prefix: str = ""
+    """Instead of an account."""
+
+
+class ReportTold(_Record, frozen=True, kw_only=True, tag="report-told"):
+    """Every shard of the switch has acknowledged this report."""
+
+    entry: int
+    revision: int
+
+
+LedgerRecord = (
+    LedgerEpochStarted | Posting | Refusal | ReversalPosting | HoldExpired | Archived | CardReported | ReportTold
+)
 
 record_decoder: msgspec.json.Decoder[LedgerRecord] = msgspec.json.Decoder(LedgerRecord)

@@ -46,7 +46,7 @@ def terminal_request(terminal: str) -> str:
 
 
 # The switch: one set of subjects per shard; only the shard's owner subscribes.
-AUTH_OPERATIONS = ("authorize", "reverse", "sign-on", "sign-off", "settle", "upload")
+AUTH_OPERATIONS = ("authorize", "reverse", "sign-on", "sign-off", "settle", "upload", "stop", "stop-list", "stop-check")
 
 
 def auth(shard: int, operation: str) -> str:
@@ -72,6 +72,19 @@ def issuer_template(operation: str) -> str:
 def issuer_fault(institution: str) -> str:
     """What is wrong with a bank's line on purpose. Every process that plays the bank answers, in the test world alone."""
     return issuer(institution, "fault")
+
+
+def issuer_report(institution: str) -> str:
+    """Where a bank is told that a card is lost, stolen or found. In the test world alone; the ledger's owner answers."""
+    return issuer(institution, "report")
+
+
+# The stop list. A bank tells of its own cards on a subject of its own; one of the gateways seals and digests them for the switch.
+STOP_NOTICE_TEMPLATE = "stop-list.v1.{institution}.notice"
+
+
+def stop_notice(institution: str) -> str:
+    return f"stop-list.v1.{token(institution)}.notice"
 
 
 # The logs.

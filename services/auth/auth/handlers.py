@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from auth import spans, unreadable
 from auth.asking import Asking
 from auth.delivery import LONGEST_PAUSE_S, Delivery
@@ -19,6 +21,7 @@ from auth.issuers import Issuers
 from auth.measures import Measures
 from auth.recall import Ledger
 from auth.recalling import Recalling
+from auth.stopping import Stopping
 from contracts import subjects
 from contracts.authorization import (
     BALANCED,
@@ -119,11 +122,22 @@ class ShardOffice:
             "sign-off": self.on_sign_off,
             "settle": self.on_settle,
             "upload": self.on_upload,
+            **self._stopping(term).handlers,
         }
         for operation in subjects.AUTH_OPERATIONS:
             subject, handler = subjects.auth(self._number, operation), handlers[operation]
             answering = unreadable.answering(operation, handler, self._now_ms)
             self._servings.append(await self._bus.serve(subject, answering, concurrency=self._concurrency))
+
+    def _stopping(self, term: Term[Shard]) -> Stopping:
+        return Stopping(
+            term,
+            tracer=self._tracer,
+            processing=self._processing,
+            appending=self._appending["stop"],
+            measures=self._measures,
+            now_ms=self._now_ms,
+        )
 
     async def close(self) -> None:
         over = self._term is None or self._term.over
@@ -171,6 +185,8 @@ class ShardOffice:
             self._tracer.span(self._processing["authorize"], parent=request.trace) as span,
         ):
             reply = await self._authorize(message, span)
+            if told := self._office_term.state.stops.told:
+                reply = msgspec.structs.replace(reply, stop_list=told)
             self._say(span, message.kind.value, reply.rrn, reply.response_code)
             if reply.institution:
                 span.set("lianji.institution", reply.institution)

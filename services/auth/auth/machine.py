@@ -12,7 +12,7 @@ from contracts import slices
 from contracts.codec import encode_stored
 from contracts.journal import EpochStarted, Record, record_decoder
 
-LAYOUT = b"shard-2"
+LAYOUT = b"shard-3"
 """Stands before a dump, and changes with what a shard or a transaction holds: one of another layout is no snapshot, and the log is replayed."""
 
 _dump = msgspec.msgpack.Encoder().encode

@@ -10,7 +10,7 @@ def appending(shard: int) -> dict[str, Shape]:
     """By what was decided: from the decision to the acknowledged group."""
     return {
         record: message("append", subjects.JOURNAL_TEMPLATE, PRODUCER, {"lianji.shard": shard, "lianji.record": record})
-        for record in ("intent", "outcome", "decline", "reversing", "other")
+        for record in ("intent", "outcome", "decline", "reversing", "stop", "other")
     }
 
 

@@ -20,6 +20,7 @@ from contracts.authorization import (
 from contracts.codec import encode
 from contracts.reading import UnreadableError
 from contracts.response_codes import FORMAT_ERROR
+from contracts.stop_list import StopCheckReply, StopListPage, StopReply
 from runtime import logs
 from runtime.bus import Request
 
@@ -34,6 +35,9 @@ _ANSWERS: dict[str, Callable[[int], msgspec.Struct]] = {
     "sign-off": lambda at_ms: SignOffReply(response_code=FORMAT_ERROR, at_ms=at_ms),
     "settle": lambda at_ms: SettleReply(result=SETTLE_ERROR, rrn=NO_RRN, at_ms=at_ms, totals=Totals()),
     "upload": lambda at_ms: UploadReply(response_code=FORMAT_ERROR, at_ms=at_ms),
+    "stop": lambda _: StopReply(response_code=FORMAT_ERROR, version=0),
+    "stop-list": lambda _: StopListPage(response_code=FORMAT_ERROR, version=0, size=0),
+    "stop-check": lambda at_ms: StopCheckReply(response_code=FORMAT_ERROR, at_ms=at_ms),
 }
 """By operation (subjects.AUTH_OPERATIONS): the answer that says 30, at a host time in Unix milliseconds."""
 

@@ -56,6 +56,7 @@ async def wire(service: Service[Settings]) -> None:
             checks=CardChecks(institution, module, keys),
             scripted=settings.scripted,
             line=line,
+            bins=known[institution].bins,
             terms=bank_terms(known[institution]),
             decide_after_s=known[institution].decide_after_ms / 1000,
         )
@@ -66,7 +67,7 @@ async def wire(service: Service[Settings]) -> None:
             snapshots=subjects.snapshots_issuer(institution),
             key=subjects.issuer_lease(institution),
             machine=LedgerMachine(openings(cards, known[institution].currency)),
-            office=BankOffice(bank, bus, service.tracer, transactions),
+            office=BankOffice(bank, bus, service.tracer, transactions, takes_reports=settings.world == TEST_WORLD),
             bus=bus,
         )
 

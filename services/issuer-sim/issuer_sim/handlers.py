@@ -19,6 +19,7 @@ from contracts.authorization import IssuerReply, IssuerRequest, IssuerReverseRep
 from contracts.ledger import LedgerRecord
 from contracts.pan import Pan
 from contracts.reading import UnreadableError, reader
+from contracts.stop_list import ReportQuestion, ReportReply
 from issuer_sim import spans
 from issuer_sim.cards import CardOnFile
 from issuer_sim.checks import CardChecks, expired
@@ -26,6 +27,7 @@ from issuer_sim.domain import expiry
 from issuer_sim.domain.accounts import State
 from issuer_sim.domain.decide import Decision, decide
 from issuer_sim.domain.facts import NO_EVIDENCE, Asked, Evidence
+from issuer_sim.domain.reports import decide_report
 from issuer_sim.domain.reverse import decide_reverse
 from issuer_sim.domain.scripted import PLAIN, Script, script_for
 from issuer_sim.domain.terms import PLAIN_BANK, BankTerms, CardTerms
@@ -35,7 +37,7 @@ from runtime.bus import Request
 from runtime.log import Appended
 from runtime.metrics import OTHER, Metrics
 from runtime.tracing import Span, Tracer
-from runtime.transactions import REVERSAL, Transaction, Transactions
+from runtime.transactions import REPORT, REVERSAL, Transaction, Transactions
 
 log = logs.get("issuer")
 
@@ -45,6 +47,7 @@ _NO_CARD = CardTerms()
 
 _authorize = reader(IssuerRequest)
 _reverse = reader(IssuerReverseRequest)
+_report = reader(ReportQuestion)
 
 
 class Ledger(Protocol):
@@ -66,6 +69,8 @@ class Bank(msgspec.Struct, frozen=True, kw_only=True):
     checks: CardChecks
     scripted: bool
     line: Line
+    bins: tuple[str, ...] = ()
+    """How the numbers of its cards begin."""
     terms: BankTerms = PLAIN_BANK
     decide_after_s: float = 0.0
     """How long each request waits before anything is looked at: a slow bank."""
@@ -144,6 +149,26 @@ class Handlers:
             if not await self._bank.line.carries(self._closing):
                 return None
             counted.answered("reversal decided", code, span, transaction=asked.transaction)
+            return codec.encode(decision.reply)
+
+    async def report(self, request: Request) -> bytes:
+        """ReportQuestion → ReportReply, when the report stands in the ledger; that it is told is somebody else's work (telling)."""
+        with (
+            self._counted(REPORT) as counted,
+            self._tracer.span(self._processing["report"], parent=request.trace) as span,
+        ):
+            try:
+                asked = _report(request.body)
+            except UnreadableError as error:
+                _unreadable(request, error, span, counted)
+                return codec.encode(ReportReply(response_code=rc.FORMAT_ERROR))
+            decision = decide_report(
+                self._ledger.state, asked, self._bank.bins, at_ms=self._now_ms(), trace=span.traceparent
+            )
+            await self._stand(decision.records, span)
+            code = decision.reply.response_code
+            span.set("lianji.response_code", code)
+            counted.answered("report decided", code, span, account=asked.account, report=asked.report.value)
             return codec.encode(decision.reply)
 
     async def end_holds(self) -> int:

@@ -8,8 +8,9 @@ from contextlib import suppress
 from contracts import subjects
 from issuer_sim.domain.accounts import State
 from issuer_sim.handlers import Bank, Handlers
+from issuer_sim.telling import Telling
 from runtime import logs
-from runtime.bus import Bus, Serving
+from runtime.bus import Bus, Request, Serving
 from runtime.clock import now_ms
 from runtime.log import LogError
 from runtime.ownership import Term
@@ -27,7 +28,13 @@ log = logs.get("office")
 class BankOffice:
     """Opened when a term of office begins, closed when it ends (runtime.ownership.Office)."""
 
-    def __init__(self, bank: Bank, bus: Bus, tracer: Tracer, transactions: Transactions) -> None:
+    def __init__(
+        self, bank: Bank, bus: Bus, tracer: Tracer, transactions: Transactions, *, takes_reports: bool = False
+    ) -> None:
+        """`takes_reports`: anybody may say that a card was stolen; only where the bank is a test world's."""
+        self._takes_reports = takes_reports
+        self._telling: Telling | None = None
+        self._telling_task: asyncio.Task[None] | None = None
         self._bank = bank
         self._bus = bus
         self._tracer = tracer
@@ -41,7 +48,24 @@ class BankOffice:
         for operation, handler in (("authorize", handlers.authorize), ("reverse", handlers.reverse)):
             subject = subjects.issuer(self._bank.institution, operation)
             self._servings.append(await self._bus.serve(subject, handler, concurrency=CONCURRENCY))
+        cards = {card.account: pan for pan, card in self._bank.cards.items()}
+        telling = self._telling = Telling(
+            self._bank.institution, term, cards=cards, bus=self._bus, tracer=self._tracer, now_ms=now_ms
+        )
+        self._telling_task = asyncio.create_task(telling.run())
+        if self._takes_reports:
+            subject = subjects.issuer_report(self._bank.institution)
+            self._servings.append(await self._bus.serve(subject, self._report))
         self._sweeping = asyncio.create_task(self._sweep(handlers))
+
+    async def _report(self, request: Request) -> bytes | None:
+        """A report, and the news of it for whoever tells the switch."""
+        if self._handlers is None or self._telling is None:
+            return None
+        try:
+            return await self._handlers.report(request)
+        finally:
+            self._telling.notify()
 
     async def close(self) -> None:
         """Takes no more requests; returns when those in hand have been answered, or have failed with the term."""
@@ -49,6 +73,10 @@ class BankOffice:
             self._handlers.close()
         servings, self._servings = self._servings, []
         await asyncio.gather(*(serving.stop() for serving in servings))
+        telling, self._telling_task = self._telling_task, None
+        if telling is not None:
+            telling.cancel()
+            await asyncio.gather(telling, return_exceptions=True)
         sweeping, self._sweeping = self._sweeping, None
         if sweeping is not None:
             await sweeping

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts import subjects
-from runtime.tracing import PRODUCER, SERVER, Shape, message
+from runtime.tracing import CLIENT, PRODUCER, SERVER, Shape, message
 
 CHECK_CARD = Shape("check card")
 """Expiry, track and CVV."""
@@ -16,8 +16,13 @@ def processing(institution: str) -> dict[str, Shape]:
     """By operation: from the question to the answer that is ready to leave."""
     return {
         operation: message("process", subjects.issuer_template(operation), SERVER, {"lianji.institution": institution})
-        for operation in subjects.ISSUER_OPERATIONS
+        for operation in (*subjects.ISSUER_OPERATIONS, "report")
     }
+
+
+def telling(institution: str) -> Shape:
+    """From a report to the acknowledgement of every shard, or to the next try."""
+    return message("send", subjects.STOP_NOTICE_TEMPLATE, CLIENT, {"lianji.institution": institution})
 
 
 def appending(institution: str) -> Shape:

@@ -26,6 +26,7 @@ from terminal_gw.requests import Desk
 from terminal_gw.secure import SecureDoor
 from terminal_gw.sessions import PATIENCE_S, Sessions
 from terminal_gw.settings import Settings
+from terminal_gw.stop_notices import StopNotices
 from terminal_gw.switch import Switch
 from terminal_gw.tls import server_context
 from world import World
@@ -75,6 +76,14 @@ async def wire(service: Service[Settings]) -> None:
     )
     ingress = NatsIngress(pipeline)
     serving = await service.bus.serve(subjects.TERMINAL_REQUESTS, ingress.handle, queue=subjects.TERMINAL_QUEUE)
+    noticing = [
+        await service.bus.serve(
+            subjects.stop_notice(institution.id),
+            StopNotices(institution, test_world, desk.keyring, desk.switch, service.tracer).on_notice,
+            queue=subjects.TERMINAL_QUEUE,
+        )
+        for institution in test_world.institutions
+    ]
     service.ports["listen"] = await listener.start(
         settings.listen_host, settings.listen_port, handed=settings.listen_fd
     )
@@ -88,7 +97,7 @@ async def wire(service: Service[Settings]) -> None:
     async def drain() -> None:
         if accepting is not None:
             accepting.cancel()
-        await asyncio.gather(listener.drain(), serving.stop())
+        await asyncio.gather(listener.drain(), serving.stop(), *(notices.stop() for notices in noticing))
         await masters.drain()
 
     service.on_drain(drain)

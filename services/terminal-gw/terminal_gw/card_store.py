@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from contracts import stop_list
 from contracts.pan import MaskedCard, Pan, sealed_with
 from key_store import KeyRing
-from security_module import DataProtection
+from security_module import DataProtection, SealedDataError
 
 
 class Fingerprints(NamedTuple):
@@ -28,10 +29,36 @@ class CardStore:
         self._module = module
         usable = ring.usable()
         self._version, self._key = usable[0].number, usable[0].key
+        self._keys = {version.number: version.key for version in usable}
         self._others = tuple((version.number, version.key) for version in usable[1:])
 
     def stored(self, pan: Pan, transaction: str) -> MaskedCard:
         """The card as the record of this transaction keeps it."""
+        return self._kept(pan, sealed_with(transaction))
+
+    def stopped(self, pan: Pan, institution: str, entry: int) -> tuple[MaskedCard, tuple[str, ...]]:
+        """The card as an entry of the stop list keeps it, and its digests under the other versions."""
+        return self._kept(pan, stop_list.sealed_with(institution, entry)), self.other_digests(pan)
+
+    def opened(self, card: MaskedCard, institution: str, entry: int) -> Pan:
+        """What `stopped` was given. SealedDataError when it is of another entry, or its version can be used no longer."""
+        key = self._keys.get(card.key_version)
+        if key is None:
+            raise SealedDataError(f"version {card.key_version} of the data key cannot be used")
+        return Pan(self._module.unseal(key, card.sealed, stop_list.sealed_with(institution, entry)).decode())
+
+    def other_digests(self, pan: Pan) -> tuple[str, ...]:
+        """Of the number under the other versions that can be used; normally none."""
+        if not self._others:
+            return ()
+        digits = pan.clear().encode()
+        return tuple(self._module.digest(key, digits) for _, key in self._others)
+
+    def digests(self, pan: Pan) -> tuple[str, ...]:
+        """Of the number under every version that can be used, the current one first."""
+        return (self._module.digest(self._key, pan.clear().encode()), *self.other_digests(pan))
+
+    def _kept(self, pan: Pan, associated: bytes) -> MaskedCard:
         digits = pan.clear().encode()
         return MaskedCard(
             first6=pan.first6,
@@ -39,7 +66,7 @@ class CardStore:
             length=len(digits),
             digest=self._module.digest(self._key, digits),
             key_version=self._version,
-            sealed=self._module.seal(self._key, digits, sealed_with(transaction)),
+            sealed=self._module.seal(self._key, digits, associated),
         )
 
     def fingerprints(self, amount_minor: int, pan: Pan, processing_code: str, more: str = "") -> Fingerprints:

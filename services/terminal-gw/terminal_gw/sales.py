@@ -201,6 +201,8 @@ def _authorize_request(
         masked=cards.stored(data.pan, id_),
         fingerprint=fingerprints.current,
         other_fingerprints=fingerprints.others,
+        other_digests=cards.other_digests(data.pan),
+        target_digests=() if target is None else cards.other_digests(target),
         original=particulars.original,
         target=None if target is None else Target(pan=target, masked=cards.stored(target, id_)),
         instalment=particulars.instalment,

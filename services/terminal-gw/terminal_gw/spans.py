@@ -13,5 +13,7 @@ RECEIVE = {
 VERIFY_MAC = Shape("verify MAC")
 TRANSLATE_PIN = Shape("translate PIN")
 SEND_ANSWER = Shape("send answer")
+STOP_NOTICE = message("process", subjects.STOP_NOTICE_TEMPLATE, SERVER)
+"""From a bank's notice to the acknowledgement of every shard."""
 SEND = {operation: message("send", subjects.auth_template(operation), CLIENT) for operation in subjects.AUTH_OPERATIONS}
 """By operation: from the question to the switch to its answer."""

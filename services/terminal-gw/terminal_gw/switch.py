@@ -60,10 +60,22 @@ class Switch:
         self, operation: str, merchant: str, question: msgspec.Struct, answers: msgspec.json.Decoder[T], parent: Span
     ) -> T | Silence:
         """The answer of the merchant's shard, or why there is none. `operation` is one of subjects.AUTH_OPERATIONS."""
-        shard = shard_of(merchant, self._shards)
-        subject = subjects.auth(shard, operation)
+        return await self.ask_shard(operation, shard_of(merchant, self._shards), question, answers, parent)
+
+    async def ask_shard(
+        self,
+        operation: str,
+        shard: int,
+        question: msgspec.Struct,
+        answers: msgspec.json.Decoder[T],
+        parent: Span,
+        *,
+        within_s: float | None = None,
+    ) -> T | Silence:
+        """The same of a shard that is named."""
+        subject, within_s = subjects.auth(shard, operation), within_s or self._answer_timeout_s
         with self._tracer.span(spans.SEND[operation], parent=parent, attributes={"lianji.shard": shard}) as span:
-            answer = await self._deliver(subject, codec.encode(question), span)
+            answer = await self._deliver(subject, codec.encode(question), span, within_s)
             if isinstance(answer, Silence):
                 span.error(answer.name)
                 log.warning("no answer from the switch", subject=subject, silence=answer.value, trace_id=span.trace_id)
@@ -80,7 +92,7 @@ class Switch:
                 )
                 return Silence.UNKNOWN
 
-    async def _deliver(self, subject: str, body: bytes, span: Span) -> bytes | Silence:
+    async def _deliver(self, subject: str, body: bytes, span: Span, within_s: float) -> bytes | Silence:
         """Tries within the deadline until somebody answers.
 
         Also after a failure that says so at once (an owner that was fenced, a lost connection): the switch knows a transaction by
@@ -88,7 +100,7 @@ class Switch:
         a silence unknown, whatever the others said.
         """
         clock = asyncio.get_running_loop().time
-        deadline = clock() + self._answer_timeout_s
+        deadline = clock() + within_s
         silence, pause = Silence.NOT_DELIVERED, self._retry_s
         while (remaining := deadline - clock()) > 0:
             try:

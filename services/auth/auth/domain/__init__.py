@@ -6,4 +6,5 @@ authorize    repeat, refuse, recall or forward; the issuer's word     claims    
 reverse      reversals, tombstones, what issuers must be told         settle     batch totals and close
 terminals    sign-on, sign-off                                        ages       how old the oldest open work is
 upload       the details of an unbalanced batch, compared              batch      what is kept of one that is being closed
+stop_list    the shard's stop list
 """

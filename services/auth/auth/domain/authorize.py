@@ -102,7 +102,7 @@ def decide(
     if refusal:
         return Refuse(AuthorizeReply(response_code=refusal, rrn=NO_RRN, at_ms=at_ms))
     institution, target = register.institution_for(request.card.pan), request.target
-    refusal = _refusal(register, rules, request, institution)
+    refusal = _refusal(register, shard, rules, request, institution)
     found: Found | None = None
     if rules.claiming is not None and not refusal:
         claimed = _claimed(
@@ -139,6 +139,7 @@ def decide(
         target=target.masked if target is not None else None,
         target_institution=register.institution_for(target.pan) if target is not None else "",
         instalment=request.instalment,
+        stop_list=shard.stops.told,
         at_ms=at_ms,
         trace=trace,
     )
@@ -235,7 +236,7 @@ def _malformed(rules: Rules, request: AuthorizeRequest) -> str:
     return "" if whole else rc.FORMAT_ERROR
 
 
-def _refusal(register: Register, rules: Rules, request: AuthorizeRequest, institution: str) -> str:
+def _refusal(register: Register, shard: Shard, rules: Rules, request: AuthorizeRequest, institution: str) -> str:
     """The switch's own rules, in the order in which their codes win."""
     merchant, terminal, pan = (
         register.merchants[request.merchant],
@@ -253,13 +254,20 @@ def _refusal(register: Register, rules: Rules, request: AuthorizeRequest, instit
     for fails, code in checks:
         if fails:
             return code
-    stopped = register.stop_reason(pan)
-    if stopped:
-        return stopped
+    if rules.stoppable:
+        stopped = register.stop_reason(pan) or shard.stops.reason(
+            request.masked.digest, request.other_digests, pan.clear()
+        )
+        if stopped:
+            return stopped
     if rules.target is not None and request.target is not None:
-        refusal = rules.target(register, pan, request.target)
+        target = request.target
+        refusal = rules.target(register, pan, target)
         if refusal:
             return refusal
+        # Never the list's own code: that would have the terminal keep the payer's card.
+        if shard.stops.reason(target.masked.digest, request.target_digests, target.pan.clear()):
+            return rc.RESTRICTED_CARD
     return rc.OVER_AMOUNT_LIMIT if rules.limited and request.amount_minor > merchant.limit_minor else ""
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
+from auth.domain import stop_list
 from auth.domain.batch import ClosedBatch, Upload
+from auth.domain.stop_list import StopList
 from auth.domain.transaction import Particulars, Standing, Transaction
 from contracts.authorization import BALANCED, NOT_BALANCED, Totals
 from contracts.identity import transaction_id
@@ -32,6 +34,8 @@ from contracts.journal import (
     Reversing,
     SignedOff,
     SignedOn,
+    StopLifted,
+    StopListed,
     Tombstone,
 )
 from contracts.kinds import CLAIMS, KINDS
@@ -77,6 +81,7 @@ class Shard(msgspec.Struct, kw_only=True):
     unseen: int = 0
     """How often it has changed what stands on transactions that are not in memory. What the settlement ledger says of them holds for as long as
     this is what it was before the ledger was asked."""
+    stops: StopList = msgspec.field(default_factory=StopList)
 
     def terminal(self, number: str) -> Terminal:
         """The terminal, as new when nothing is known of it. Does not add it: only `apply` writes."""
@@ -139,16 +144,14 @@ def apply(shard: Shard, record: Record) -> None:
             _apply_tombstone(shard, record)
         case Recalled():
             _apply_recalled(shard, record)
-        case SignedOn():
-            _number(shard, record.rrn)
-            terminal = _own(shard, record.terminal)
-            terminal.signed_on, terminal.operator = True, record.operator
-        case SignedOff():
-            _own(shard, record.terminal).signed_on = False
+        case SignedOn() | SignedOff():
+            _apply_signed(shard, record)
         case BatchClosed() | BatchUnbalanced() | BatchUploaded() | CryptogramUploaded():
             _BATCH_CHANGES[type(record)](shard, record)
         case EpochStarted():
             shard.epoch = record.epoch
+        case StopListed() | StopLifted():
+            stop_list.apply(shard.stops, record)
         case LateAnswer() | BreakFound():
             return  # evidence, not a move
 
@@ -158,6 +161,14 @@ def _own(shard: Shard, number: str) -> Terminal:
     if terminal is None:
         terminal = shard.terminals[number] = Terminal()
     return terminal
+
+
+def _apply_signed(shard: Shard, record: SignedOn | SignedOff) -> None:
+    terminal = _own(shard, record.terminal)
+    terminal.signed_on = isinstance(record, SignedOn)
+    if isinstance(record, SignedOn):
+        _number(shard, record.rrn)
+        terminal.operator = record.operator
 
 
 def _number(shard: Shard, rrn: str) -> None:

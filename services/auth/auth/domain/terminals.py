@@ -50,7 +50,8 @@ def sign_on(
         at_ms=at_ms,
         trace=trace,
     )
-    return SignOn(SignOnReply(response_code=rc.APPROVED, rrn=rrn, at_ms=at_ms, batch=batch), (record,))
+    reply = SignOnReply(response_code=rc.APPROVED, rrn=rrn, at_ms=at_ms, batch=batch, stop_list=shard.stops.told)
+    return SignOn(reply, (record,))
 
 
 def sign_off(register: Register, request: SignOffRequest, *, at_ms: int, trace: str) -> SignOff:

@@ -14,17 +14,20 @@ from contracts import slices
 from contracts.identity import identity_of
 from contracts.ledger import (
     Archived,
+    CardReported,
     HoldExpired,
     LedgerEpochStarted,
     LedgerRecord,
     Posting,
     Refusal,
+    ReportTold,
     ReversalPosting,
 )
 from contracts.money import CNY
 from contracts.response_codes import APPROVED, PARTIAL_APPROVAL, RESPONSE_CODES
 from issuer_sim.domain import archive
 from issuer_sim.domain.holds import Hold, Holds
+from issuer_sim.domain.reports import STATUSES, Reports
 from issuer_sim.domain.terms import day_of
 
 ACTIVE = "active"
@@ -89,7 +92,7 @@ class Transaction(msgspec.Struct, array_like=True, gc=False):
     reversed: bool = False
 
 
-class State(msgspec.Struct, tag="issuer-3"):
+class State(msgspec.Struct, tag="issuer-4"):
     """One institution: its accounts by number, its transactions by id, and the counter behind its authorization codes.
 
     The tag changes with the layout: a snapshot of another layout is then no snapshot, and the log is replayed.
@@ -107,6 +110,7 @@ class State(msgspec.Struct, tag="issuer-3"):
     """Terminal → batch → rows (archive)."""
     approvals: int = 0
     epoch: int = 0
+    reports: Reports = msgspec.field(default_factory=Reports)
 
     def account(self, number: str) -> Account:
         """The account; one that a record names and nobody opened is opened with nothing, so that `apply` stays total."""
@@ -172,6 +176,12 @@ def apply(state: State, record: LedgerRecord) -> None:
             state.account(record.account).held_minor -= record.held_minor
         case Archived():
             _archive(state, record)
+        case CardReported():
+            state.reports.report(record)
+            if record.account:
+                state.account(record.account).status = STATUSES[record.report]
+        case ReportTold():
+            state.reports.tell(record)
         case LedgerEpochStarted():
             state.epoch = record.epoch
 

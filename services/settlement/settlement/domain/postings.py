@@ -22,6 +22,8 @@ from contracts.journal import (
     Reversing,
     SignedOff,
     SignedOn,
+    StopLifted,
+    StopListed,
     Tombstone,
 )
 from contracts.kinds import KINDS
@@ -254,6 +256,8 @@ _RULES: dict[type, Callable[[Book, Any], None]] = {
     BatchUploaded: _nothing,
     CryptogramUploaded: _nothing,
     BreakFound: _break_found,
+    StopListed: _nothing,
+    StopLifted: _nothing,
 }
 
 

@@ -8,4 +8,4 @@ from auth.domain.kinds.rules import Rules
 from contracts import response_codes as rc
 from contracts.kinds import CLAIMS, Kind
 
-RULES = Rules(claiming=Claiming(CLAIMS[Kind.COMPLETION_ADVICE], most_minor, rc.OVER_AMOUNT_LIMIT))
+RULES = Rules(stoppable=False, claiming=Claiming(CLAIMS[Kind.COMPLETION_ADVICE], most_minor, rc.OVER_AMOUNT_LIMIT))

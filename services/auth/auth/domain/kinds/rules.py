@@ -22,6 +22,8 @@ class Rules(NamedTuple):
     """The bank may approve a part of it."""
     plan: bool = False
     """It comes with the plan of an instalment sale."""
+    stoppable: bool = True
+    """The stop list is asked. Not of a completion that is told as a notice: the goods have gone, on a hold that was approved in its time."""
     claiming: Claiming | None = None
     """It is about an original, which it names."""
     target: Callable[[Register, Pan, Target], str] | None = None
