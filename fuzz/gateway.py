@@ -42,6 +42,7 @@ from terminal_gw.masters import Masters
 from terminal_gw.pipeline import Pipeline, Received
 from terminal_gw.requests import Desk, Ingress
 from terminal_gw.sessions import Session, Sessions
+from terminal_gw.stop_versions import StopVersions
 from terminal_gw.switch import Switch
 
 AT_MS = 1_767_196_799_000
@@ -154,6 +155,7 @@ class Stand:
             masters=Masters(rings, lambda: AT_MS),
             sessions=Sessions(FakeBucket({}, 0), module()),
             downloads=Downloads(FakeBucket({}, 0)),
+            stops=StopVersions(FakeBucket({}, 0)),
             switch=self._switch(5.0),
             admission=Admission(),
             tracer=self._tracer,
@@ -176,7 +178,10 @@ class Stand:
             await sessions.reread(TERMINAL)
         switch = self._impatient if mood % 64 in SILENT else self._desk.switch
         return Pipeline(
-            replace(self._desk, sessions=sessions, downloads=Downloads(bucket), switch=switch), Sealer(module())
+            replace(
+                self._desk, sessions=sessions, downloads=Downloads(bucket), stops=StopVersions(bucket), switch=switch
+            ),
+            Sealer(module()),
         )
 
     def signed(self, body: bytes) -> bytes:

@@ -29,6 +29,7 @@ from terminal_gw.masters import Masters
 from terminal_gw.pipeline import Pipeline
 from terminal_gw.requests import Desk, Ingress
 from terminal_gw.sessions import Sessions
+from terminal_gw.stop_versions import StopVersions
 from terminal_gw.switch import Switch
 from tests.support_auth import Serving, approve, take_office
 from tests.support_keys import acquirers_rings
@@ -61,6 +62,7 @@ class Host:
             masters=Masters(RINGS, lambda: 1),
             sessions=Sessions(self.bucket, MODULE),
             downloads=Downloads(self.bucket, offers),
+            stops=StopVersions(self.bucket),
             switch=Switch(self, tracer, WORLD.shards, answer_timeout_s=5.0, retry_s=0.001),
             admission=Admission(),
             tracer=tracer,

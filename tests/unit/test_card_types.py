@@ -19,7 +19,7 @@ import msgspec
 import pytest
 import structlog
 
-from contracts import authorization, journal, ledger, paper, questions
+from contracts import authorization, journal, ledger, paper, questions, stop_list
 from contracts.authorization import AuthorizeRequest, CardData, IssuerRequest
 from contracts.codec import CARD_CARRIERS, decoder, encode, encode_stored
 from contracts.kinds import Kind
@@ -259,7 +259,11 @@ def holds_card_data(kind: Any) -> bool:
 
 def test_no_other_message_has_a_field_for_a_card() -> None:
     """Of all that services say to each other and write down."""
-    holders = {kind for kind in structs_of(authorization, journal, ledger, paper, questions) if holds_card_data(kind)}
+    holders = {
+        kind
+        for kind in structs_of(authorization, journal, ledger, paper, questions, stop_list)
+        if holds_card_data(kind)
+    }
     assert holders == {*CARD_CARRIERS, CardData, authorization.Target}
     assert not any(
         holds_card_data(record) for union in (journal.Record, ledger.LedgerRecord) for record in get_args(union)

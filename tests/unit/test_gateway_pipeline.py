@@ -41,6 +41,7 @@ from terminal_gw.masters import Masters
 from terminal_gw.pipeline import HANDLERS, Pipeline
 from terminal_gw.requests import Desk, Ingress
 from terminal_gw.sessions import Sessions
+from terminal_gw.stop_versions import StopVersions
 from terminal_gw.switch import Switch
 from tests.support_keys import acquirers_rings
 
@@ -130,6 +131,7 @@ class Gateway:
             masters=self.masters,
             sessions=Sessions(self.bucket, module),
             downloads=Downloads(self.bucket),
+            stops=StopVersions(self.bucket),
             switch=Switch(self.switch, self.tracer, WORLD.shards, answer_timeout_s=answer_timeout_s, retry_s=0.001),
             admission=self.admission,
             tracer=self.tracer,

@@ -1,4 +1,4 @@
-"""`lianji download`: parameters, CA public keys or IC parameters to a terminal."""
+"""`lianji download`: parameters, CA public keys, IC parameters or the stop list to a terminal."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from contracts.response_codes import describe
 from lianji import options, tls
 from lianji.commands.swipe import open_terminal
 from lianji.errors import CliError
-from terminal_sim.download import CA_KEYS, IC_PARAMETERS, PARAMETERS, DownloadResult
+from terminal_sim.download import CA_KEYS, IC_PARAMETERS, PARAMETERS, STOP_LIST, DownloadResult
 
 
 class What(StrEnum):
     PARAMETERS = "parameters"
     CA_KEYS = "ca-keys"
     IC_PARAMETERS = "ic-parameters"
+    STOP_LIST = "stop-list"
 
 
-_CODES = {What.PARAMETERS: PARAMETERS, What.CA_KEYS: CA_KEYS, What.IC_PARAMETERS: IC_PARAMETERS}
+_CODES = {
+    What.PARAMETERS: PARAMETERS,
+    What.CA_KEYS: CA_KEYS,
+    What.IC_PARAMETERS: IC_PARAMETERS,
+    What.STOP_LIST: STOP_LIST,
+}
 
 
 def register(app: typer.Typer) -> None:

@@ -13,8 +13,9 @@ import world
 from contracts import subjects
 from contracts.access import HOTLINE
 from contracts.codec import decoder, encode
+from contracts.reports import Report
 from contracts.response_codes import APPROVED, INVALID_RELATED_TRANSACTION, describe
-from contracts.stop_list import Report, ReportQuestion, ReportReply
+from contracts.stop_list import ReportQuestion, ReportReply
 from lianji import options
 from lianji.errors import CliError, WrongUseError
 from lianji.faults.fault import Target

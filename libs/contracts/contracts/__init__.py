@@ -7,7 +7,8 @@ breaks                in what host and terminal may differ about a batch
 identity, subjects    names of transactions, shards, subjects, streams, buckets
 authorization         gateway ↔ switch ↔ issuer
 journal, ledger       the records of the logs
-stop_list             bank → gateway → switch: cards that were reported; and who asks for them
+reports, stop_list
+                     bank → gateway → switch: cards that were reported; and who asks for them
 key_holding           which process holds which versions of which keys
 questions             asked of the projections
 paper                 the layout of slips: 32 columns, Chinese characters take two

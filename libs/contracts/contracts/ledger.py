@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from contracts.stop_list import Report
+from contracts.reports import Report
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):

@@ -7,7 +7,6 @@ the world begins with.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -15,6 +14,7 @@ from msgspec import Meta
 
 from contracts import bounds, response_codes
 from contracts.pan import MaskedCard, Pan
+from contracts.reports import Report
 
 BASE = 1
 """The version of a list that nobody has changed."""
@@ -26,17 +26,6 @@ Prefix = Annotated[str, Meta(pattern=r"^([0-9]{6,10})?$")]
 Institution = Annotated[str, Meta(min_length=1, max_length=32)]
 Number = Annotated[int, Meta(ge=1)]
 Size = Annotated[int, Meta(ge=0)]
-
-
-class Report(StrEnum):
-    """What a bank is told of a card, or of all cards of a prefix."""
-
-    LOST = "lost"
-    STOLEN = "stolen"
-    CAPTURE = "capture"
-    """To be kept by whoever gets hold of it."""
-    FOUND = "found"
-    """It may be used again."""
 
 
 REASONS = {

@@ -7,7 +7,7 @@ profile               which fields a message must have
 subfields, protection what stands inside them
 balances              field 54
 details               what a batch upload brings
-paging                field 62 of a download
+paging, stop_records  field 62 of a download
 master_key            field 62 of a sign-on while the master key is being changed
 instalment, transfer  field 62 of an instalment sale and of a transfer
 jsonform, dump        the JSON form; the masked form for people
@@ -25,9 +25,10 @@ from iso8583.instalment import Plan62, Terms62
 from iso8583.jsonform import from_json, to_json
 from iso8583.master_key import named_master, split_master, with_master
 from iso8583.message import DEFAULT_TPDU, Header, Message, reply_mti, reply_to, swapped
-from iso8583.paging import Page, page_of, parse_index, parse_page, sized, split_sized
+from iso8583.paging import Page, page_from, page_of, parse_index, parse_page, sized, split_sized
 from iso8583.profile import carries_mac, check_profile, rule_for
 from iso8583.protection import Field53, Field59
+from iso8583.stop_records import StopRecord, parse_stop, split_stops
 from iso8583.subfields import DownloadedKey, Field60, Institutions44, Keys62, Original61, Texts63, Totals48
 from iso8583.transfer import target_card, with_target
 
@@ -59,6 +60,7 @@ __all__ = [
     "Page",
     "Plan62",
     "Signed",
+    "StopRecord",
     "Terms62",
     "Texts63",
     "Totals48",
@@ -73,12 +75,14 @@ __all__ = [
     "masked_dump",
     "named_master",
     "pack_details",
+    "page_from",
     "page_of",
     "parse_count",
     "parse_details",
     "parse_index",
     "parse_page",
     "parse_signed",
+    "parse_stop",
     "reply_mti",
     "reply_to",
     "rule_for",
@@ -86,6 +90,7 @@ __all__ = [
     "sized",
     "split_master",
     "split_sized",
+    "split_stops",
     "swapped",
     "target_card",
     "to_json",

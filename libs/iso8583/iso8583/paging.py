@@ -35,14 +35,25 @@ def page_of(records: Sequence[bytes], index: int) -> bytes:
     """
     if not 0 <= index <= len(records) or len(records) > MOST:
         raise FormatError("62", "is behind the last record")
-    end, size = index, _HEAD
+    return page_from(records[index:], last=True)
+
+
+def page_from(records: Sequence[bytes], *, last: bool) -> bytes:
+    """The page that begins with these: as many as there is room for. `last`: there are none behind them. FormatError when one is too long.
+
+    >>> page_from([b"one", b"two"], last=False)
+    b'1002onetwo'
+    """
+    end, size = 0, _HEAD
     while end < len(records) and size + len(records[end]) <= ROOM:
         size += len(records[end])
         end += 1
-    if end == index < len(records):
+    if not records and not last:
+        raise FormatError("62", "is a page without a record that is not the last")
+    if end == 0 < len(records):
         raise FormatError("62", "has no room for a record")
-    flag = _LAST if end == len(records) else _MORE
-    return flag + b"%03d" % (end - index) + b"".join(records[index:end])
+    flag = _LAST if last and end == len(records) else _MORE
+    return flag + b"%03d" % end + b"".join(records[:end])
 
 
 def parse_page(data: bytes) -> Page:

@@ -94,6 +94,7 @@ MANAGEMENT: dict[tuple[str, str], Rule] = {
     ("0820", "002"): Rule("sign-off", (11, 41, 42, 60), mac=False),
     ("0820", "301"): Rule("echo", (41, 42, 60), mac=False),
     ("0820", "362"): Rule("status", (41, 42, 60), mac=False),
+    ("0820", "393"): Rule("stop list query", (2, 11, 41, 42, 60), mac=False),
     ("0500", "201"): Rule("batch settlement", (11, 41, 42, 48, 49, 60, 63), mac=False),
     ("0320", "201"): Rule("batch upload, details", (11, 41, 42, 48, 60), mac=False),
     ("0320", "203"): Rule("batch upload, chip details", (11, 41, 42, 48, 55, 60), mac=False),
@@ -105,7 +106,7 @@ MANAGEMENT: dict[tuple[str, str], Rule] = {
     },
     **{
         (mti, code): Rule(f"download {code}{said}", (11, 41, 42, 60, *more), mac=False)
-        for code in ("360", "361", "370", "371", "380", "381")
+        for code in ("360", "361", "370", "371", "380", "381", "390", "391")
         for mti, said, more in (("0800", "", ()), ("0810", ", answer", (12, 13, 39, 62)))
     },
     ("0810", "001"): Rule("sign-on, answer", (11, 12, 13, 32, 37, 39, 41, 42, 60), mac=False),
@@ -113,6 +114,7 @@ MANAGEMENT: dict[tuple[str, str], Rule] = {
     ("0830", "002"): Rule("sign-off, answer", (11, 12, 13, 39, 41, 42, 60), mac=False),
     ("0830", "301"): Rule("echo, answer", (12, 13, 39, 41, 42, 60), mac=False),
     ("0830", "362"): Rule("status, answer", (12, 13, 39, 41, 42, 60), mac=False),
+    ("0830", "393"): Rule("stop list query, answer", (11, 12, 13, 39, 41, 42, 60), mac=False),
     ("0510", "201"): Rule("batch settlement, answer", (11, 12, 13, 15, 32, 37, 41, 42, 48, 49, 60, 63), mac=False),
 }
 

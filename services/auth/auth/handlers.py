@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from auth import spans, unreadable
 from auth.asking import Asking
 from auth.delivery import LONGEST_PAUSE_S, Delivery
@@ -122,22 +120,12 @@ class ShardOffice:
             "sign-off": self.on_sign_off,
             "settle": self.on_settle,
             "upload": self.on_upload,
-            **self._stopping(term).handlers,
+            **Stopping(term, self._number, self._tracer, self._measures, self._now_ms).handlers,
         }
         for operation in subjects.AUTH_OPERATIONS:
             subject, handler = subjects.auth(self._number, operation), handlers[operation]
             answering = unreadable.answering(operation, handler, self._now_ms)
             self._servings.append(await self._bus.serve(subject, answering, concurrency=self._concurrency))
-
-    def _stopping(self, term: Term[Shard]) -> Stopping:
-        return Stopping(
-            term,
-            tracer=self._tracer,
-            processing=self._processing,
-            appending=self._appending["stop"],
-            measures=self._measures,
-            now_ms=self._now_ms,
-        )
 
     async def close(self) -> None:
         over = self._term is None or self._term.over
@@ -184,9 +172,7 @@ class ShardOffice:
             self._measures.transactions.begin(message.kind.value) as counted,
             self._tracer.span(self._processing["authorize"], parent=request.trace) as span,
         ):
-            reply = await self._authorize(message, span)
-            if told := self._office_term.state.stops.told:
-                reply = msgspec.structs.replace(reply, stop_list=told)
+            reply = authorize.said_now(await self._authorize(message, span), self._office_term.state)
             self._say(span, message.kind.value, reply.rrn, reply.response_code)
             if reply.institution:
                 span.set("lianji.institution", reply.institution)

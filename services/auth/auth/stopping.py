@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
+from auth import spans
 from auth.domain import stop_list
 from auth.domain.state import Shard
 from auth.measures import Measures
@@ -14,7 +15,7 @@ from contracts.stop_list import StopCheckReply, StopCheckRequest, StopListQuesti
 from runtime import append_spans
 from runtime.bus import Request
 from runtime.ownership import Term
-from runtime.tracing import Shape, Tracer
+from runtime.tracing import Tracer
 from runtime.transactions import STOP_CHECK, STOP_LIST, STOP_NOTICE
 
 _stop = reader(StopRequest)
@@ -26,18 +27,11 @@ class Stopping:
     """Of one term of office."""
 
     def __init__(
-        self,
-        term: Term[Shard],
-        *,
-        tracer: Tracer,
-        processing: Mapping[str, Shape],
-        appending: Shape,
-        measures: Measures,
-        now_ms: Callable[[], int],
+        self, term: Term[Shard], shard: int, tracer: Tracer, measures: Measures, now_ms: Callable[[], int]
     ) -> None:
         self._term = term
         self._tracer = tracer
-        self._processing, self._appending = processing, appending
+        self._processing, self._appending = spans.processing(shard), spans.appending(shard)["stop"]
         self._measures = measures
         self._now_ms = now_ms
 

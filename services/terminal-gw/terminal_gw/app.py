@@ -27,6 +27,7 @@ from terminal_gw.secure import SecureDoor
 from terminal_gw.sessions import PATIENCE_S, Sessions
 from terminal_gw.settings import Settings
 from terminal_gw.stop_notices import StopNotices
+from terminal_gw.stop_versions import StopVersions
 from terminal_gw.switch import Switch
 from terminal_gw.tls import server_context
 from world import World
@@ -58,6 +59,7 @@ async def wire(service: Service[Settings]) -> None:
         masters=masters,
         sessions=Sessions(sessions, module, patience_s=PATIENCE_S),
         downloads=Downloads(sessions),
+        stops=StopVersions(sessions),
         admission=admission,
         switch=Switch(service.bus, service.tracer, test_world.shards, answer_timeout_s=settings.answer_timeout_s),
         tracer=service.tracer,

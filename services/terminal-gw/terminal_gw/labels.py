@@ -18,7 +18,13 @@ _OTHERS = {
     "0800": transactions.SIGN_ON,
 }
 _DOWNLOADS = frozenset({"360", "361", "370", "371", "380", "381"})
-_MANAGEMENT = {"002": transactions.SIGN_OFF, "301": transactions.ECHO, "362": transactions.STATUS}
+_STOP_LIST = frozenset({"390", "391"})
+_MANAGEMENT = {
+    "002": transactions.SIGN_OFF,
+    "301": transactions.ECHO,
+    "362": transactions.STATUS,
+    "393": transactions.STOP_CHECK,
+}
 """Of a 0820, by its network code (field 60.3)."""
 
 
@@ -26,6 +32,8 @@ def kind_of(message: Message) -> str:
     """One of transactions.KINDS; `other` where no service is behind it. Asked before the message has been checked."""
     if message.mti == "0800" and message.text(60)[8:11] in _DOWNLOADS:
         return transactions.DOWNLOAD
+    if message.mti == "0800" and message.text(60)[8:11] in _STOP_LIST:
+        return transactions.STOP_LIST
     if message.mti == "0820":
         return _MANAGEMENT.get(message.text(60)[8:11], OTHER)
     if (other := _OTHERS.get(message.mti)) is not None:

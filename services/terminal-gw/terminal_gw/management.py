@@ -48,6 +48,7 @@ async def sign_on(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
         return from_silence(reply)
     if reply.response_code != rc.APPROVED:
         return _as_said(desk, exchange, reply)
+    await desk.stops.learn(terminal.tid, reply.stop_list)
     if held is None:
         await _learn_downloads(desk, exchange)
         answer = _as_said(desk, exchange, reply)

@@ -17,7 +17,7 @@ from runtime.metrics import Metrics
 from runtime.tracing import Span
 from runtime.transactions import Transactions
 from security_module import Key, MacAlgorithm
-from terminal_gw import downloads, management, sales, settlement, spans, terminal_keys, upload
+from terminal_gw import downloads, management, sales, settlement, spans, stop_list, terminal_keys, upload
 from terminal_gw.answers import NO_PUSH, SIGN_ON_AGAIN, Answer, Refusal, Sealer, repeated
 from terminal_gw.labels import kind_of
 from terminal_gw.requests import Desk, Exchange, Handler, Ingress
@@ -44,6 +44,9 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("0800", "003"): management.sign_on,
     **{("0800", kind.value): downloads.page for kind in Download},
     **{("0800", code): downloads.end for code in downloads.ENDS},
+    ("0800", stop_list.PAGE): stop_list.page,
+    ("0800", stop_list.END): stop_list.end,
+    ("0820", stop_list.CHECK): stop_list.check,
     ("0820", "002"): management.sign_off,
     ("0820", "301"): management.echo,
     ("0820", "362"): management.echo,
@@ -198,7 +201,10 @@ class Pipeline:
         if isinstance(keys, Session) and self._desk.masters.should_sign_on(message.text(41), keys.master):
             answer.processing = SIGN_ON_AGAIN
         elif answer.processing == NO_PUSH:
-            answer.processing = self._desk.downloads.push(message.text(41))
+            tid = message.text(41)
+            answer.processing = self._desk.stops.push(tid)
+            if answer.processing == NO_PUSH:
+                answer.processing = self._desk.downloads.push(tid)
 
     def _send(self, message: Message, answer: Answer, keys: MessageKeys | None, span: Span) -> bytes:
         span.set("lianji.response_code", answer.code)

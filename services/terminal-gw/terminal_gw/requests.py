@@ -17,6 +17,7 @@ from terminal_gw.downloaded import Downloads
 from terminal_gw.keyring import Keyring
 from terminal_gw.masters import Masters
 from terminal_gw.sessions import Sessions
+from terminal_gw.stop_versions import StopVersions
 from terminal_gw.switch import Silence, Switch
 from terminal_gw.terminal_keys import MessageKeys
 from world import Terminal, World
@@ -31,6 +32,7 @@ class Desk:
     keyring: Keyring
     masters: Masters
     sessions: Sessions
+    stops: StopVersions
     downloads: Downloads
     switch: Switch
     admission: Admission

@@ -40,7 +40,7 @@ async def authorize(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
         reply = await _ask(desk, exchange, asked)
         if not isinstance(reply, Silence):
             place.bank_s = reply.issuer_ms / 1000
-    return _answer(desk, exchange, wire, asked, reply)
+    return await _answer(desk, exchange, wire, asked, reply)
 
 
 async def advise(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
@@ -49,7 +49,7 @@ async def advise(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     if isinstance(read, Refusal):
         return read
     wire, asked = read
-    return _answer(desk, exchange, wire, asked, await _ask(desk, exchange, asked))
+    return await _answer(desk, exchange, wire, asked, await _ask(desk, exchange, asked))
 
 
 async def _ask(desk: Desk, exchange: Exchange, asked: AuthorizeRequest) -> AuthorizeReply | Silence:
@@ -58,7 +58,7 @@ async def _ask(desk: Desk, exchange: Exchange, asked: AuthorizeRequest) -> Autho
     return await desk.switch.ask("authorize", asked.merchant, asked, _authorize_replies, exchange.span)
 
 
-def _answer(
+async def _answer(
     desk: Desk, exchange: Exchange, wire: Wire, asked: AuthorizeRequest, reply: AuthorizeReply | Silence
 ) -> Answer | Refusal | None:
     if isinstance(reply, Silence):
@@ -67,6 +67,8 @@ def _answer(
         return from_silence(reply)
     if reply.institution:
         exchange.span.set("lianji.institution", reply.institution)
+    if reply.stop_list:
+        await desk.stops.learn(asked.terminal, reply.stop_list)
     fields = _base_fields(desk, exchange.message, reply, institution=reply.institution)
     fields[2] = asked.card.pan.clear()
     if asked.card.expiry:

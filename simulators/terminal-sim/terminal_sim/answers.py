@@ -20,7 +20,7 @@ from contracts.response_codes import (
     SYSTEM_MALFUNCTION,
     describe,
 )
-from iso8583 import MTI_AT, Field60, FormatError, Message, Totals48
+from iso8583 import MTI_AT, Field60, FormatError, Message, Totals48, reply_mti
 from security_module import SecurityModuleError
 from terminal_sim.kinds import FORMS, NOTHING_MORE, Extras
 from terminal_sim.outcomes import (
@@ -238,6 +238,15 @@ HANDLERS: dict[State, Callable[[TerminalRecord, Answer, Seal, str], Verdict]] = 
     State.ECHOING: plain,
     State.SIGNING_OFF: sign_off,
 }
+
+
+def belongs(message: Message, request: Message) -> bool:
+    """Whether `message` is the answer to `request`: its type, its trace number, its terminal."""
+    return (
+        message.mti == reply_mti(request.mti)
+        and message.text(11) == request.text(11)
+        and message.text(41) == request.text(41)
+    )
 
 
 def _lost_request(record: TerminalRecord, request: Message, reason: str) -> Verdict:

@@ -7,18 +7,24 @@ from collections.abc import Callable
 import msgspec
 
 from contracts.response_codes import APPROVED, RESPONSE_CODES
-from iso8583 import Field60, FormatError, Message, Page, parse_page, split_sized
+from iso8583 import Field60, FormatError, Message, Page, parse_page, split_sized, split_stops
+from terminal_sim import stopped
 from terminal_sim.answers import Answer, Verdict
 from terminal_sim.downloaded import DownloadEnded, Downloading, PageKept
 from terminal_sim.outcomes import DownloadOutcome
 from terminal_sim.record import Entry, TerminalRecord
 from terminal_sim.seal import Seal
 
-PARAMETERS, CA_KEYS, IC_PARAMETERS = "360", "370", "380"
+PARAMETERS, CA_KEYS, IC_PARAMETERS, STOP_LIST = "360", "370", "380", "390"
 """60.3 of a request for a page; one more is that of its end."""
-SPLITS: dict[str, Callable[[Page], list[bytes]]] = dict.fromkeys((PARAMETERS, CA_KEYS, IC_PARAMETERS), split_sized)
+SPLITS: dict[str, Callable[[Page], list[bytes]]] = {
+    **dict.fromkeys((PARAMETERS, CA_KEYS, IC_PARAMETERS), split_sized),
+    STOP_LIST: split_stops,
+}
 """What can be downloaded, and how a page of it is read."""
-PUSHES = {"1": PARAMETERS, "4": CA_KEYS, "5": IC_PARAMETERS}
+_VERSION_DIGITS = range(4, 9)
+"""Four, but of a stop list, which changes often."""
+PUSHES = {"1": PARAMETERS, "4": CA_KEYS, "5": IC_PARAMETERS, "7": STOP_LIST}
 """Processing requirement in the header of an answer → what the host wants to be asked for."""
 
 
@@ -62,6 +68,8 @@ def answered(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) 
             return _end(at, message.data(62))
         page = parse_page(message.data(62))
         records = SPLITS[at.code](page)
+        if at.code == STOP_LIST:
+            records = stopped.keep(seal, records)
     except FormatError as error:
         outcome = DownloadOutcome(code=at.code, reason=f"the answer cannot be used: {error}")
         return Verdict(entries=(DownloadEnded(code=at.code),), outcome=outcome)
@@ -70,8 +78,8 @@ def answered(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) 
 
 
 def _end(at: Downloading, version: bytes) -> Verdict:
-    if not (len(version) == 4 and version.isdigit() and int(version)):
-        raise FormatError("62", "is not a version of 4 digits")
+    if not (len(version) in _VERSION_DIGITS and version.isdigit() and int(version)):
+        raise FormatError("62", "is not a version of 4 to 8 digits")
     ended = DownloadEnded(code=at.code, version=int(version))
     return Verdict(
         entries=(ended,), outcome=DownloadOutcome(code=at.code, response_code=APPROVED, version=ended.version)

@@ -9,7 +9,7 @@ class Downloading(msgspec.Struct, frozen=True, kw_only=True):
     """A download that has begun: what has come of it is not in force yet."""
 
     code: str
-    """60.3: 360 parameters, 370 CA public keys, 380 IC parameters."""
+    """60.3: 360 parameters, 370 CA public keys, 380 IC parameters, 390 the stop list (its records as `stopped` keeps them)."""
     records: tuple[bytes, ...] = ()
     complete: bool = False
     """The last page has come: the host is to be told."""

@@ -11,7 +11,7 @@ from terminal_sim.kinds import FORMS
 from terminal_sim.record import PendingClose, PendingReversal, Transaction
 
 SIGN_ON_DOUBLE, SIGN_ON_SINGLE = "003", "001"
-ECHO, STATUS = "301", "362"
+ECHO, STATUS, STOP_CHECK = "301", "362", "393"
 WITH_PIN, WITHOUT_PIN = "1", "2"
 """Field 22, the third digit."""
 PIN_LENGTH_MAX = "12"
@@ -44,6 +44,9 @@ class Messages:
     def echo(self, *, batch: str, code: str = ECHO) -> Message:
         """Or a report of the terminal's status, which differs by its code alone."""
         return self._message("0820", {60: Field60("00", batch or _NO_FIRST_BATCH, code).pack()})
+
+    def stop_check(self, *, stan: str, batch: str, pan: Pan) -> Message:
+        return self._management("0820", stan, batch, STOP_CHECK, {2: pan.clear()})
 
     def settle(self, close: PendingClose, *, operator: str, currency: str) -> Message:
         totals: dict[int, Value] = {48: _totals(close.totals), 49: currency, 63: f"{operator:0>3}"}

@@ -332,6 +332,11 @@ Entry = (
 )
 
 
+def used(counter: int) -> tuple[CounterUsed, ...]:
+    """What is saved of a message's counter, where the scheme has one."""
+    return (CounterUsed(counter=counter),) if counter else ()
+
+
 def _sent(record: TerminalRecord, entry: Sent) -> None:
     sent = entry.transaction
     _begun(record, sent)

@@ -89,7 +89,8 @@ def result_of(
 ) -> SwipeResult:
     """Of an outcome; `kind` is what it is of, if nothing was sent."""
     if not isinstance(outcome, TransactionOutcome):
-        return SwipeResult(kind=kind, refused=reason_of(outcome), reversal=reversal, notices=notices)
+        code = outcome.response_code if isinstance(outcome, Refused) else ""
+        return SwipeResult(kind=kind, rc=code, refused=reason_of(outcome), reversal=reversal, notices=notices)
     return SwipeResult(
         kind=outcome.kind,
         amount_minor=outcome.amount_minor,

@@ -63,6 +63,10 @@ class Seal(Protocol):
         """SealedDataError when it is not this terminal's, or another transaction's."""
         ...
 
+    def digest(self, digits: str) -> str:
+        """Of a card number, or of how one begins: 32 hex digits, under the terminal's local key."""
+        ...
+
 
 class CardBox:
     """Seals the cards of notices that wait. `local_key`: the terminal's own (AES, 32 bytes)."""
@@ -74,6 +78,9 @@ class CardBox:
     def keep_card(self, card: Keyed, transaction: str) -> SealedCard:
         data = f"{card.pan.clear()}={card.expiry}".encode()
         return SealedCard(data=self._module.seal(self._card_key, data, transaction.encode()))
+
+    def digest(self, digits: str) -> str:
+        return self._module.digest(self._card_key, digits.encode())
 
     def kept_card(self, card: SealedCard, transaction: str) -> Keyed:
         number, _, expiry = self._module.unseal(self._card_key, card.data, transaction.encode()).decode().partition("=")

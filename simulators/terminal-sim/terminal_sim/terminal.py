@@ -9,24 +9,24 @@ from __future__ import annotations
 from contracts.identity import transaction_id
 from contracts.kinds import CLAIMS, KINDS, Kind
 from contracts.money import CNY, Money
-from contracts.pan import Track2
-from contracts.response_codes import MAC_ERROR, RESPONSE_CODES, UNKNOWN_TERMINAL
-from iso8583 import FormatError, Message, decode, encode, reply_mti
+from contracts.pan import Pan, Track2
+from contracts.response_codes import MAC_ERROR, RESPONSE_CODES, UNKNOWN_TERMINAL, describe
+from iso8583 import FormatError, Message, decode, encode
 from security_module import SecurityModuleError
 from terminal_sim import answers, download, operators, upload
 from terminal_sim.answers import Answer, Verdict
 from terminal_sim.attended import Attended
 from terminal_sim.cards import KEYED, SWIPED, Keyed
+from terminal_sim.download import STOP_LIST
 from terminal_sim.downloaded import DownloadBegun, Downloading
 from terminal_sim.kinds import FORMS
 from terminal_sim.messages import SIGN_ON_DOUBLE, STATUS, WITH_PIN, WITHOUT_PIN, Messages
 from terminal_sim.orders import Order, article, wrong
-from terminal_sim.outcomes import Step, TransactionOutcome
+from terminal_sim.outcomes import Refused, Step, TransactionOutcome
 from terminal_sim.record import (
     BATCH_LIMIT,
     AdviceTried,
     CloseSent,
-    CounterUsed,
     Entry,
     PendingClose,
     PendingReversal,
@@ -37,9 +37,11 @@ from terminal_sim.record import (
     Stored,
     TerminalRecord,
     Transaction,
+    used,
 )
 from terminal_sim.seal import Seal
 from terminal_sim.state import State, advance
+from terminal_sim.stopped import StopList
 from terminal_sim.stored import StoredAdvice
 
 ADVICE_MTI = "0220"
@@ -60,6 +62,7 @@ class Terminal(Attended):
         self._request: Message | None = None
         self.wanted: str = ""
         """What the host has asked to be downloaded (60.3), as the last answer says."""
+        self._stops = StopList(seal)
         self._last: tuple[Message, bytes] | None = None
         """The last transaction, to be repeated byte for byte; in memory only, and only while its keys are in use."""
 
@@ -103,6 +106,10 @@ class Terminal(Attended):
         )
         if refusal:
             return self._refused(refusal)
+        if FORMS[order.kind].stoppable and (
+            code := self._stops.code(self.record.downloads.get(STOP_LIST), order.card.pan)
+        ):
+            return Step(outcome=Refused(reason=f"card: on the stop list: {describe(code)}", response_code=code))
         sent = self._transaction(order, session, now_ms)
         if KINDS[order.kind].mti == ADVICE_MTI:
             return self._store(order, sent)
@@ -114,7 +121,7 @@ class Terminal(Attended):
         except (SecurityModuleError, FormatError) as error:
             return self._refused(str(error))
         self._last = message, body
-        return self._send(State.REQUESTING, message, body, *_used(counter), Sent(transaction=sent))
+        return self._send(State.REQUESTING, message, body, *used(counter), Sent(transaction=sent))
 
     def advise(self, *, new_round: bool = False) -> Step:
         """Sends the notice that has waited longest, at most 3 times; `new_round` is the operator's order to begin counting anew."""
@@ -150,7 +157,7 @@ class Terminal(Attended):
             return self._refused(str(error))
         tries = 1 if new_round else pending.tries + 1
         tried = ReversalTried(batch=pending.batch, stan=pending.stan, tries=tries)
-        return self._send(State.REVERSING, message, body, *_used(counter), tried)
+        return self._send(State.REVERSING, message, body, *used(counter), tried)
 
     def settle(self, *, currency: str = CNY) -> Step:
         """Asks for the batch's close with the terminal's own totals; one that has begun is asked for again, alike."""
@@ -207,17 +214,17 @@ class Terminal(Attended):
 
     def echo(self) -> Step:
         """Asks whether the host is there."""
-        if self.state is not State.SIGNED_ON:
-            return self._not_now("echo")
-        message = self._messages.echo(batch=self.record.batch)
-        return self._send(State.ECHOING, message, encode(message))
+        return self._ask(self._messages.echo(batch=self.record.batch), "echo")
 
     def report_status(self) -> Step:
         """Tells the host that the terminal is at work (60.3 362)."""
-        if self.state is not State.SIGNED_ON:
-            return self._not_now("report its status")
-        message = self._messages.echo(batch=self.record.batch, code=STATUS)
-        return self._send(State.ECHOING, message, encode(message))
+        return self._ask(self._messages.echo(batch=self.record.batch, code=STATUS), "report its status")
+
+    def look_up(self, pan: Pan) -> Step:
+        """Asks whether a card is on the host's stop list (60.3 393)."""
+        stan = self.record.next_stan()
+        message = self._messages.stop_check(stan=stan, batch=self.record.batch, pan=pan)
+        return self._ask(message, "look a card up", StanUsed(stan=stan))
 
     def sign_off(self) -> Step:
         """Ends the session, whatever the host answers."""
@@ -238,7 +245,7 @@ class Terminal(Attended):
             message = decode(body)
         except FormatError:
             return self.lose(reason="06")
-        if not _answers(message, request):
+        if not answers.belongs(message, request):
             return Step()
         session = self.record.session
         sealed = session is not None and self._seal.is_sealed(session, request, body)
@@ -257,6 +264,11 @@ class Terminal(Attended):
         return self._conclude(verdict, over=verdict.session_over)
 
     # Inside
+
+    def _ask(self, message: Message, wish: str, *entries: Entry) -> Step:
+        if self.state is not State.SIGNED_ON:
+            return self._not_now(wish)
+        return self._send(State.ECHOING, message, encode(message), *entries)
 
     def _conclude(self, verdict: Verdict, *, over: bool) -> Step:
         """Back to rest; without a session when it is over."""
@@ -333,7 +345,7 @@ class Terminal(Attended):
             return self._refused(str(error))
         self._last = message, body
         tried = AdviceTried(batch=advice.batch, stan=advice.stan, tries=tries)
-        return self._send(State.REQUESTING, message, body, *_used(counter), *before, tried)
+        return self._send(State.REQUESTING, message, body, *used(counter), *before, tried)
 
     def _hindrance(self, order: Order) -> str:
         """Why no new transaction may start, or nothing. An offline sale needs no line, so that nothing has to go before it."""
@@ -383,17 +395,3 @@ class Terminal(Attended):
             f"terminal {self.tid}: the reversal of {pending.batch}/{pending.stan} has not gone through after "
             f"{pending.tries} tries; recover it before the next transaction"
         )
-
-
-def _used(counter: int) -> tuple[CounterUsed, ...]:
-    """What is saved of a message's counter, where the scheme has one."""
-    return (CounterUsed(counter=counter),) if counter else ()
-
-
-def _answers(message: Message, request: Message) -> bool:
-    """Whether `message` is the answer to `request`: its type, its trace number, its terminal."""
-    return (
-        message.mti == reply_mti(request.mti)
-        and message.text(11) == request.text(11)
-        and message.text(41) == request.text(41)
-    )

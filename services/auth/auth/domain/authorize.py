@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 from auth.domain.claims import Claiming, Forgotten, Found, Recollection, claim_refusal, find
 from auth.domain.kinds import RULES, Rules
 from auth.domain.register import Register
@@ -338,3 +340,9 @@ def reply_of(transaction: Transaction, *, issuer_ms: int = 0) -> AuthorizeReply:
         balance=more.balance,
         instalment=more.instalment,
     )
+
+
+def said_now(reply: AuthorizeReply, shard: Shard) -> AuthorizeReply:
+    """The answer with what is said beside it: the version of the stop list, once there is another than the world begins with."""
+    told = shard.stops.told
+    return msgspec.structs.replace(reply, stop_list=told) if told else reply

@@ -14,7 +14,6 @@ import msgspec
 
 from auth.domain import stop_list
 from auth.domain.batch import ClosedBatch, Upload
-from auth.domain.stop_list import StopList
 from auth.domain.transaction import Particulars, Standing, Transaction
 from contracts.authorization import BALANCED, NOT_BALANCED, Totals
 from contracts.identity import transaction_id
@@ -81,7 +80,7 @@ class Shard(msgspec.Struct, kw_only=True):
     unseen: int = 0
     """How often it has changed what stands on transactions that are not in memory. What the settlement ledger says of them holds for as long as
     this is what it was before the ledger was asked."""
-    stops: StopList = msgspec.field(default_factory=StopList)
+    stops: stop_list.StopList = msgspec.field(default_factory=stop_list.StopList)
 
     def terminal(self, number: str) -> Terminal:
         """The terminal, as new when nothing is known of it. Does not add it: only `apply` writes."""

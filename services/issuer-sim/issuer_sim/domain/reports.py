@@ -9,7 +9,8 @@ import msgspec
 
 from contracts import response_codes as rc
 from contracts.ledger import CardReported, ReportTold
-from contracts.stop_list import Report, ReportQuestion, ReportReply
+from contracts.reports import Report
+from contracts.stop_list import ReportQuestion, ReportReply
 
 if TYPE_CHECKING:
     from issuer_sim.domain.accounts import State

@@ -17,7 +17,7 @@ FORMS: dict[Kind, Form] = {
     Kind.PRE_AUTH: Form(),
     Kind.PRE_AUTH_VOID: Form(authorization=True),
     Kind.COMPLETION: Form(),
-    Kind.COMPLETION_ADVICE: Form(),
+    Kind.COMPLETION_ADVICE: Form(stoppable=False),
     Kind.COMPLETION_VOID: Form(rrn=True),
     Kind.INSTALMENT: Form(write=instalment.write, read=instalment.read),
     Kind.INSTALMENT_VOID: Form(rrn=True),

@@ -35,6 +35,8 @@ class Form(NamedTuple):
     """60.6 may say that less is taken (10)."""
     offline: bool = False
     """The terminal approves alone; its request is a notice that waits for the next time on line."""
+    stoppable: bool = True
+    """The terminal looks into its stop list first. Not for a notice of what an approval has covered already."""
     fixed: Mapping[int, Value] = {}
     """Fields that are always the same."""
     write: Callable[[InstalmentPlan | None, Pan | None], Mapping[int, Value]] | None = None
