@@ -153,6 +153,8 @@ async def _transact(
     session = till.terminal.record.session
     till.link.drop_answers = int(lose_answer)
     result = await work(till)
+    if result.rc:  # the command ends here, and with it what the answer has asked for
+        await till.download_wanted()
     signed_on = session.batch if session is not None and session != before else ""
     return msgspec.structs.replace(result, reversal=ahead[-1]) if ahead else result, signed_on
 

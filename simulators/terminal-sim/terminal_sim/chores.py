@@ -84,7 +84,7 @@ class Chores(ABC):
                 await self.sign_off()
         return result
 
-    async def _download_wanted(self) -> None:
+    async def download_wanted(self) -> None:
         """What the host has asked for, one after the other as its answers say. What fails stands in no transaction's way."""
         done: set[str] = set()
         while True:

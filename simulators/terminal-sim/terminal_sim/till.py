@@ -91,7 +91,7 @@ class Till(Chores):
                     reason=f"the close of batch {result.batch} has begun and got no answer", response_code=result.rc
                 )
         if self.terminal.wanted or self.terminal.record.downloading is not None:
-            await self._download_wanted()
+            await self.download_wanted()
         return await self._signed_on()
 
     @one_call
