@@ -68,6 +68,7 @@ class Host:
             tracer=tracer,
             now_ms=lambda: 1,
         )
+        self.desk = desk
         self.pipeline = Pipeline(desk, Sealer(MODULE))
 
     async def serve(self, subject: str, handler: Handler, *, queue: str = "", concurrency: int = 1) -> Serving:

@@ -127,7 +127,9 @@ def _is_news(known: Stop, request: StopRequest) -> bool:
     """A later report; or the same one with a digest that nobody has made yet, for the data key has changed since."""
     if request.revision != known.revision:
         return request.revision > known.revision
-    return request.card is not None and request.card.digest not in known.digests
+    if known.card is None or request.card is None or request.reason != known.reason:
+        return False
+    return request.card.digest not in known.digests
 
 
 def apply(stops: StopList, record: StopListed | StopLifted) -> None:
