@@ -54,6 +54,7 @@ class Desk:
             checks=CardChecks(institution, module, BankKeys(banks_rings(module, institution))),
             scripted=True,
             line=Line(institution),
+            bins=facts.bins,
             terms=bank_terms(facts),
             decide_after_s=facts.decide_after_ms / 1000,
         )
