@@ -18,7 +18,8 @@ from contracts.codec import encode_stored
 from contracts.journal import Intent, Outcome, StopLifted, StopListed, record_decoder
 from contracts.kinds import Kind
 from contracts.pan import MaskedCard, Pan, luhn_check_digit
-from contracts.stop_list import BASE, StopListQuestion, StopRequest
+from contracts.stop_list import BASE, EXEMPT, StopListQuestion, StopRequest
+from terminal_sim.kinds import FORMS
 from tests.support_auth import PAN, REGISTER
 
 PAYEE = "629101000000002" + luhn_check_digit("629101000000002")
@@ -147,8 +148,8 @@ def test_a_transfer_to_a_stopped_card_is_refused_as_restricted() -> None:
 
 
 def test_a_notice_of_a_completion_is_not_held_up() -> None:
-    stopping = {kind for kind, rules in authorize.RULES.items() if rules.stoppable}
-    assert set(Kind) - stopping == {Kind.COMPLETION_ADVICE}
+    assert {kind for kind, rules in authorize.RULES.items() if not rules.stoppable} == EXEMPT
+    assert {kind for kind, form in FORMS.items() if not form.stoppable} == EXEMPT
 
 
 def test_the_list_is_read_from_any_line_on_in_the_order_in_which_cards_came() -> None:

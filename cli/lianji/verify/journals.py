@@ -28,6 +28,7 @@ from lianji.verify.facts import Facts
 from lianji.verify.paths import Path, banks, begin, trace_id
 from lianji.verify.recalled import misremembered
 from lianji.verify.report import Noted
+from lianji.verify.stopped import Stopped
 from lianji.verify.uploads import Uploads
 
 
@@ -76,6 +77,7 @@ class Journals:
         facts.index("unfinished", paths.TABLE, "id", where=paths.UNFINISHED)
         self._batches = facts.rows("batches", Batch, keys=2)
         self._uploads = Uploads(facts)
+        self._stopped = Stopped(self._illegal)
         facts.table("acknowledged", "id", "institution")
 
     def path(self, id_: str) -> Path | None:
@@ -92,6 +94,7 @@ class Journals:
         self.moves += not isinstance(record, EpochStarted)
         self.newest_ms[place.shard] = max(record.at_ms, self.newest_ms.get(place.shard, 0))
         self._uploads.read(record)
+        self._stopped.read(record, place.shard, restored=place.shard in self._restored)
         match record:
             case EpochStarted():
                 (self._restored.add if record.owner == RESTORER else self._restored.discard)(place.shard)

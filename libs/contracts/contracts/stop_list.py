@@ -13,11 +13,14 @@ import msgspec
 from msgspec import Meta
 
 from contracts import bounds, response_codes
+from contracts.kinds import Kind
 from contracts.pan import MaskedCard, Pan
 from contracts.reports import Report
 
 BASE = 1
 """The version of a list that nobody has changed."""
+EXEMPT = frozenset({Kind.COMPLETION_ADVICE})
+"""Kinds for which nobody asks the list: a notice of what a pre-authorization has covered, for goods that have gone."""
 MOST_LINES = 100
 """Of a list, in one answer."""
 

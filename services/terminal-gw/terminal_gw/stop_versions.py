@@ -46,7 +46,7 @@ class StopVersions:
 
     async def learn(self, terminal: str, version: int) -> None:
         """Its shard has this version, 0 for the one that the world begins with. The bucket is read once for each version that comes up."""
-        if not version or self._seen.get(terminal, 0) >= version:
+        if not version or self._seen.get(terminal) == version:
             return
         try:
             kept = await self._read(terminal)
@@ -54,7 +54,11 @@ class StopVersions:
             log.warning("a terminal's version cannot be read", terminal=terminal, reason=str(error))
             return
         self._seen[terminal] = version
-        self._note(terminal, kept.confirmed, version)
+        # Not only an older one: a shard whose journal was restored may count anew.
+        if kept.confirmed != version:
+            self._due.add(terminal)
+        else:
+            self._due.discard(terminal)
 
     async def begin(self, terminal: str, version: int) -> None:
         """The first page of a version goes out; durable before it does."""
@@ -67,20 +71,15 @@ class StopVersions:
         return (await self._read(terminal)).offered == version
 
     async def confirm(self, terminal: str, version: int) -> bool:
-        """The terminal has all of this version; False when its first page was of another one. Durable when it returns."""
+        """The terminal has all of this version, which is the present one; False when its first page was of another one. Durable when it returns."""
         kept = await self._read(terminal)
         if kept.offered != version:
             return False
         if kept.confirmed != version:
             await self._bucket.put(_key(terminal), encode_stored(msgspec.structs.replace(kept, confirmed=version)))
-        self._note(terminal, version, max(version, self._seen.get(terminal, 0)))
+        self._seen[terminal] = version
+        self._due.discard(terminal)
         return True
-
-    def _note(self, terminal: str, confirmed: int, version: int) -> None:
-        if confirmed < version:
-            self._due.add(terminal)
-        else:
-            self._due.discard(terminal)
 
     async def _read(self, terminal: str) -> _Kept:
         stored = await self._bucket.get(_key(terminal))

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import msgspec
 
 from contracts.authorization import NOT_BALANCED
+from contracts.pan import Pan
 from terminal_sim.calls import one_call
 from terminal_sim.download import DownloadResult
 from terminal_sim.downloaded import Downloading
@@ -83,6 +84,13 @@ class Chores(ABC):
             if outcome.ended:
                 await self.sign_off()
         return result
+
+    async def look_up(self, pan: Pan) -> PlainOutcome | Refused:
+        """Whether a card is on the host's stop list: 00 when it is not."""
+        if (hindrance := await self._signed_on()) is not None:
+            return hindrance
+        outcome = await self._run(self.terminal.look_up(pan))
+        return outcome if isinstance(outcome, PlainOutcome) else Refused(reason=reason_of(outcome))
 
     async def download_wanted(self) -> None:
         """What the host has asked for, one after the other as its answers say. What fails stands in no transaction's way."""

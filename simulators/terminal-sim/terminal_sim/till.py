@@ -177,11 +177,6 @@ class Till(Chores):
     async def report_status(self) -> PlainOutcome | Refused:
         return await self._plain(self.terminal.report_status)
 
-    async def look_up(self, card: AnyCard) -> PlainOutcome | Refused:
-        """Whether the card is on the host's stop list: 00 when it is not."""
-        pan = entered(card).pan
-        return await self._plain(lambda: self.terminal.look_up(pan))
-
     @one_call
     async def resend_last(self) -> TransactionOutcome | Refused:
         """The last transaction's bytes again; its answer goes into the journal beside the first."""
