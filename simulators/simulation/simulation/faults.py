@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from contracts import subjects
+from contracts.reports import Report
 from runtime.provision import durable
 from runtime.rights import bucket_stream
 from simulation import cast
 from simulation.broker.traps import Trap
+from simulation.hotline import reported_and_found
 from simulation.stage import Stage
 from simulation.step import Arguments
 from world import built_in
@@ -34,6 +36,9 @@ _FOLLOWERS = tuple(
     for follower in ("receipts", "settlement")
     for shard in range(built_in().shards)
 )
+
+
+_REPORTED = tuple(card for card in cast.CARDS if card not in ("debit-1", "credit-1"))
 
 
 class Fault(NamedTuple):
@@ -186,6 +191,19 @@ def _clock(stage: Stage, arguments: Arguments) -> None:
     _later(stage, arguments, right)
 
 
+def _report(stage: Stage, arguments: Arguments) -> None:
+    card = built_in().card(str(arguments["who"]))
+    assert card is not None  # noqa: S101 - of cast.CARDS
+    report, found_after_s = Report(str(arguments["report"])), int(arguments["for_ms"]) / 1000
+    stage.once("cardholder", lambda: reported_and_found(card, report, found_after_s=found_after_s))
+
+
+def _draw_report(chance: random.Random) -> Arguments:
+    """Of a card that no terminal's last sale is made with: that one must be approved."""
+    report = chance.choice((Report.LOST, Report.STOLEN, Report.CAPTURE))
+    return {"who": chance.choice(_REPORTED), "report": report.value, "for_ms": chance.randint(500, 6000)}
+
+
 _append = _who(_LOGS, after=(0, 6), appends=(1, 1))
 _appends = _who(_LOGS, appends=(1, 3))
 _names = tuple(name for name, _ in _FOLLOWERS)
@@ -235,5 +253,6 @@ FAULTS: dict[str, Fault] = {
     "again": Fault("a follower gets everything once more", 5, _who(_names), _deliver_again),
     "disorder": Fault("a follower gets it once more, out of order", 5, _who(_names, batches=(1, 5)), _disorder),
     "damage": Fault("the snapshots of a bucket are damaged, and read", 5, _who(_SNAPSHOTS, place=(0, 9999)), _damage),
+    "report": Fault("a card is reported, and found again later", 6, _draw_report, _report),
     "clock": Fault("a clock is wrong", 3, _who(tuple(cast.SERVICES), by_s=(-3600, 3600), for_ms=(500, 6000)), _clock),
 }

@@ -78,6 +78,19 @@ class Stage:
 
     # ------------------------------------------------------------------ life and death
 
+    def once(self, name: str, main: Main) -> None:
+        """Somebody who comes, does one thing, and is gone. Whatever befalls him, nobody starts him again."""
+        process = Process(name)
+        self.told("start", name)
+        self.processes[f"{name} {len(self.processes)}"] = process
+        task = self.loop.create_task(main(), name=name, context=process.context)
+
+        def gone(_: asyncio.Task[Any]) -> None:
+            if process.alive:
+                self._bury(process)
+
+        task.add_done_callback(gone, context=self.network.home.context)
+
     def start(self, name: str) -> None:
         """A new life of the process; nothing when it lives."""
         pending = self._restarts.pop(name, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simulation.bugs import bank, books, gateway, kinds, log, switch
+from simulation.bugs import bank, books, gateway, kinds, log, stop_list, switch
 from simulation.bugs.bug import Bug
 
 BUGS: dict[str, Bug] = {
@@ -48,5 +48,10 @@ BUGS: dict[str, Bug] = {
     "hold-not-released": Bug("a completion leaves the hold", kinds.HOLD_NOT_RELEASED),
     "hold-not-again": Bug("the reversal of a completion does not hold again", kinds.HOLD_NOT_AGAIN),
     "half-left-standing": Bug("of a reversed transfer the receiver keeps his half", kinds.HALF_LEFT_STANDING),
+    "stopped-not-looked-at": Bug(
+        "the switch does not look whether a card was stopped",
+        stop_list.NOT_LOOKED_AT,
+        "the bank refuses a card that was reported to it, too; tests/unit/test_stop_list.py and test_verify_stopped.py hold the rule",
+    ),
     "part-in-full": Bug("a partial approval is settled in full", kinds.PART_IN_FULL),
 }
