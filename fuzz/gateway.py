@@ -25,6 +25,7 @@ from contracts.authorization import (
     UploadReply,
 )
 from contracts.kinds import Kind
+from contracts.stop_list import StopCheckReply, StopLine, StopListPage
 from contracts.terms import Balance, InstalmentTerms
 from fuzz.grammar import TELLING, TERMINAL
 from fuzz.keys import MAC_KEY, PIN_KEY, key_rings, module, sign
@@ -56,6 +57,13 @@ _APPROVED: dict[str, msgspec.Struct] = {
     "sign-off": SignOffReply(response_code="00", at_ms=AT_MS, rrn=_RRN),
     "settle": SettleReply(result="1", rrn=_RRN, at_ms=AT_MS, totals=Totals(debit_minor=1234, debit_count=1)),
     "upload": UploadReply(response_code="00", rrn=_RRN, at_ms=AT_MS),
+    "stop-list": StopListPage(
+        response_code="00",
+        version=2,
+        size=1,
+        lines=(StopLine(institution="huaxing", entry=1, reason="43", prefix="62910199"),),
+    ),
+    "stop-check": StopCheckReply(response_code="00", version=2, at_ms=AT_MS),
 }
 _DECLINED = {
     "authorize": AuthorizeReply(response_code="51", rrn="", at_ms=AT_MS),
@@ -64,6 +72,8 @@ _DECLINED = {
     "sign-off": SignOffReply(response_code="97", at_ms=AT_MS),
     "settle": SettleReply(result="3", rrn="", at_ms=AT_MS, totals=Totals()),
     "upload": UploadReply(response_code="12", at_ms=AT_MS),
+    "stop-list": StopListPage(response_code="00", version=1, size=0),
+    "stop-check": StopCheckReply(response_code="43", version=2, at_ms=AT_MS),
 }
 _WITH_MORE: dict[Kind, dict[str, Any]] = {
     Kind.BALANCE: {"balance": Balance(available_minor=-1234, currency="156", account_type="10")},

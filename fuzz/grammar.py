@@ -11,7 +11,7 @@ import iso8583
 import world
 from contracts.pan import Pan, luhn_check_digit
 from fuzz.keys import PIN_KEY, module, sign
-from iso8583 import Field59, Message, Plan62, Terms62, Totals48, Value, page_of, sized, with_target
+from iso8583 import Field59, Message, Plan62, StopRecord, Terms62, Totals48, Value, page_of, sized, with_target
 from iso8583.profile import FINANCIAL, MANAGEMENT, Rule
 from security_module import PinFormat, next_serial_number
 from world import Terminal
@@ -61,14 +61,15 @@ _MANAGED: dict[tuple[str, str], dict[int, Value]] = {
     ("0320", "202"): {48: "0001"},
     ("0320", "207"): {48: "0001"},
     **{("0810", code): {62: page_of([sized(b"1120"), sized(b"123")], 0)} for code in ("360", "370", "380")},
-    **{("0810", code): {62: b"0001"} for code in ("361", "371", "381")},
+    ("0810", "390"): {62: page_of([StopRecord(PAN, "2").pack(), StopRecord("62910199", "1").pack()], 0)},
+    **{("0810", code): {62: b"0001"} for code in ("361", "371", "381", "391")},
 }
 """By MTI and 60.3: what tells kinds of management message apart beside their code."""
 
 _OTHERS: tuple[tuple[str, dict[int, Value]], ...] = (
     # kinds without a row: refused with 40, or not requests at all
     ("batch upload without a code", {11: "000042", 41: TERMINAL, 42: MERCHANT, 48: _DETAIL}),
-    ("stop list", {11: "000042", 41: TERMINAL, 42: MERCHANT, 60: "00000007390", 62: b"000"}),
+    ("stop list from an index on", {11: "000042", 41: TERMINAL, 42: MERCHANT, 60: "00000007390", 62: b"001"}),
     ("sign-on answer with keys", {11: "000042", 39: "00", 41: TERMINAL, 42: MERCHANT, 62: bytes(range(40))}),
     (
         "every text field",
@@ -134,6 +135,9 @@ TELLING: dict[int, tuple[Value, ...]] = {
             "370",
             "371",
             "380",
+            "390",
+            "391",
+            "393",
             "00050000",
             "000501",
         )

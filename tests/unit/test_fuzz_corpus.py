@@ -88,7 +88,7 @@ def test_valid_kinds_get_behind_the_mac() -> None:
     }
     wanted = dict.fromkeys(requests - refused, "00") | {"sale that takes a part": "10", "batch settlement": ""}
     # Each comes to a gateway that has not sent the terminal a first page.
-    wanted |= dict.fromkeys(("download 361", "download 371", "download 381"), "12")
+    wanted |= dict.fromkeys(("download 361", "download 371", "download 381", "download 391"), "12")
     assert {name: codes[name] for name in wanted} == wanted
 
 

@@ -257,9 +257,9 @@ def _refusal(register: Register, shard: Shard, rules: Rules, request: AuthorizeR
         if fails:
             return code
     if rules.stoppable:
-        stopped = register.stop_reason(pan) or shard.stops.reason(
-            request.masked.digest, request.other_digests, pan.clear()
-        )
+        stopped = register.stop_reason(pan)
+        if not stopped and shard.stops.told:
+            stopped = shard.stops.reason(request.masked.digest, request.other_digests, pan.clear())
         if stopped:
             return stopped
     if rules.target is not None and request.target is not None:
