@@ -10,6 +10,7 @@ import iso8583
 from fuzz.promises import require, says_what_is_read, well_said
 from iso8583 import (
     FIELDS,
+    Answer55,
     Balances54,
     Field53,
     Field59,
@@ -25,6 +26,7 @@ from iso8583 import (
     Terms62,
     Texts63,
     Totals48,
+    tlv,
 )
 from iso8583.compiled import DECODERS, ENCODERS
 
@@ -134,6 +136,11 @@ def subfields(data: bytes) -> None:
         require(inside is None or inside.pack() == data, "field 62 is written as it was read")
     target = attempt(iso8583.target_card, data)
     require(target is None or iso8583.with_target(target) == data, "a target is written as it was read")
+    objects = attempt(tlv.parse, data, "55")
+    require(objects is None or tlv.pack(objects) == data, "objects are written as they were read")
+    said = attempt(iso8583.parse_request, data)
+    require(said is None or (objects is not None and said.items() <= objects.items()), "tags are not made up")
+    attempt(Answer55.parse, data)
     serial = attempt(Field59.parse, data)
     require(serial is None or serial.pack() == data, "tags are written as they were read")
 

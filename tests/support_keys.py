@@ -76,6 +76,8 @@ def banks_rings(module: SecurityModule, bank: str, bucket: MemoryBucket | None =
         names.ZONE: _zone(module, bank),
         names.CVK: module.import_clear(Purpose.CVK, world.cvk(bank)),
         names.PVK: module.import_clear(Purpose.PVK, world.pvk(bank)),
+        names.CHIP: module.import_clear(Purpose.CARD_MASTER, world.chip_master_key(bank)),
+        names.SCRIPT: module.import_clear(Purpose.CARD_SCRIPT, world.script_master_key(bank)),
     }
     return _store(keys, bucket, bank)
 

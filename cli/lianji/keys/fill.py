@@ -1,6 +1,6 @@
 """What a new stack begins with: rings that are missing get their first version. What is there is left as it is.
 
-Terminals and cards are always those of the test world, and with them their keys (TMK, BDK, CVK, PVK). The keys between the services
+Terminals and cards are always those of the test world, and with them their keys (TMK, BDK, CVK, PVK, IMK). The keys between the services
 themselves (transport, zone, data) are the test world's in the test world; under master keys of one's own they are random.
 """
 
@@ -65,6 +65,8 @@ def banks(institution: str) -> Iterator[tuple[str, Maker]]:
     """A bank's keys that nobody shares."""
     yield names.CVK, _imported(Purpose.CVK, world.cvk(institution))
     yield names.PVK, _imported(Purpose.PVK, world.pvk(institution))
+    yield names.CHIP, _imported(Purpose.CARD_MASTER, world.chip_master_key(institution))
+    yield names.SCRIPT, _imported(Purpose.CARD_SCRIPT, world.script_master_key(institution))
 
 
 def _imported(purpose: Purpose, key: bytes, algorithm: Algorithm = Algorithm.TDES) -> Maker:

@@ -9,11 +9,13 @@ balances              field 54
 details               what a batch upload brings
 paging, stop_records  field 62 of a download
 master_key            field 62 of a sign-on while the master key is being changed
+tlv, chip             field 55
 instalment, transfer  field 62 of an instalment sale and of a transfer
 jsonform, dump        the JSON form; the masked form for people
 """
 
 from iso8583.balances import AVAILABLE, Amount54, Balances54
+from iso8583.chip import Answer55, cryptogram_kind, parse_request
 from iso8583.codec import HEADER_SIZE, MAC_SIZE, MTI_AT, TPDU_SIZE, decode, encode, mac_block, salvage
 from iso8583.compiled import Value
 from iso8583.details import Detail, Signed, pack_details, parse_count, parse_details, parse_signed
@@ -43,6 +45,7 @@ __all__ = [
     "MTI_AT",
     "TPDU_SIZE",
     "Amount54",
+    "Answer55",
     "Balances54",
     "Detail",
     "DownloadedKey",
@@ -67,6 +70,7 @@ __all__ = [
     "Value",
     "carries_mac",
     "check_profile",
+    "cryptogram_kind",
     "decode",
     "encode",
     "frame",
@@ -81,6 +85,7 @@ __all__ = [
     "parse_details",
     "parse_index",
     "parse_page",
+    "parse_request",
     "parse_signed",
     "parse_stop",
     "reply_mti",

@@ -15,7 +15,9 @@ BASE_TDES, BASE_AES = "base.tdes", "base.aes"
 # A bank's. (`zone` and `transport` with an institution are the acquirer's halves of the same keys.)
 ZONE, TRANSPORT = "zone", "transport"
 CVK, PVK = "cvk", "pvk"
-BANK = (ZONE, TRANSPORT, CVK, PVK)
+CHIP, SCRIPT = "imk-ac", "imk-smi"
+"""Issuer master keys: of its chips' cryptograms, and of its commands to them."""
+BANK = (ZONE, TRANSPORT, CVK, PVK, CHIP, SCRIPT)
 
 _TERMINAL = "terminal"
 _PURPOSES = {
@@ -26,6 +28,8 @@ _PURPOSES = {
     TRANSPORT: Purpose.KEY_BLOCK,
     CVK: Purpose.CVK,
     PVK: Purpose.PVK,
+    CHIP: Purpose.CARD_MASTER,
+    SCRIPT: Purpose.CARD_SCRIPT,
 }
 
 

@@ -1,4 +1,5 @@
-"""The cryptograms of a chip: the card's (ARQC, TC, AAC) and the issuer's answer (ARPC), from the issuer's master key (EMV 4.3 Book 2)."""
+"""The cryptograms of a chip: the card's (ARQC, TC, AAC), the issuer's answer (ARPC) and the codes of its commands, from the issuer's master
+keys (EMV 4.3 Book 2). What begins with a card's key is for the chip as well."""
 
 from __future__ import annotations
 
@@ -57,3 +58,11 @@ def response_cryptogram(
         mixed = int.from_bytes(arqc, "big") ^ int.from_bytes(answer.ljust(8, b"\0"), "big")
         return key.encrypt(mixed.to_bytes(8, "big"))
     return x9_19(key, arqc + answer + proprietary + b"\x80")[:4]
+
+
+def script_code(card: DesKey, arqc: bytes, atc: bytes, command: bytes) -> bytes:
+    """The code at the end of an issuer's command to a chip, 4 bytes (9.2.3, format 2): over the command without it, the counter and the
+    cryptogram, under the session key that the cryptogram gives (A1.3.1). `card`: the card's key for commands."""
+    varied = (arqc[:2] + b"\xf0" + arqc[3:], arqc[:2] + b"\x0f" + arqc[3:])
+    key = DesKey(odd_parity(b"".join(map(card.encrypt, varied))))
+    return x9_19(key, command + atc + arqc + b"\x80")[:4]

@@ -164,6 +164,20 @@ class CardChecks(Protocol):
         """The issuer's answer to an ARQC: 8 bytes over a response code (2 bytes; CVN 10), or 4 over a card status update (4; CVN 18)."""
         ...
 
+    def script_code(
+        self,
+        key: WrappedKey,
+        pan: Pan,
+        arqc: bytes,
+        command: bytes,
+        *,
+        version: CryptogramVersion,
+        atc: bytes,
+        sequence: str = "00",
+    ) -> bytes:
+        """What a chip knows its issuer's command by, 4 bytes: `command` is header and length as sent, without the code."""
+        ...
+
 
 class HostSecurityModule(KeyManagement, PinOperations, MessageAuthentication, CardChecks, DataProtection, Protocol):
     """All of it. Used from one thread at a time; calls return when the answer is there."""

@@ -36,6 +36,7 @@ _USAGES = {
     Purpose.BASE_DERIVATION: Usage(("B0",), _DERIVING),
     Purpose.DUKPT_INITIAL: Usage(("B1",), _DERIVING),
     Purpose.CARD_MASTER: Usage(("E0",), _DERIVING),
+    Purpose.CARD_SCRIPT: Usage(("E2",), _DERIVING),
 }
 """DATA is not here: the key of our own digests does not travel."""
 _AES_MAC = Usage(("M6",), _CHECKING)

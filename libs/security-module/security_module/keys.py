@@ -36,6 +36,8 @@ class Purpose(StrEnum):
     """IPEK or IK: what one DUKPT terminal is given; the terminal's side (X9.24)."""
     CARD_MASTER = "card-master"
     """IMK-AC: the keys derive from it with which an issuer's chips make their cryptograms (EMV)."""
+    CARD_SCRIPT = "card-script"
+    """IMK-SMI: the keys derive from it by which a chip knows its issuer's commands (EMV)."""
 
 
 class Algorithm(StrEnum):

@@ -12,7 +12,7 @@ from security_module.derivation import Derivation
 from security_module.des import DesKey
 from security_module.dukpt import Direction, Use
 from security_module.emv_data import CryptogramVersion
-from security_module.errors import KeyCheckError, KeyFormatError, KeyUsageError
+from security_module.errors import CardDataError, KeyCheckError, KeyFormatError, KeyUsageError
 from security_module.interface import HostSecurityModule, Key
 from security_module.keys import Algorithm, Purpose, WrappedKey, odd_parity
 from security_module.mac import ALGORITHMS, MacAlgorithm, aes_cmac
@@ -239,6 +239,23 @@ class SecurityModule(HostSecurityModule):
         """The issuer's answer to the chip: 8 bytes (CVN 10), or 4 (CVN 18); CardDataError."""
         chip = self._chip(key, pan, sequence, version, atc)
         return cryptogram.response_cryptogram(chip, version, arqc, answer, proprietary)
+
+    def script_code(
+        self,
+        key: WrappedKey,
+        pan: Pan,
+        arqc: bytes,
+        command: bytes,
+        *,
+        version: CryptogramVersion,
+        atc: bytes,
+        sequence: str = "00",
+    ) -> bytes:
+        """The code of an issuer's command to the chip that made `arqc`, 4 bytes; CardDataError."""
+        if len(arqc) != 8 or len(atc) != 2:
+            raise CardDataError(f"script: a cryptogram of {len(arqc)} bytes and a counter of {len(atc)}, not 8 and 2")
+        master = self._keys.des(key, Purpose.CARD_SCRIPT)
+        return cryptogram.script_code(cryptogram.card_key(master, pan.clear(), sequence, version), arqc, atc, command)
 
     def _chip(self, key: WrappedKey, pan: Pan, sequence: str, version: CryptogramVersion, atc: bytes) -> DesKey:
         master = self._keys.des(key, Purpose.CARD_MASTER)

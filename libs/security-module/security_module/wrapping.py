@@ -27,6 +27,7 @@ _LENGTHS = {
     Purpose.BASE_DERIVATION: (16,),
     Purpose.DUKPT_INITIAL: (16,),
     Purpose.CARD_MASTER: (16,),
+    Purpose.CARD_SCRIPT: (16,),
 }
 """Bytes of a TDES (or DATA) key, where its purpose allows fewer than the cipher does."""
 _AES_PURPOSES = frozenset(

@@ -3,6 +3,7 @@
 model     what there is, and how it is looked up
 keys      every key, derived from a seed
 dukpt     serial numbers and initial keys of terminals that derive their own
+chips     what chips are made with
 shops     merchants and terminals
 banks     institutions, cards, the stop list, as banks.toml has them
 bank_file what such a file may say
@@ -14,22 +15,27 @@ from __future__ import annotations
 from functools import cache
 
 from world.banks import cards, institutions, stop_list
+from world.chips import SEQUENCE, ChipKeys, application, chip_keys
 from world.downloads import SHIPPED, Download, Offer, offer
 from world.dukpt import initial_key, initial_serial_number
 from world.keys import (
+    ICVV_SERVICE_CODE,
     NOTICE,
     Party,
     base_key,
+    chip_master_key,
     cvk,
     data_key,
     lmk,
     nats_seed,
     pvk,
     pvv,
+    script_master_key,
     terminal_local_key,
     terminal_master_key,
     track2,
     track2_cvv,
+    track2_equivalent,
     transport_key,
     zone_pin_algorithm,
     zone_pin_key,
@@ -61,15 +67,18 @@ __all__ = [
     "CONSUMPTION",
     "CREDIT",
     "DEBIT",
+    "ICVV_SERVICE_CODE",
     "LOAD_FIRST",
     "LOST",
     "NOTICE",
+    "SEQUENCE",
     "SHARDS",
     "SHIPPED",
     "SUSPENDED",
     "TRANSFER",
     "Card",
     "CardStatus",
+    "ChipKeys",
     "Download",
     "Institution",
     "KeyScheme",
@@ -79,8 +88,11 @@ __all__ = [
     "StopEntry",
     "Terminal",
     "World",
+    "application",
     "base_key",
     "built_in",
+    "chip_keys",
+    "chip_master_key",
     "cvk",
     "data_key",
     "initial_key",
@@ -90,10 +102,12 @@ __all__ = [
     "offer",
     "pvk",
     "pvv",
+    "script_master_key",
     "terminal_local_key",
     "terminal_master_key",
     "track2",
     "track2_cvv",
+    "track2_equivalent",
     "transport_key",
     "zone_pin_algorithm",
     "zone_pin_key",

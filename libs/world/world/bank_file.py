@@ -35,6 +35,7 @@ class CardEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     pin: Annotated[str, Meta(pattern=r"^[0-9]{4,12}$")] = "123456"
     expiry: Annotated[str, Meta(pattern=r"^[0-9]{2}(0[1-9]|1[0-2])$")] = "3512"
     status: CardStatus = ACTIVE
+    chip: bool = False
     chip_only: bool = False
     captured: bool = False
     not_permitted: tuple[Kind, ...] = ()
@@ -67,6 +68,8 @@ class BankEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     part: bool = True
     instalment_periods: tuple[Annotated[int, Meta(ge=1, le=99)], ...] = ()
     instalment_fee_permille: Annotated[int, Meta(ge=0, le=1000)] = 0
+    cryptogram_version: Literal[10, 18] = 18
+    contactless_minor: Minor = 1_000_00
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -108,5 +111,7 @@ def _consistent(bank: BankEntry) -> None:
     if bank.instalment_periods and bank.kind != CREDIT:
         raise BankFileError(f"banks.{bank.id}.instalment_periods: only credit cards are paid in instalments")
     for card in bank.cards:
+        if card.chip_only and not card.chip:
+            raise BankFileError(f"banks.{bank.id}.cards.{card.name}.chip_only: only for a card with chip = true")
         if card.response_code and card.response_code not in RESPONSE_CODES:
             raise BankFileError(f"banks.{bank.id}.cards.{card.name}.response_code: {card.response_code!r} is no code")

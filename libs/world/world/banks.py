@@ -40,6 +40,8 @@ def institutions() -> tuple[Institution, ...]:
             part=bank.part,
             instalment_periods=bank.instalment_periods,
             instalment_fee_permille=bank.instalment_fee_permille,
+            cryptogram_version=bank.cryptogram_version,
+            contactless_minor=bank.contactless_minor,
         )
         for bank in _entries()
     )
@@ -63,7 +65,7 @@ def _card(bank: BankEntry, entry: CardEntry, serial: int) -> Card:
         name=entry.name,
         pan=Pan(partial + luhn_check_digit(partial)),
         expiry=entry.expiry,
-        service_code="201" if entry.chip_only else "101",  # ISO/IEC 7813: 2, use the chip where there is one
+        service_code="201" if entry.chip else "101",  # ISO/IEC 7813: 2, use the chip where there is one
         pin=entry.pin,
         issuer=bank.id,
         kind=bank.kind,
@@ -71,6 +73,7 @@ def _card(bank: BankEntry, entry: CardEntry, serial: int) -> Card:
         status=entry.status,
         opening_minor=entry.money_minor if bank.kind == DEBIT else 0,
         credit_limit_minor=entry.money_minor if bank.kind == CREDIT else 0,
+        chip=entry.chip,
         chip_only=entry.chip_only,
         captured=entry.captured,
         not_permitted=entry.not_permitted,

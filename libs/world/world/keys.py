@@ -24,6 +24,8 @@ SEED_VARIABLE = "LIANJI_WORLD_SEED"
 Party = Literal["acquirer", "issuer"]
 """Who has security modules, and a local master key, of its own."""
 
+ICVV_SERVICE_CODE = "999"
+"""In place of the card's own, of the CVV that a chip holds."""
 _CVV_DIGITS = 3
 _DISCRETIONARY = 13
 """Track 2 holds 37 characters (ISO/IEC 7813): PAN 16, separator, expiry 4, service code 3, and these."""
@@ -84,6 +86,16 @@ def pvk(institution: str) -> bytes:
     return odd_parity(_derive(f"pvk:{institution}", 16))
 
 
+def chip_master_key(institution: str) -> bytes:
+    """IMK-AC of an institution, double length: its chips' cryptograms."""
+    return odd_parity(_derive(f"imk-ac:{institution}", 16))
+
+
+def script_master_key(institution: str) -> bytes:
+    """IMK-SMI of an institution, double length: its commands to its chips."""
+    return odd_parity(_derive(f"imk-smi:{institution}", 16))
+
+
 def data_key() -> bytes:
     """Keys the digests of card data, 32 bytes."""
     return _derive("data", 32)
@@ -102,9 +114,18 @@ def _personalisation(local: bytes) -> SecurityModule:
 
 def track2(card: Card) -> Track2:
     """The card's track 2, 37 characters. The discretionary data is the CVV (3 digits), then zeros."""
+    return _track2(card, card.service_code)
+
+
+def track2_equivalent(card: Card) -> Track2:
+    """What the card's chip says for a track 2 (tag 57). Its CVV is made with ICVV_SERVICE_CODE, so that a stripe written from it is refused."""
+    return _track2(card, ICVV_SERVICE_CODE)
+
+
+def _track2(card: Card, verified: str) -> Track2:
     hsm = _personalisation(lmk("issuer"))
     key = hsm.import_clear(Purpose.CVK, cvk(card.issuer))
-    cvv = hsm.cvv(key, card.pan, card.expiry, card.service_code)
+    cvv = hsm.cvv(key, card.pan, card.expiry, verified)
     return Track2(f"{card.pan.clear()}D{card.expiry}{card.service_code}{cvv.ljust(_DISCRETIONARY, '0')}")
 
 

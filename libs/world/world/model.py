@@ -73,6 +73,8 @@ class Terminal(msgspec.Struct, frozen=True, kw_only=True):
     scheme: KeyScheme = KeyScheme.SESSION
     pin_format: PinFormat = PinFormat.ISO_0
     """Of the PIN blocks that it sends. Format 4 and AES-CMAC are for AES keys."""
+    reader: Literal["2", "5", "6"] = "2"
+    """60.4: stripes only; chips that are put in, too; contactless ones, too."""
 
 
 class Institution(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +103,10 @@ class Institution(msgspec.Struct, frozen=True, kw_only=True):
     """What an instalment sale may be paid in; none: it offers no instalments."""
     instalment_fee_permille: int = 0
     """For each period, of the amount."""
+    cryptogram_version: Literal[10, 18] = 18
+    """Of its chips (security_module.CryptogramVersion)."""
+    contactless_minor: int = 1_000_00
+    """Up to which a sale by a contactless chip needs no PIN, fen."""
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,8 +128,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What a debit account starts with, in minor units of its bank's currency."""
     credit_limit_minor: int = 0
     """How far a credit account may go below zero, in the same."""
+    chip: bool = False
+    """Has one: a swipe at a reader that takes chips is refused (45)."""
     chip_only: bool = False
-    """Its bank refuses a swipe (45)."""
+    """Its bank refuses a swipe anywhere (45)."""
     captured: bool = False
     """Three wrong PINs are answered 38 instead of 75."""
     not_permitted: tuple[Kind, ...] = ()

@@ -48,9 +48,9 @@ def merchants() -> tuple[Merchant, ...]:
 
 def terminals() -> tuple[Terminal, ...]:
     shops = (
-        Terminal(tid="10000001", merchant=TEA_HOUSE),
-        Terminal(tid="10000002", merchant=TEA_HOUSE),
-        Terminal(tid="10000003", merchant=GROCERY),
+        Terminal(tid="10000001", merchant=TEA_HOUSE, reader="6"),
+        Terminal(tid="10000002", merchant=TEA_HOUSE, reader="6"),
+        Terminal(tid="10000003", merchant=GROCERY, reader="5"),
         Terminal(tid="10000004", merchant=BOOKSHOP),
         Terminal(tid="10000005", merchant=GROCERY, mac_algorithm=MacAlgorithm.X9_19),
         Terminal(tid="10000006", merchant=BOOKSHOP, mac_algorithm=MacAlgorithm.X9_9),
@@ -75,8 +75,8 @@ def _one_of_each() -> tuple[Terminal, ...]:
     tdes, aes = KeyScheme.DUKPT_TDES, KeyScheme.DUKPT_AES
     cmac, iso_3, iso_4 = MacAlgorithm.AES_CMAC, PinFormat.ISO_3, PinFormat.ISO_4
     return (
-        Terminal(tid="10000009", merchant=TEA_HOUSE, scheme=tdes, mac_algorithm=MacAlgorithm.X9_19),
-        Terminal(tid="10000010", merchant=GROCERY, scheme=aes, mac_algorithm=cmac, pin_format=iso_4),
+        Terminal(tid="10000009", merchant=TEA_HOUSE, scheme=tdes, mac_algorithm=MacAlgorithm.X9_19, reader="6"),
+        Terminal(tid="10000010", merchant=GROCERY, scheme=aes, mac_algorithm=cmac, pin_format=iso_4, reader="6"),
         Terminal(tid="10000011", merchant=BOOKSHOP, pin_format=iso_3),
         Terminal(tid="10000012", merchant=BOOKSHOP, scheme=tdes, pin_format=iso_3),
         Terminal(tid="10000013", merchant=TEA_HOUSE, scheme=aes, mac_algorithm=MacAlgorithm.X9_19, pin_format=iso_3),
