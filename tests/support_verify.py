@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 import receipts.rebuild
 import settlement.rebuild
 from contracts.authorization import Totals
+from contracts.chip import ChipFacts
 from contracts.codec import encode_stored
 from contracts.journal import BatchClosed, Intent, Outcome, Record, Reversed, Reversing, Tombstone, record_decoder
 from contracts.kinds import Kind
@@ -60,6 +61,11 @@ def rrn_of(stan: str) -> str:
     return f"00000000{stan[-4:]}"
 
 
+CHIP = ChipFacts(
+    application="F0000048220101", cryptogram="0A1B2C3D4E5F6071", information="80", results="0" * 10, counter="002A"
+)
+
+
 def intent(stan: str) -> Intent:
     return Intent(
         id=id_of(stan),
@@ -73,9 +79,10 @@ def intent(stan: str) -> Intent:
         amount_minor=AMOUNT,
         currency=CNY,
         institution=BANK,
-        entry_mode="021",
+        entry_mode="051",
         card=MaskedCard(first6="629101", last4="0012", length=16, digest="0" * 32),
         fingerprint="f",
+        chip=CHIP,
         at_ms=1,
     )
 

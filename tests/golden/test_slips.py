@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from contracts.authorization import BALANCED, NOT_BALANCED, Totals
+from contracts.chip import ChipFacts
 from contracts.kinds import KINDS, Kind
 from contracts.paper import WIDTH, columns
 from receipts.domain.slip import Copy, Marks, SlipFacts, render
@@ -98,6 +99,15 @@ OF_KINDS: dict[Kind, tuple[SlipFacts, SlipFacts | None]] = {
     Kind.OFFLINE_SALE: (replace(SALE, kind=Kind.OFFLINE_SALE, entry_mode="072"), None),
 }
 """Each kind that prints, but the sale: what its slip says, and what its original's does."""
+CHIP = ChipFacts(
+    application="F0000048220102",
+    cryptogram="0A1B2C3D4E5F6071",
+    information="80",
+    results="0000040000",
+    counter="002A",
+)
+INSERTED = replace(SALE, entry_mode="051", chip=CHIP)
+ALONE = replace(SALE, kind=Kind.OFFLINE_SALE, entry_mode="072", chip=replace(CHIP, information="40"))
 PART = replace(SALE, amount_minor=1000, asked_minor=1234)
 
 EVERY_KIND = replace(
@@ -122,6 +132,9 @@ SLIPS = {
         for kind, (facts, original) in OF_KINDS.items()
         for copy in Copy
     },
+    "sale-merchant-chip": render(INSERTED, Copy.MERCHANT),
+    "sale-cardholder-chip": render(INSERTED, Copy.CARDHOLDER),
+    "offline-sale-merchant-chip": render(ALONE, Copy.MERCHANT),
     "sale-cardholder-in-part": render(PART, Copy.CARDHOLDER),
     "sale-merchant-voided": render(SALE, Copy.MERCHANT, reprint=True, marks=Marks(voided=True)),
     "settlement-every-kind": settlement_slip(EVERY_KIND, "云溪茶馆"),

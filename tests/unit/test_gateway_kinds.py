@@ -183,11 +183,11 @@ DIGITS = {62: b"06" + b"6291 0100-0000 A 0012".ljust(30) + b"11".ljust(30)}
         (Kind.TRANSFER, {62: b"17" + TARGET.clear().encode()}, "30", "62"),
         (Kind.TRANSFER, {62: TARGET.clear().encode()}, "30", "62"),
         *(
-            (kind, {22: "052"} | dict.fromkeys((26, 52, 53)), "40", "22")
+            (kind, {22: "052"} | dict.fromkeys((26, 52, 53)), "30", "55")
             for kind in Kind
-            if kind is not Kind.OFFLINE_SALE
+            if kind not in CLAIMS and kind is not Kind.OFFLINE_SALE
         ),
-        (Kind.OFFLINE_SALE, {22: "102"}, "40", "22"),
+        *((kind, {22: "102"} | dict.fromkeys((26, 52, 53)), "40", "22") for kind in Kind),
         *((kind, {25: "99"}, "40", "3") for kind in Kind),
         *((kind, {49: "840"}, "30", "49") for kind in Kind),
     ],

@@ -269,6 +269,7 @@ FAULTS: dict[str, tuple[set[str], Bend]] = {
     ),
     # I14
     "a slip of another amount": ({"I14"}, lambda s: s.reprint(OPEN, "facts = REPLACE(facts, '1234', '1235')")),
+    "a slip of another cryptogram": ({"I14"}, lambda s: s.reprint(OPEN, "facts = REPLACE(facts, '6071', '6072')")),
     "a slip of another card": ({"I14"}, lambda s: s.reprint(OPEN, "facts = REPLACE(facts, '0012', '0013')")),
     "a slip that does not say it was reversed": ({"I14"}, lambda s: s.reprint(REVERSED, "reversed_at_ms = NULL")),
     "a slip that says it was reversed": ({"I14"}, lambda s: s.reprint(OPEN, "reversed_at_ms = 5")),

@@ -74,6 +74,8 @@ class Path(msgspec.Struct, gc=False):
     steps: str
     waiting: str
     """Institutions that have yet to acknowledge a reversal, with commas."""
+    chip: str = ""
+    """What is kept of a chip's part in it (contracts.chip.ChipFacts) as JSON; empty where there was none."""
     response_code: str = ""
     authorization_code: str = ""
     first_minor: int = 0
@@ -144,6 +146,7 @@ def begin(record: Intent | Tombstone, shard: str, sequence: int) -> Path:
         begun_sequence=sequence,
         state=state.value,
         steps=state.value,
+        chip=msgspec.json.encode(intent.chip).decode() if intent and intent.chip else "",
         waiting="" if isinstance(record, Intent) else ",".join(record.institutions),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Engine, text
 
+from contracts.chip import ChipFacts
 from contracts.kinds import CLAIMS
 from lianji.verify.books import AT_ONCE
 from lianji.verify.facts import Facts
@@ -41,6 +42,7 @@ class _Facts(msgspec.Struct):
     periods: int = 0
     first_minor: int = 0
     fee_minor: int = 0
+    chip: ChipFacts | None = None
 
 
 def _as_printed(path: Path) -> _Facts:
@@ -50,14 +52,16 @@ def _as_printed(path: Path) -> _Facts:
         at_ms=path.decided_ms,
         asked_minor=path.asked_minor if path.asked_minor != path.amount_minor else 0,
         target_card=path.target,
+        chip=_chip.decode(path.chip) if path.chip else None,
     )
 
 
-_LIKE_THE_PATH = sorted({*_Facts.__struct_fields__} - {"at_ms", "asked_minor", "target_card"})
+_LIKE_THE_PATH = sorted({*_Facts.__struct_fields__} - {"at_ms", "asked_minor", "target_card", "chip"})
 
 _VOIDS = frozenset(kind.value for kind, claim in CLAIMS.items() if claim.whole)
 """Kinds whose slip, as long as it is not reversed, makes that of their original say that it is void."""
 
+_chip = msgspec.json.Decoder(ChipFacts)
 _facts = msgspec.json.Decoder(_Facts)
 
 

@@ -8,12 +8,13 @@ import msgspec
 from msgspec import Meta
 
 from contracts import bounds
+from contracts.chip import ChipFacts
 from contracts.kinds import Kind
 from contracts.pan import MaskedCard, Pan, PinBlock, Track2
 from contracts.terms import Balance, InstalmentPlan, InstalmentTerms
 
 
-class CardData(msgspec.Struct, frozen=True, kw_only=True):
+class CardData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the reader and the PIN pad gave. Never in a stream, never at rest."""
 
     pan: Pan
@@ -28,6 +29,10 @@ class CardData(msgspec.Struct, frozen=True, kw_only=True):
     """How the PIN stands in `pin_block`: iso-0, iso-3 or iso-4."""
     pin_key: str = ""
     """Which version of that key: its check value, 8 hex digits; empty: the bank's current one."""
+    sequence: bounds.Sequence = ""
+    """Field 23: which of the cards of this number; empty when nobody said it."""
+    chip: bounds.ChipData = b""
+    """Field 55, those tags of it that go on (BER-TLV); empty when the chip was not read."""
 
     def __repr__(self) -> str:  # the default would print the PIN block
         return f"CardData({self.pan})"
@@ -85,6 +90,10 @@ class AuthorizeRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     """For an instalment sale."""
     takes_part: bool = False
     """60.6: the terminal can take an approval of less (10)."""
+    chip: ChipFacts | None = None
+    """What is kept of `card.chip`."""
+    chip_reader: bool = False
+    """60.4: the terminal reads chips, so that a swipe is a way around one."""
 
 
 class AuthorizeReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -106,6 +115,8 @@ class AuthorizeReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Field 62 of an instalment sale."""
     stop_list: int = 0
     """The version of the shard's stop list now; 0: the one that the world begins with. Not of the stored answer."""
+    chip: bounds.ChipData = b""
+    """Field 55: the issuer's word to the chip."""
 
 
 class ReverseRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,6 +277,8 @@ class IssuerRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """The second half of a transfer: the amount comes to the card. Its bank may be that of the first half, under the same id."""
     instalment: InstalmentPlan | None = None
     takes_part: bool = False
+    chip_reader: bool = False
+    """The terminal reads chips."""
 
 
 class IssuerReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -275,6 +288,8 @@ class IssuerReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """With 10: what was approved of the amount."""
     balance: Balance | None = None
     instalment: InstalmentTerms | None = None
+    chip: bounds.ChipData = b""
+    """The bank's word to the chip (field 55 of the answer), with a refusal too."""
 
 
 class IssuerReverseRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,6 +51,10 @@ SealedPan = Annotated[bytes, Meta(max_length=47)]
 """Nonce (12), a card number of at most 19 digits, tag (16)."""
 Fingerprint = Annotated[str, Meta(pattern=r"^([0-9]{1,6}:)?[0-9a-f]{32}$")]
 """The same, with or without the version of its key in front."""
+ChipData = Annotated[bytes, Meta(max_length=255)]
+"""Field 55."""
+Sequence = Annotated[str, Meta(max_length=3)]
+"""Field 23."""
 TransactionId = Annotated[str, Meta(pattern=r"^[^:]{1,8}:[0-9]{6}:[0-9]{6}$")]
 """What `contracts.identity.transaction_id` makes."""
 OptionalTransactionId = Annotated[str, Meta(pattern=r"^([^:]{1,8}:[0-9]{6}:[0-9]{6})?$")]

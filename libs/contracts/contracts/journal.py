@@ -10,6 +10,7 @@ import msgspec
 
 from contracts.authorization import Cryptogram, Totals, UploadedDetail
 from contracts.breaks import Break
+from contracts.chip import ChipFacts
 from contracts.kinds import Kind
 from contracts.pan import MaskedCard
 from contracts.states import State
@@ -77,6 +78,8 @@ class Intent(_Record, frozen=True, kw_only=True, tag="intent"):
     instalment: InstalmentPlan | None = None
     stop_list: int = 0
     """The version of the stop list that the card was checked against; 0: the one that the world begins with (contracts.stop_list.BASE)."""
+    chip: ChipFacts | None = None
+    """Of a transaction that a chip has taken part in."""
 
 
 class Recalled(_Record, frozen=True, kw_only=True, tag="recalled"):
@@ -116,6 +119,8 @@ class Outcome(_Record, frozen=True, kw_only=True, tag="outcome"):
     """With 10: what was approved of the amount, which is the transaction's amount from here on; 0: all of it."""
     balance: Balance | None = None
     instalment: InstalmentTerms | None = None
+    chip: bytes = b""
+    """The bank's word to the chip (field 55 of the answer)."""
 
 
 class Reversing(_Record, frozen=True, kw_only=True, tag="reversing"):

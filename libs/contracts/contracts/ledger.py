@@ -45,6 +45,8 @@ class Posting(_Record, frozen=True, kw_only=True, tag="posting"):
     """Booked whatever the account held: a notice (0220). The account may be overdrawn by as much."""
     part_of_minor: int = 0
     """With a partial approval: what was asked for."""
+    counter: int = 0
+    """The application transaction counter (ATC) with which the card's chip has proved itself; 0: no chip did."""
 
 
 class Refusal(_Record, frozen=True, kw_only=True, tag="refusal"):
@@ -58,6 +60,8 @@ class Refusal(_Record, frozen=True, kw_only=True, tag="refusal"):
     """The account's count of wrong PINs goes up by one."""
     incoming: bool = False
     """It is the second half of a transfer that was declined: of its id there may be a posting of the first half in the same ledger."""
+    counter: int = 0
+    """As of a posting: a refusal uses it up, too."""
 
 
 class ReversalPosting(_Record, frozen=True, kw_only=True, tag="reversal-posting"):

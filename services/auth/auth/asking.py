@@ -63,6 +63,7 @@ class Asking:
             original=decision.original,
             instalment=message.instalment,
             takes_part=part,
+            chip_reader=message.chip_reader,
         )
         trace, give_up_s = span.traceparent, self._issuers.deadline_s()
         try:

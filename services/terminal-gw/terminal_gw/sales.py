@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from contracts import response_codes as rc
 from contracts.authorization import AuthorizeReply, AuthorizeRequest, CardData, ReverseReply, ReverseRequest, Target
 from contracts.codec import decoder
@@ -11,9 +13,10 @@ from contracts.money import EXPONENTS
 from contracts.pan import PinBlock
 from iso8583 import FormatError, Institutions44, Message, Texts63, Value
 from security_module import PinFormatError
-from terminal_gw import kinds, spans, terminal_keys
+from terminal_gw import chips, kinds, spans, terminal_keys
 from terminal_gw.answers import Answer, Refusal, repeated
-from terminal_gw.domain.card import MANUAL, Card, Fault
+from terminal_gw.chips import Chip
+from terminal_gw.domain.card import ENTRY_MODES, MANUAL, Card, Fault
 from terminal_gw.domain.host_time import host_time
 from terminal_gw.kinds.wire import Particulars, Wire
 from terminal_gw.requests import Desk, Exchange, from_silence
@@ -21,6 +24,8 @@ from terminal_gw.switch import Silence
 
 ORGANISATION = Texts63("CUP").pack()
 REVERSAL_REASONS = ("98", "A0", "96", "06")
+_CHIP_READERS = ("5", "6")
+"""60.4: chips that are put in; contactless ones, too."""
 _WITH_PIN = "1"
 """Third digit of field 22."""
 
@@ -75,6 +80,10 @@ async def _answer(
         fields[14] = asked.card.expiry
     if reply.authorization_code:
         fields[38] = reply.authorization_code
+    if 23 in exchange.message.fields:
+        fields[23] = exchange.message.fields[23]
+    if reply.chip:
+        fields[55] = reply.chip
     wire.say(reply, fields)
     return Answer(fields, rrn=reply.rrn, code=reply.response_code, institution=reply.institution)
 
@@ -85,26 +94,29 @@ def _read(desk: Desk, exchange: Exchange) -> tuple[Wire, AuthorizeRequest] | Ref
     wire = kinds.asked_for(message, exchange.sixty)
     if wire is None:
         return Refusal(rc.FUNCTION_NOT_SUPPORTED, "3", "no such transaction here")
-    if (unserved := _unserved(desk, exchange, wire)) is not None:
+    if (unserved := _unserved(desk, exchange)) is not None:
         return unserved
     card = wire.read_card(message.text(22), message.text(2), message.text(14), message.text(35))
     if isinstance(card, Fault):
         return Refusal(rc.FORMAT_ERROR, card.field, card.reason)
     try:
         particulars = wire.read(message, exchange.sixty)
+        chip = chips.read(wire.kind, message)
     except FormatError as error:
         return Refusal.of(error)
-    data = _card_data(desk, exchange, card)
+    if chip is not None:
+        particulars = particulars._replace(chip=chip)
+    data = _card_data(desk, exchange, card, chip)
     if isinstance(data, Refusal):
         return data
     return wire, _authorize_request(desk, exchange, wire.kind, data, particulars)
 
 
-def _unserved(desk: Desk, exchange: Exchange, wire: Wire) -> Refusal | None:
-    """Why this kind is not served with such a card, or in such a currency."""
+def _unserved(desk: Desk, exchange: Exchange) -> Refusal | None:
+    """Why nothing is served with a card read so, or in such a currency."""
     message = exchange.message
     how = message.text(22)[:2]
-    if how not in wire.entry_modes:
+    if how not in ENTRY_MODES:
         return Refusal(rc.FUNCTION_NOT_SUPPORTED, "22", "this entry mode is not served")
     if how == MANUAL:
         merchant = desk.world.merchant(exchange.terminal.merchant)
@@ -142,7 +154,7 @@ async def reverse(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     return Answer(fields, rrn=reply.rrn, code=reply.response_code)
 
 
-def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal:
+def _card_data(desk: Desk, exchange: Exchange, card: Card, chip: Chip | None) -> CardData | Refusal:
     """The card for the issuer, its PIN block under the key and in the format of the institution that owns the BIN.
 
     Nobody owns it: no PIN block, and the switch says 15.
@@ -150,7 +162,8 @@ def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal
     message, terminal, keys = exchange.message, exchange.terminal, exchange.keys
     institution = desk.world.institution_for(card.pan)
     if message.text(22)[2:] != _WITH_PIN or institution is None or keys is None:
-        return CardData(pan=card.pan, expiry=card.expiry, track2=card.track2)
+        data = CardData(pan=card.pan, expiry=card.expiry, track2=card.track2)
+        return data if chip is None else replace(data, sequence=chip.sequence, chip=chip.data)
     sealed = terminal_keys.pin_block(message, terminal, keys)
     if isinstance(sealed, Refusal):
         return sealed
@@ -169,7 +182,7 @@ def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal
             span.error(rc.PIN_FORMAT_ERROR)
             field = "52" if 52 in message.fields else "59.DF02"
             return Refusal(rc.PIN_FORMAT_ERROR, field, "does not hold a PIN for this card")
-    return CardData(
+    data = CardData(
         pan=card.pan,
         expiry=card.expiry,
         track2=card.track2,
@@ -178,6 +191,7 @@ def _card_data(desk: Desk, exchange: Exchange, card: Card) -> CardData | Refusal
         pin_key=zone.check_value,
         pin_format=institution.pin_format,
     )
+    return data if chip is None else replace(data, sequence=chip.sequence, chip=chip.data)
 
 
 def _authorize_request(
@@ -188,6 +202,9 @@ def _authorize_request(
     cards, id_ = desk.keyring.cards, transaction_id(tid, batch, stan)
     # A sale's is what it was before there were other kinds: journals hold it.
     more = "" if kind is Kind.SALE else f"|{kind.value}|{particulars.content()}"
+    chip = particulars.chip
+    if chip is not None:
+        more += f"|chip|{chip.facts.cryptogram}"
     fingerprints = cards.fingerprints(amount_minor, data.pan, message.text(3), more)
     target = particulars.target
     return AuthorizeRequest(
@@ -209,6 +226,8 @@ def _authorize_request(
         target=None if target is None else Target(pan=target, masked=cards.stored(target, id_)),
         instalment=particulars.instalment,
         takes_part=particulars.takes_part,
+        chip=None if chip is None else chip.facts,
+        chip_reader=exchange.sixty.reader_capability in _CHIP_READERS,
     )
 
 

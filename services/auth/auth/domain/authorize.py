@@ -142,6 +142,7 @@ def decide(
         target_institution=register.institution_for(target.pan) if target is not None else "",
         instalment=request.instalment,
         stop_list=shard.stops.told,
+        chip=request.chip,
         at_ms=at_ms,
         trace=trace,
     )
@@ -294,6 +295,7 @@ def conclude(
         part_minor=part_minor,
         balance=answer.balance if approved else None,
         instalment=answer.instalment if approved else None,
+        chip=answer.chip,
         at_ms=at_ms,
         trace=trace,
     )
@@ -339,6 +341,7 @@ def reply_of(transaction: Transaction, *, issuer_ms: int = 0) -> AuthorizeReply:
         part_minor=transaction.amount_minor if more.asked_minor else 0,
         balance=more.balance,
         instalment=more.instalment,
+        chip=more.chip,
     )
 
 

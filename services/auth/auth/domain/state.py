@@ -242,9 +242,9 @@ def _apply_outcome(shard: Shard, record: Outcome) -> None:
     transaction.authorization_code = record.authorization_code
     transaction.at_ms = record.at_ms
     del shard.intents[record.id]
-    if record.part_minor or record.balance is not None or record.instalment is not None:
+    if record.part_minor or record.balance is not None or record.instalment is not None or record.chip:
         particulars = transaction.particulars = transaction.particulars or Particulars()
-        particulars.balance, particulars.instalment = record.balance, record.instalment
+        particulars.balance, particulars.instalment, particulars.chip = record.balance, record.instalment, record.chip
         if record.part_minor:
             particulars.asked_minor, transaction.amount_minor = transaction.amount_minor, record.part_minor
     if record.state is State.DECLINED:

@@ -28,6 +28,8 @@ class Particulars(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     """Of a partial approval: the amount that was asked for, which its reversal repeats."""
     balance: Balance | None = None
     instalment: InstalmentTerms | None = None
+    chip: bytes = b""
+    """The bank's word to the chip."""
     recalled: bool = False
     """It comes from the settlement ledger: its request is forgotten, and nobody can be told whether another one is its repetition."""
 

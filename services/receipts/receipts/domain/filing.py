@@ -112,6 +112,7 @@ class File:
             original_rrn=record.original_rrn,
             target_card=str(record.target) if record.target is not None else "",
             periods=record.instalment.periods if record.instalment is not None else 0,
+            chip=record.chip,
         )
 
     def _file(self, sequence: int, position: int, record: Outcome, intent: SlipFacts) -> None:

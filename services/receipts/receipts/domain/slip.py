@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from contracts.chip import ChipFacts
 from contracts.identity import identity_of
 from contracts.kinds import KINDS, Effect, Kind
 from contracts.money import CNY, Money
@@ -80,6 +81,8 @@ class SlipFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Of an instalment sale; with them, in minor units, the first payment without the fee, and the fee in all."""
     first_minor: int = 0
     fee_minor: int = 0
+    chip: ChipFacts | None = None
+    """Of a transaction that a chip has taken part in."""
 
 
 class Marks(NamedTuple):
@@ -164,7 +167,19 @@ def _remarks(facts: SlipFacts, original: SlipFacts | None) -> list[str]:
         lines += field("手续费(FEE)", _amount(facts.fee_minor, facts.currency))
     if facts.target_card:
         lines += field("转入卡号(TO CARD)", facts.target_card)
+    if facts.chip is not None:
+        lines += _of_chip(facts.chip)
     return lines
+
+
+def _of_chip(chip: ChipFacts) -> list[str]:
+    """The cryptogram that the host has seen: of an approval on line the ARQC, of one without it the TC."""
+    return [
+        *field("TC" if chip.offline else "ARQC", chip.cryptogram),
+        *field("TVR", chip.results),
+        *field("AID", chip.application),
+        *field("ATC", chip.counter),
+    ]
 
 
 def _of_original(facts: SlipFacts, original: SlipFacts | None) -> list[str]:

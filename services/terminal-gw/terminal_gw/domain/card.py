@@ -1,4 +1,4 @@
-"""What a swipe or a keyed number says about a card."""
+"""What a swipe, a chip or a keyed number says about a card."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from contracts.pan import Pan, Track2
 _TRACK2 = re.compile(r"\d{12,19}D\d{7}\d*", re.ASCII)
 """PAN, separator, expiry 4, service code 3, discretionary data (ISO/IEC 7813)."""
 MANUAL, SWIPE, CHIP, CONTACTLESS = "01", "02", "05", "07"
-"""First two digits of field 22."""
+ENTRY_MODES = frozenset({MANUAL, SWIPE, CHIP, CONTACTLESS})
+"""First two digits of field 22: those that are served."""
 
 
 class Card(NamedTuple):
@@ -37,8 +38,15 @@ CardReader: TypeAlias = Callable[[str, str, str, str], Card | Fault]
 
 
 def read_card(entry_mode: str, pan: str, expiry: str, track2: str) -> Card | Fault:
-    """Of a card that is there: keyed, or swiped."""
-    return _keyed(pan, expiry) if entry_mode[:2] == MANUAL else _swiped(pan, expiry, track2)
+    """Of a card that is there: keyed, swiped, or its chip read."""
+    how = entry_mode[:2]
+    if how == MANUAL:
+        return _keyed(pan, expiry)
+    return (
+        told_card(entry_mode, pan, expiry, track2)
+        if how in (CHIP, CONTACTLESS) and not track2
+        else _swiped(pan, expiry, track2)
+    )
 
 
 def told_card(entry_mode: str, pan: str, expiry: str, track2: str) -> Card | Fault:

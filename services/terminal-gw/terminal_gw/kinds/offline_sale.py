@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.kinds import Kind
-from terminal_gw.domain.card import CHIP, CONTACTLESS, MANUAL, SWIPE, told_card
+from terminal_gw.domain.card import told_card
 from terminal_gw.kinds.wire import Wire
 
-WIRE = Wire(Kind.OFFLINE_SALE, entry_modes=frozenset({MANUAL, SWIPE, CHIP, CONTACTLESS}), read_card=told_card)
+WIRE = Wire(Kind.OFFLINE_SALE, read_card=told_card)

@@ -10,7 +10,8 @@ from contracts.kinds import Kind
 from contracts.pan import Pan
 from contracts.terms import InstalmentPlan
 from iso8583 import Field60, Message, Value
-from terminal_gw.domain.card import MANUAL, SWIPE, CardReader, read_card
+from terminal_gw.chips import Chip
+from terminal_gw.domain.card import CardReader, read_card
 
 
 class Particulars(NamedTuple):
@@ -20,6 +21,8 @@ class Particulars(NamedTuple):
     target: Pan | None = None
     instalment: InstalmentPlan | None = None
     takes_part: bool = False
+    chip: Chip | None = None
+    """Of whatever kind."""
 
     def content(self) -> str:
         """What a repetition must say alike, beside amount, card and processing code. It may hold a card number: it is for a digest."""
@@ -55,6 +58,4 @@ class Wire(NamedTuple):
     kind: Kind
     read: Reading = nothing_more
     say: Saying = base_answer
-    entry_modes: frozenset[str] = frozenset({MANUAL, SWIPE})
-    """The first two digits of field 22 that are served."""
     read_card: CardReader = read_card
