@@ -109,7 +109,7 @@ class Desk:
         ("debit-inactive", {}, "21"),
         ("debit-capture", {}, "04"),
         ("debit-chip", {}, "45"),
-        ("debit-chip", {"entry_mode": "051"}, "00"),
+        ("debit-chip", {"entry_mode": "051"}, "05"),  # its chip has proved nothing
         ("debit-limit", {"amount_minor": 50_001}, "61"),
         ("debit-sales", {"kind": Kind.PRE_AUTH}, "57"),
         ("debit-fraud", {}, "34"),

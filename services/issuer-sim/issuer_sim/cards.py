@@ -42,6 +42,7 @@ def card_file(
 def card_terms(card: world.Card, *, scripted: bool) -> CardTerms:
     return CardTerms(
         debit=card.kind == world.DEBIT,
+        chip=card.chip,
         chip_only=card.chip_only,
         captured=card.captured,
         not_permitted=frozenset(card.not_permitted),
@@ -53,17 +54,19 @@ def card_terms(card: world.Card, *, scripted: bool) -> CardTerms:
 
 
 def bank_terms(institution: world.Institution) -> BankTerms:
-    foreign = institution.currency != CNY
+    billing = None
+    if institution.currency != CNY:
+        billing = Billing(
+            currency=CNY, account_currency=institution.currency, rate_millionths=institution.rate_millionths
+        )
+    limit_minor = institution.contactless_minor
     return BankTerms(
         hold_ms=institution.hold_days * DAY_MS,
         part=institution.part,
         instalment_periods=frozenset(institution.instalment_periods),
         instalment_fee_permille=institution.instalment_fee_permille,
-        billing=Billing(
-            currency=CNY, account_currency=institution.currency, rate_millionths=institution.rate_millionths
-        )
-        if foreign
-        else None,
+        contactless_minor=limit_minor if billing is None else billing.billed(limit_minor),
+        billing=billing,
     )
 
 

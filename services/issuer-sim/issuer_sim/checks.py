@@ -8,12 +8,14 @@ from functools import lru_cache
 import world
 from contracts.authorization import CardData
 from issuer_sim.cards import CardOnFile
+from issuer_sim.chips import Chips
 from issuer_sim.domain.facts import Pin, is_expired
+from issuer_sim.domain.rules import CONTACTLESS, INSERTED
 from issuer_sim.keys import BankKeys
 from security_module import Algorithm, CardDataError, PinFormat, PinFormatError, SecurityModule
 
-MANUAL_ENTRY = "01"
-"""Field 22, first two digits: keyed by hand, so there is no track and no CVV."""
+_WITHOUT_TRACK = ("01", INSERTED, CONTACTLESS)
+"""Field 22, first two digits: keyed by hand, so that there is no CVV, or a chip read, which has better to prove itself with."""
 _FORMATS = {
     (Algorithm.TDES, PinFormat.ISO_0.value): PinFormat.ISO_0,
     (Algorithm.TDES, PinFormat.ISO_3.value): PinFormat.ISO_3,
@@ -31,18 +33,24 @@ class CardChecks:
         self._institution = institution
         self._module = module
         self._keys = keys
+        self.chips = Chips(module, keys)
 
     def card_ok(self, data: CardData, entry_mode: str) -> bool:
-        """Whether the track is this card's and its CVV right; without a track, whether the entry mode is one that has none."""
+        """Whether the track is this card's and its CVV right; without a track, whether the entry mode is one that may have none.
+
+        A chip's track has a CVV of its own (iCVV), so that neither can be written from the other.
+        """
         track = data.track2
         if track is None:
-            return entry_mode.startswith(MANUAL_ENTRY)
+            return entry_mode.startswith(_WITHOUT_TRACK)
         if track.pan != data.pan:
             return False
         cvv = world.track2_cvv(track)
+        by_chip = entry_mode.startswith((INSERTED, CONTACTLESS))
+        service_code = world.ICVV_SERVICE_CODE if by_chip else track.service_code
         try:
             for key in self._keys.card_verification:
-                if self._module.verify_cvv(key, data.pan, track.expiry, track.service_code, cvv):
+                if self._module.verify_cvv(key, data.pan, track.expiry, service_code, cvv):
                     return True
         except CardDataError:  # an expiry or service code that is no digits has no CVV
             return False

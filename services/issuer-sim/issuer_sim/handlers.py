@@ -23,10 +23,12 @@ from contracts.stop_list import ReportQuestion, ReportReply
 from issuer_sim import spans
 from issuer_sim.cards import CardOnFile
 from issuer_sim.checks import CardChecks, expired
+from issuer_sim.chips import Proof
 from issuer_sim.domain import expiry
 from issuer_sim.domain.accounts import State
+from issuer_sim.domain.commands import commands
 from issuer_sim.domain.decide import Decision, decide
-from issuer_sim.domain.facts import NO_EVIDENCE, Asked, Evidence
+from issuer_sim.domain.facts import NO_EVIDENCE, Asked, Chip, Evidence
 from issuer_sim.domain.reports import decide_report
 from issuer_sim.domain.reverse import decide_reverse
 from issuer_sim.domain.scripted import PLAIN, Script, script_for
@@ -119,7 +121,8 @@ class Handlers:
             if wait_s and await self.closed_within(wait_s):
                 return None
             await self._bank.checks.learn_key(asked.card)
-            decision = self._decide(asked, script, span)
+            proof = self._proof(asked)
+            decision = _to_the_chip(self._bank, asked, proof, self._decide(asked, proof, script, span))
             await self._stand(decision.records, span)
             return await self._answer(asked.transaction, decision, span, counted)
 
@@ -179,7 +182,14 @@ class Handlers:
             ended += len(records)
         return ended
 
-    def _decide(self, asked: IssuerRequest, script: Script, span: Span) -> Decision:
+    def _proof(self, asked: IssuerRequest) -> Proof | None:
+        """What the chip proves, if there is one; of a repetition too, whose answer holds the bank's word to the chip again."""
+        card = asked.card
+        if not card.chip or card.pan not in self._bank.cards:
+            return None
+        return self._bank.checks.chips.prove(card, asked.amount_minor, asked.currency)
+
+    def _decide(self, asked: IssuerRequest, proof: Proof | None, script: Script, span: Span) -> Decision:
         at_ms = self._now_ms()
         card = self._bank.cards.get(asked.card.pan)
         amount_minor, currency = self._bank.terms.booked(asked.amount_minor, asked.currency)
@@ -196,6 +206,7 @@ class Handlers:
             incoming=asked.incoming,
             instalment=asked.instalment,
             takes_part=asked.takes_part,
+            chip_reader=asked.chip_reader,
             at_ms=at_ms,
             trace=span.traceparent,
             kept_from=asked.kept_from,
@@ -203,18 +214,21 @@ class Handlers:
         state = self._ledger.state
         evidence = NO_EVIDENCE
         if card is not None and not asked.incoming and asked.transaction not in state.transactions:
-            evidence = self._examine(asked, card, at_ms, span)
+            evidence = self._examine(asked, card, proof, at_ms, span)
         with self._tracer.span(spans.DECIDE, parent=span):
             return decide(state, facts, evidence, script)
 
-    def _examine(self, asked: IssuerRequest, card: CardOnFile, at_ms: int, span: Span) -> Evidence:
+    def _examine(self, asked: IssuerRequest, card: CardOnFile, proof: Proof | None, at_ms: int, span: Span) -> Evidence:
         with self._tracer.span(spans.CHECK_CARD, parent=span):
             card_ok = self._bank.checks.card_ok(asked.card, asked.entry_mode)
             is_expired = expired(asked.card, card, at_ms)
         with self._tracer.span(spans.VERIFY_PIN, parent=span) as verifying:
             pin = self._bank.checks.pin(asked.card, card)
             verifying.set("lianji.pin_check", pin.value)
-        return Evidence(expired=is_expired, card_ok=card_ok, pin=pin)
+        if not asked.card.chip:
+            return Evidence(expired=is_expired, card_ok=card_ok, pin=pin)
+        chip, counter = (Chip.WRONG, 0) if proof is None else (Chip.RIGHT, proof.counter)
+        return Evidence(expired=is_expired, card_ok=card_ok, pin=pin, chip=chip, counter=counter)
 
     async def _stand(self, records: Sequence[LedgerRecord], parent: Span) -> None:
         """Returns when the records, or else all that memory answers from, are acknowledged; raises LogError when the term is over."""
@@ -252,6 +266,16 @@ class Handlers:
 
     def _counted(self, kind: str) -> Transaction:
         return self._transactions.begin(kind, self._bank.institution)
+
+
+def _to_the_chip(bank: Bank, asked: IssuerRequest, proof: Proof | None, decision: Decision) -> Decision:
+    """The decision with the bank's word to a chip that has proved itself and waits for one."""
+    reply = decision.reply
+    if proof is None or reply is None or not proof.on_line:
+        return decision
+    orders = commands(reply.response_code, proof.results, pin_keyed=bool(asked.card.pin_block))
+    answer = bank.checks.chips.answer(proof, reply.response_code, orders)
+    return decision._replace(reply=msgspec.structs.replace(reply, chip=answer))
 
 
 def _unreadable(request: Request, error: UnreadableError, span: Span, counted: Transaction) -> None:

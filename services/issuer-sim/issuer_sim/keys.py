@@ -34,6 +34,16 @@ class BankKeys:
         """Makers of PVVs, the current one first."""
         return _usable(self._store, names.PVK)
 
+    @property
+    def chip_masters(self) -> tuple[WrappedKey, ...]:
+        """Of chips' cryptograms, the current one first: a chip keeps the key that it was made with."""
+        return _usable(self._store, names.CHIP)
+
+    @property
+    def script_master(self) -> WrappedKey:
+        """Of commands to chips."""
+        return self._store.current(names.SCRIPT).key
+
 
 def _usable(store: KeyStore, name: str) -> tuple[WrappedKey, ...]:
     return tuple(version.key for version in store.usable(name))

@@ -31,6 +31,8 @@ from issuer_sim.domain.reports import STATUSES, Reports
 from issuer_sim.domain.terms import day_of
 
 ACTIVE = "active"
+COUNTERS_KEPT = 63
+"""Of a chip, below the highest: how far back a sale that was approved off line can be told from a copy of it. They fit a number of a snapshot."""
 _INCOMING = "+"
 """No id ends so (contracts.bounds.TransactionId)."""
 
@@ -67,10 +69,33 @@ class Account(msgspec.Struct, array_like=True, gc=False):
     does not count, nor does what a hold has been counted for; what is reversed has been counted all the same."""
     day_minor: int = 0
     day_count: int = 0
+    counter: int = 0
+    """The highest transaction counter (ATC) with which its card's chip has proved itself."""
+    counters: int = 0
+    """Which of those just below it have been used: bit 0 is that of `counter` - 1."""
 
     @property
     def available_minor(self) -> int:
         return self.balance_minor + self.credit_limit_minor - self.held_minor
+
+    def has_used(self, counter: int) -> bool:
+        """Whether the chip has proved itself with this counter, or may have: of what is too far back nobody knows.
+
+        >>> account = Account("A1"); account.use(7); account.use(5)
+        >>> [account.has_used(counter) for counter in (5, 6, 7, 8)]
+        [True, False, True, False]
+        """
+        back = self.counter - counter - 1
+        return back >= COUNTERS_KEPT or back == -1 or (back >= 0 and bool(self.counters >> back & 1))
+
+    def use(self, counter: int) -> None:
+        step = counter - self.counter
+        if step > 0:
+            former = self.counters << 1 | (self.counter > 0)
+            self.counters = former << min(step, COUNTERS_KEPT + 1) - 1 & (1 << COUNTERS_KEPT) - 1
+            self.counter = counter
+        elif step < 0 and -step <= COUNTERS_KEPT:
+            self.counters |= 1 << -step - 1
 
     def count(self, at_ms: int, minor: int) -> None:
         day = day_of(at_ms)
@@ -166,6 +191,8 @@ def apply(state: State, record: LedgerRecord) -> None:
         case Refusal():
             if record.wrong_pin:
                 state.account(record.account).wrong_pins += 1
+            if record.counter:
+                state.account(record.account).use(record.counter)
             transaction = Transaction(record.account, 0, record.response_code)
             _share(state, transaction)
             state.put(key_of(record.id, incoming=record.incoming), transaction)
@@ -191,6 +218,8 @@ def _post(state: State, record: Posting) -> None:
     account.balance_minor -= record.amount_minor
     if record.right_pin:
         account.wrong_pins = 0
+    if record.counter:
+        account.use(record.counter)
     state.approvals += 1
     if record.held_minor:
         account.held_minor += record.held_minor

@@ -79,14 +79,15 @@ def _decide_case(case: Case, rule: Rule, evidence: Evidence, script: Script) -> 
     account, asked = case.account, case.asked
     for check in rule.checks:
         if code := check(account, asked, evidence):
-            return _refuse(asked, code, wrong_pin=code == rc.WRONG_PIN and evidence.pin is Pin.WRONG)
+            wrong_pin = code == rc.WRONG_PIN and evidence.pin is Pin.WRONG
+            return _refuse(asked, code, wrong_pin=wrong_pin, counter=evidence.counter)
     if code := script.response_code or asked.card.response_code:
-        return _refuse(asked, code)
+        return _refuse(asked, code, counter=evidence.counter)
     if not script.posts:
         return Decision((), None)
     booking = rule.book(case)
     if isinstance(booking, str):
-        return _refuse(asked, booking)
+        return _refuse(asked, booking, counter=evidence.counter)
     posting = Posting(
         at_ms=asked.at_ms,
         trace=asked.trace,
@@ -103,6 +104,7 @@ def _decide_case(case: Case, rule: Rule, evidence: Evidence, script: Script) -> 
         released_minor=booking.released_minor,
         forced=rule.forced,
         part_of_minor=booking.part_of_minor,
+        counter=evidence.counter,
     )
     part_minor = booking.amount_minor if booking.part_of_minor else 0
     reply = _approval(posting.authorization_code, case, rule, part_minor)
@@ -140,7 +142,9 @@ def _answer_again(state: State, known: Transaction, asked: Asked) -> IssuerReply
     return _approval(known.authorization_code, case, rule, part_minor)
 
 
-def _refuse(asked: Asked, code: str, *, account: str | None = None, wrong_pin: bool = False) -> Decision:
+def _refuse(
+    asked: Asked, code: str, *, account: str | None = None, wrong_pin: bool = False, counter: int = 0
+) -> Decision:
     refusal = Refusal(
         at_ms=asked.at_ms,
         trace=asked.trace,
@@ -149,5 +153,6 @@ def _refuse(asked: Asked, code: str, *, account: str | None = None, wrong_pin: b
         account=asked.account if account is None else account,
         wrong_pin=wrong_pin,
         incoming=asked.incoming,
+        counter=counter,
     )
     return Decision((refusal,), IssuerReply(response_code=code))

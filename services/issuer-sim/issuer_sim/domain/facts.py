@@ -34,6 +34,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     instalment: InstalmentPlan | None = None
     takes_part: bool = False
     """The terminal can take an approval of less."""
+    chip_reader: bool = False
+    """The terminal reads chips."""
     trace: str = ""
     kept_from: str = ""
     """What the terminal did in batches before this one is final; empty: nothing is promised."""
@@ -49,6 +51,15 @@ class Pin(Enum):
     """Under the zone key it opens to no PIN of ISO 9564 format 0: damaged or under another key, so it is no try at the PIN."""
 
 
+class Chip(Enum):
+    """What came of the chip's cryptogram."""
+
+    ABSENT = "absent"
+    RIGHT = "right"
+    WRONG = "wrong"
+    """Not this card's, or not over this amount and currency, or it cannot be read."""
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What the security module and the card file say about the card data."""
 
@@ -56,6 +67,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     card_ok: bool = True
     """False: the CVV is wrong, the track is another card's, or a swipe came without a track."""
     pin: Pin = Pin.ABSENT
+    chip: Chip = Chip.ABSENT
+    counter: int = 0
+    """The chip's transaction counter, where its cryptogram is right."""
 
 
 NO_EVIDENCE = Evidence()

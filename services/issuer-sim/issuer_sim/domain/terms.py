@@ -25,8 +25,10 @@ class CardTerms(msgspec.Struct, frozen=True, kw_only=True):
 
     debit: bool = False
     """Its holder's word is the PIN: without one nothing new is taken."""
+    chip: bool = False
+    """Has a chip: a swipe of it where chips are read is refused (45)."""
     chip_only: bool = False
-    """A swipe of it is refused (45)."""
+    """A swipe of it is refused anywhere."""
     captured: bool = False
     """Three wrong PINs cost the card (38), not only the use of its PIN (75)."""
     not_permitted: frozenset[Kind] = frozenset()
@@ -51,6 +53,8 @@ class BankTerms(msgspec.Struct, frozen=True, kw_only=True):
     instalment_periods: frozenset[int] = frozenset()
     instalment_fee_permille: int = 0
     """For each period, of the amount."""
+    contactless_minor: int = 1_000_00
+    """Up to which a sale by a contactless chip needs no PIN, in the account's currency."""
     billing: Billing | None = None
     """None: it books in the currency in which is asked."""
 
