@@ -53,11 +53,12 @@ def order(kind: Kind, amount: int = 1234, *, pin: str = "", card: object = TRACK
 class Bench:
     """A terminal that has signed on, and a host whose answers are made by hand."""
 
-    def __init__(self, tid: str = "10000001", record: TerminalRecord | None = None) -> None:
+    def __init__(self, tid: str = "10000001", record: TerminalRecord | None = None, reader: str = "2") -> None:
         facts = world.built_in().terminal(tid)
         assert facts is not None
         self.host = PracticeHost()
-        self.terminal = Terminal(tid=tid, mid=facts.merchant, record=record or new_record(tid), seal=seal_of(facts))
+        record, seal = record or new_record(tid), seal_of(facts)
+        self.terminal = Terminal(tid=tid, mid=facts.merchant, record=record, seal=seal, reader=reader)
         self.saved: list[object] = []
         self.terminal.log_in("01", "0000")
         self.done(self.terminal.sign_on())

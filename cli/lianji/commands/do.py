@@ -22,6 +22,7 @@ from lianji.commands.swipe import (
     check_pin,
     exit_code,
     open_terminal,
+    read_by,
     say_signed_on,
     show,
     transact,
@@ -77,6 +78,8 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--part", help="Of a sale: take less, too, when there is not enough.")
         ] = False,
         keyed: Annotated[bool, typer.Option("--keyed", help="Key the card's number instead of swiping it.")] = False,
+        chip: Annotated[bool, typer.Option("--chip", help="Put the card in, so that its chip is read.")] = False,
+        contactless: Annotated[bool, typer.Option("--contactless", help="Hold the card before the reader.")] = False,
         terminal: Annotated[str, typer.Option(help="A terminal of `lianji world`.")] = "10000001",
         operator: Annotated[str, typer.Option(help="Who stands at the terminal.")] = DEFAULT_OPERATOR,
         password: Annotated[str, typer.Option(help="The operator's.")] = DEFAULT_PASSWORD,
@@ -96,6 +99,8 @@ def register(app: typer.Typer) -> None:
         """Any kind of transaction: sale, void, refund, pre-auth, completion, balance, instalment, transfer … Exits as `lianji swipe` does."""
         facts = card_named(card)
         check_pin(pin)
+        if keyed + chip + contactless > 1:
+            raise WrongUseError("keyed: say one of --keyed, --chip and --contactless")
         asked = Asked(
             kind=kind,
             card=Keyed(pan=facts.pan, expiry=facts.expiry) if keyed else world.track2(facts),
@@ -116,14 +121,17 @@ def register(app: typer.Typer) -> None:
             till.operator, till.password = operator, password
             return till
 
-        result, signed_on = options.run(
-            transact(
-                opened,
-                lambda till: transaction(till, asked, approval),
-                lose_answer=lose_answer,
-                alone=kind is Kind.OFFLINE_SALE,
+        with read_by(data_dir, facts, chip=chip, contactless=contactless) as read:
+            if read is not None:
+                asked = msgspec.structs.replace(asked, card=read)
+            result, signed_on = options.run(
+                transact(
+                    opened,
+                    lambda till: transaction(till, asked, approval),
+                    lose_answer=lose_answer,
+                    alone=kind is Kind.OFFLINE_SALE,
+                )
             )
-        )
         if json:
             print(msgspec.json.encode(_as_json(result, terminal, facts)).decode())
         else:

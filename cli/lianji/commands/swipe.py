@@ -19,8 +19,11 @@ from contracts.response_codes import describe
 from lianji import line as lines
 from lianji import options, tls
 from lianji.errors import CliError, WrongUseError
+from terminal_sim.cards import Inserted
+from terminal_sim.chip_file import ChipFileError
 from terminal_sim.memory import MemoryFileError
 from terminal_sim.outcomes import ReversalOutcome
+from terminal_sim.readers import inserted
 from terminal_sim.results import SwipeResult
 from terminal_sim.shaped import Shape
 from terminal_sim.till import Till, open_till
@@ -36,6 +39,12 @@ def register(app: typer.Typer) -> None:
         card: Annotated[str, typer.Option(help="A card of `lianji world`, by name.")],
         amount: Annotated[str, typer.Option(help="Like 12.34.")],
         pin: Annotated[str, typer.Option(help="4 to 12 digits; empty when the cardholder keys none.")] = "",
+        chip: Annotated[
+            bool, typer.Option("--chip", help="Put the card in instead, so that its chip is read.")
+        ] = False,
+        contactless: Annotated[
+            bool, typer.Option("--contactless", help="Hold the card before the reader instead.")
+        ] = False,
         terminal: Annotated[str, typer.Option(help="A terminal of `lianji world`.")] = "10000001",
         data_dir: options.DataDir = options.DEFAULT_DATA_DIR,
         gateway: options.Gateway = "",
@@ -56,19 +65,37 @@ def register(app: typer.Typer) -> None:
         check_pin(pin)
         line = tls.line(tls_ca, tls_certificate, tls_key)
         shape = lines.shape(link, loss, link_seed, keep_line)
-        result, signed_on = options.run(
-            transact(
-                lambda: open_terminal(data_dir, gateway, terminal, line, shape),
-                lambda till: till.swipe(facts, money.minor, pin),
-                lose_answer=lose_answer,
+        if chip and contactless:
+            raise WrongUseError("chip: say either --chip or --contactless")
+        with read_by(data_dir, facts, chip=chip, contactless=contactless) as read:
+            result, signed_on = options.run(
+                transact(
+                    lambda: open_terminal(data_dir, gateway, terminal, line, shape),
+                    lambda till: till.sell(read or facts, money.minor, pin),
+                    lose_answer=lose_answer,
+                )
             )
-        )
         if json:
             print(msgspec.json.encode(as_json(result, terminal, facts, money)).decode())
         else:
             say_signed_on(terminal, signed_on)
             _show(result, facts, money)
         raise typer.Exit(exit_code(result))
+
+
+@contextmanager
+def read_by(data_dir: Path, card: world.Card, *, chip: bool, contactless: bool) -> Iterator[Inserted | None]:
+    """The card with its chip in the reader, or None where its stripe or number will do; raises WrongUseError, CliError."""
+    if not chip and not contactless:
+        yield None
+        return
+    if not card.chip:
+        raise WrongUseError(f"card: {card.name} has no chip")
+    try:
+        with inserted(data_dir, card, contactless=contactless) as read:
+            yield read
+    except ChipFileError as error:
+        raise CliError(str(error)) from None
 
 
 def card_named(name: str, option: str = "card") -> world.Card:

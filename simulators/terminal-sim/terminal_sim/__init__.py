@@ -4,6 +4,8 @@ state, terminal, answers   the machine, without I/O
 attended, operators        who stands at it, and may do what
 shipped                    what it comes with
 orders, cards, kinds       what is asked of it, kind by kind
+chip, chip_file, emv       a card's chip, its memory on disk, and what a terminal does with it
+readers, bounds            how a card comes into a reader; what parameters and reader allow
 record, stored, memory     what it remembers, and its file
 messages                   its messages
 seal, dukpt_seal, schemes  its keys, by the terminal's scheme

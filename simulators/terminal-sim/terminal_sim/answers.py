@@ -20,8 +20,9 @@ from contracts.response_codes import (
     SYSTEM_MALFUNCTION,
     describe,
 )
-from iso8583 import MTI_AT, Field60, FormatError, Message, Totals48, reply_mti
+from iso8583 import MTI_AT, Field60, FormatError, Message, Totals48, chip, reply_mti
 from security_module import SecurityModuleError
+from terminal_sim.emv import Dialogue
 from terminal_sim.kinds import FORMS, NOTHING_MORE, Extras
 from terminal_sim.outcomes import (
     CloseOutcome,
@@ -69,6 +70,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     sealed: bool
     """Its MAC is there and right."""
     now_ms: int
+    dialogue: Dialogue | None = None
+    """With the chip that waits for it."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +97,7 @@ def request(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -
     try:
         part_minor = _part(sent, answer)
         extras = _extras(sent, message)
+        certificate = _told_the_chip(answer)
     except FormatError as error:
         if advice or not KINDS[sent.kind].reversible:
             return _no_word(record, sent, str(error), _TERMINAL_REASON)
@@ -101,7 +105,18 @@ def request(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -
         outcome = _outcome(sent, answer, pending=True, reason=str(error))
         return Verdict(entries=(_answered(answer, sent), due), outcome=outcome)
     outcome = _outcome(sent, answer, part_minor=part_minor, extras=extras)
-    return Verdict(entries=(_answered(answer, sent, part_minor),), outcome=outcome)
+    return Verdict(entries=(_answered(answer, sent, part_minor, certificate),), outcome=outcome)
+
+
+def _told_the_chip(answer: Answer) -> str:
+    """The chip's last cryptogram, in hex; FormatError where it declines what the host has approved: it does not believe that its bank has."""
+    if answer.dialogue is None:
+        return ""
+    code = answer.message.text(39)
+    made = answer.dialogue.end(code, answer.message.data(55))
+    if code in _APPROVALS and made.kind != chip.TC:
+        raise FormatError("55", "the chip declines: no word of its bank's, or a wrong one")
+    return made.tags[chip.CRYPTOGRAM].hex().upper()
 
 
 def _is_final(message: Message) -> bool:
@@ -324,7 +339,7 @@ def _nothing(number: int) -> str:
     return ""
 
 
-def _answered(answer: Answer, sent: Transaction, part_minor: int = 0) -> Answered:
+def _answered(answer: Answer, sent: Transaction, part_minor: int = 0, certificate: str = "") -> Answered:
     message = answer.message
     return Answered(
         batch=sent.batch,
@@ -336,4 +351,5 @@ def _answered(answer: Answer, sent: Transaction, part_minor: int = 0) -> Answere
         digest=hashlib.sha256(answer.body[MTI_AT:]).hexdigest(),
         date=message.text(13),
         part_minor=part_minor,
+        certificate=certificate,
     )

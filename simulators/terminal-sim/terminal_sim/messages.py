@@ -5,8 +5,8 @@ from __future__ import annotations
 from contracts.authorization import Original, Totals
 from contracts.kinds import KINDS
 from contracts.pan import Pan, Track2
-from iso8583 import Field60, Message, Original61, Totals48, Value
-from terminal_sim.cards import Card
+from iso8583 import Field60, Header, Message, Original61, Totals48, Value
+from terminal_sim.cards import Card, Inserted
 from terminal_sim.kinds import FORMS
 from terminal_sim.record import PendingClose, PendingReversal, Transaction
 
@@ -17,7 +17,9 @@ WITH_PIN, WITHOUT_PIN = "1", "2"
 PIN_LENGTH_MAX = "12"
 
 _TPDU = bytes.fromhex("6005250000")
-_MAGNETIC_READER = "2"
+MAGNETIC_READER, CHIP_READER, CONTACTLESS_READER = "2", "5", "6"
+"""60.4."""
+_CHIP_HEADER = Header(application="61")
 _TAKES_PART = "1"
 """60.6."""
 _NO_FIRST_BATCH = "000000"
@@ -27,9 +29,10 @@ _MAC_PLACE = bytes(8)
 class Messages:
     """Builds the messages of one terminal; bodies with a field 64 leave room for the MAC."""
 
-    def __init__(self, tid: str, mid: str) -> None:
+    def __init__(self, tid: str, mid: str, reader: str = MAGNETIC_READER) -> None:
         self.tid = tid
         self.mid = mid
+        self.reader = reader
 
     def sign_on(self, *, stan: str, batch: str, operator: str, keys: str, master: str) -> Message:
         """`master`: check value of the master key that the terminal holds, 8 hex digits; empty when it holds none."""
@@ -65,8 +68,9 @@ class Messages:
     ) -> Message:
         """A transaction of any kind; `protection` is its seal's. FormatError when something of it cannot be said."""
         fields = self._transaction(sent) | protection
-        if isinstance(card, Track2):
-            fields[35] = card.clear()
+        if isinstance(card, Track2 | Inserted):
+            track = card if isinstance(card, Track2) else card.track
+            fields[35] = track.clear()
         else:
             fields[2], fields[14] = card.pan.clear(), card.expiry
         if sent.entry_mode[2] == WITH_PIN:
@@ -78,7 +82,12 @@ class Messages:
             fields |= form.fixed
         if form.write is not None:
             fields |= form.write(sent.plan, target)
-        return self._message(KINDS[sent.kind].mti, fields)
+        if not sent.chip:
+            return self._message(KINDS[sent.kind].mti, fields)
+        fields[55] = bytes.fromhex(sent.chip)
+        message = self._message(KINDS[sent.kind].mti, fields)
+        message.header = _CHIP_HEADER
+        return message
 
     def reversal(self, sent: Transaction, pending: PendingReversal, protection: dict[int, Value]) -> Message:
         """The original's 3, 4, 11, 22, 25, 60 and 61, and the reason; neither card number nor track, for the terminal has kept none."""
@@ -95,9 +104,11 @@ class Messages:
             22: sent.entry_mode,
             25: facts.condition_code,
             49: sent.currency,
-            60: Field60(facts.message_type, sent.batch, "000", _MAGNETIC_READER, "0", part).pack(),
+            60: Field60(facts.message_type, sent.batch, "000", self.reader, "0", part).pack(),
             64: _MAC_PLACE,
         }
+        if sent.sequence:
+            fields[23] = sent.sequence
         if FORMS[sent.kind].amount:
             fields[4] = f"{sent.amount_minor:012d}"
         return fields

@@ -69,6 +69,12 @@ class Transaction(msgspec.Struct, kw_only=True, omit_defaults=True):
     target: str = ""
     """Of a transfer: the card that it goes to, masked."""
     plan: InstalmentPlan | None = None
+    sequence: str = ""
+    """Field 23, where a chip was read."""
+    chip: str = ""
+    """Field 55 of the request, in hex: values and a cryptogram of this transaction, no card data."""
+    certificate: str = ""
+    """The chip's last cryptogram (TC or AAC), in hex."""
     claimed_by: Kind | None = None
     """What was done to it here and stands: a void, a completion."""
     refunded_minor: int = 0
@@ -270,6 +276,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ta
     digest: str
     date: str = ""
     part_minor: int = 0
+    certificate: str = ""
 
 
 class ReversalDue(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="reversal-due"):
@@ -376,6 +383,7 @@ def _answered(record: TerminalRecord, entry: Answered) -> None:
     transaction.authorization_code = entry.authorization_code
     transaction.date = entry.date
     transaction.part_minor = entry.part_minor
+    transaction.certificate = entry.certificate or transaction.certificate
     if transaction.original is not None and transaction.counts:
         _claim(record, transaction, transaction.original, stands=True)
     pending = record.pending

@@ -28,6 +28,8 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True):
     """The cardholder keys the PIN for a void, too."""
     takes_part: bool = False
     """60.6 of a sale is 1: less than the amount may be approved (10)."""
+    contactless_limit_minor: int = 1_000_00
+    """Up to which a contactless card needs no PIN."""
     offline_limit_minor: int = 500_00
     """The most that one sale may be worth for the terminal to approve it alone."""
     offline_most: int = 20

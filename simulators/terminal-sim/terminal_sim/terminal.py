@@ -7,20 +7,21 @@ that matters most: the reversal is in the memory before the request is on the li
 from __future__ import annotations
 
 from contracts.identity import transaction_id
-from contracts.kinds import CLAIMS, KINDS, Kind
-from contracts.money import CNY, Money
-from contracts.pan import Pan, Track2
-from contracts.response_codes import MAC_ERROR, RESPONSE_CODES, UNKNOWN_TERMINAL, describe
+from contracts.kinds import KINDS, Kind
+from contracts.money import CNY
+from contracts.pan import Pan
+from contracts.response_codes import MAC_ERROR, RESPONSE_CODES, UNKNOWN_TERMINAL
 from iso8583 import FormatError, Message, decode, encode
 from security_module import SecurityModuleError
-from terminal_sim import answers, download, operators, upload
+from terminal_sim import answers, download, emv, operators, upload
 from terminal_sim.answers import Answer, Verdict
 from terminal_sim.attended import Attended
-from terminal_sim.cards import KEYED, SWIPED, Keyed
-from terminal_sim.download import STOP_LIST
+from terminal_sim.bounds import out_of_bounds, stopped
+from terminal_sim.cards import KEYED, Card, Inserted, Keyed, entry_of
 from terminal_sim.downloaded import DownloadBegun, Downloading
+from terminal_sim.emv import Dialogue
 from terminal_sim.kinds import FORMS
-from terminal_sim.messages import SIGN_ON_DOUBLE, STATUS, WITH_PIN, WITHOUT_PIN, Messages
+from terminal_sim.messages import MAGNETIC_READER, SIGN_ON_DOUBLE, STATUS, WITH_PIN, WITHOUT_PIN, Messages
 from terminal_sim.orders import Order, article, wrong
 from terminal_sim.outcomes import Refused, Step, TransactionOutcome
 from terminal_sim.record import (
@@ -55,9 +56,13 @@ SIGN_ON_AGAIN = "3"
 class Terminal(Attended):
     """One terminal. `record` is what it remembered when it was switched on; the terminal alone changes it."""
 
-    def __init__(self, *, tid: str, mid: str, record: TerminalRecord, seal: Seal) -> None:
+    def __init__(
+        self, *, tid: str, mid: str, record: TerminalRecord, seal: Seal, reader: str = MAGNETIC_READER
+    ) -> None:
+        """`reader`: 60.4."""
         super().__init__(tid, record)
-        self._messages = Messages(tid, mid)
+        self._messages = Messages(tid, mid, reader)
+        self._dialogue: Dialogue | None = None  # with the chip in the reader, while its request is in flight
         self._seal = seal
         self._request: Message | None = None
         self.wanted: str = ""
@@ -84,9 +89,9 @@ class Terminal(Attended):
         )
         return self._send(State.SIGNING_ON, message, encode(message), StanUsed(stan=stan))
 
-    def sell(self, track: Track2, amount_minor: int, pin: str, *, now_ms: int, currency: str = CNY) -> Step:
-        """A sale by swipe; `pin` is empty when none was keyed."""
-        order = Order(kind=Kind.SALE, card=track, amount_minor=amount_minor, pin=pin, currency=currency)
+    def sell(self, card: Card, amount_minor: int, pin: str, *, now_ms: int, currency: str = CNY) -> Step:
+        """A sale; `pin` is empty when none was keyed."""
+        order = Order(kind=Kind.SALE, card=card, amount_minor=amount_minor, pin=pin, currency=currency)
         return self.request(order, now_ms=now_ms)
 
     def request(self, order: Order, *, now_ms: int, approval: str = "") -> Step:
@@ -102,15 +107,16 @@ class Terminal(Attended):
             self._hindrance(order)
             or wrong(order)
             or operators.may_not_transact(self.record, self.operator, order.kind, approval)
-            or self._out_of_bounds(order)
+            or out_of_bounds(self.record, self._messages.reader, order)
         )
-        if refusal:
-            return self._refused(refusal)
-        if FORMS[order.kind].stoppable and (
-            code := self._stops.code(self.record.downloads.get(STOP_LIST), order.card.pan)
-        ):
-            return Step(outcome=Refused(reason=f"card: on the stop list: {describe(code)}", response_code=code))
+        barred = Refused(reason=refusal) if refusal else stopped(self.record, self._stops, order)
+        if barred is not None:
+            return Step(outcome=barred)
         sent = self._transaction(order, session, now_ms)
+        read = emv.read(order, sent, self.tid)
+        if isinstance(read, str):
+            return self._refused(read)
+        self._dialogue = read
         if KINDS[order.kind].mti == ADVICE_MTI:
             return self._store(order, sent)
         try:
@@ -249,7 +255,9 @@ class Terminal(Attended):
             return Step()
         session = self.record.session
         sealed = session is not None and self._seal.is_sealed(session, request, body)
-        answer = Answer(request=request, message=message, body=body, sealed=sealed, now_ms=now_ms)
+        answer = Answer(
+            request=request, message=message, body=body, sealed=sealed, now_ms=now_ms, dialogue=self._dialogue
+        )
         verdict = _HANDLERS[self.state](self.record, answer, self._seal, self.operator)
         code = message.text(39)
         self.wanted = download.PUSHES.get(message.header.processing, "")
@@ -272,7 +280,7 @@ class Terminal(Attended):
 
     def _conclude(self, verdict: Verdict, *, over: bool) -> Step:
         """Back to rest; without a session when it is over."""
-        self._request = None
+        self._request, self._dialogue = None, None
         entries = list(verdict.entries)
         if over and self.record.session is not None:
             entries.append(answers.SESSION_ENDED)
@@ -290,8 +298,10 @@ class Terminal(Attended):
     def _transaction(self, order: Order, session: Session, now_ms: int) -> Transaction:
         """As the memory keeps it."""
         advice = KINDS[order.kind].mti == ADVICE_MTI
-        # What may have to wait goes out as if keyed, at once and later alike: only number and expiry may be kept, and only sealed.
-        entry = KEYED if advice or not isinstance(order.card, Track2) else SWIPED
+        # What may have to wait goes out as if keyed, at once and later alike: only number and expiry may be kept, and only sealed. But what a
+        # chip has approved is kept with its cryptogram, which is what the bank goes by.
+        kept = not advice or (FORMS[order.kind].offline and isinstance(order.card, Inserted))
+        entry = entry_of(order.card) if kept else KEYED
         return Transaction(
             batch=session.batch,
             stan=self.record.next_stan(),
@@ -365,18 +375,6 @@ class Terminal(Attended):
             return self._waits(record.pending)
         if record.advices:
             return self._undelivered(next(iter(record.advices.values())))
-        return ""
-
-    def _out_of_bounds(self, order: Order) -> str:
-        """What this terminal's parameters do not allow, or nothing."""
-        parameters = self.record.parameters
-        if FORMS[order.kind].offline:
-            if order.amount_minor > parameters.offline_limit_minor:
-                return f"amount: alone the terminal approves at most {Money(parameters.offline_limit_minor)}"
-            if len(self.record.advices) >= parameters.offline_most:
-                return f"terminal {self.tid}: {len(self.record.advices)} notices wait; send them first"
-        if parameters.pin_for_voids and not order.pin and order.kind in CLAIMS and CLAIMS[order.kind].whole:
-            return f"pin: {article(order.kind)} needs it at this terminal"
         return ""
 
     def _undelivered(self, advice: StoredAdvice) -> str:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import world
 from contracts.authorization import Original
 from contracts.kinds import Kind
 from contracts.pan import Pan, Track2
@@ -16,7 +15,6 @@ from contracts.response_codes import APPROVED, describe
 from contracts.terms import InstalmentPlan
 from terminal_sim import orders
 from terminal_sim.calls import one_call
-from terminal_sim.cards import Keyed
 from terminal_sim.chores import Chores
 from terminal_sim.link import DEFAULT_TIMEOUT_S, Link, LinkError, LinkLostError
 from terminal_sim.memory import TerminalMemory
@@ -31,6 +29,7 @@ from terminal_sim.outcomes import (
     Step,
     TransactionOutcome,
 )
+from terminal_sim.readers import AnyCard, entered
 from terminal_sim.results import CloseResult, SwipeResult, reason_of, result_of
 from terminal_sim.schemes import seal_of
 from terminal_sim.shaped import Shape
@@ -40,8 +39,6 @@ from terminal_sim.terminal import REVERSAL_TRIES, Terminal
 from world import Card
 from world import Terminal as TerminalFacts
 
-AnyCard = Card | Track2 | Keyed
-"""A card of the world, which is swiped; a track; or a number that was keyed."""
 _CERTIFICATE = " (over TLS: does the host take this terminal's certificate?)"
 
 
@@ -97,8 +94,13 @@ class Till(Chores):
     @one_call
     async def swipe(self, card: Card | Track2, amount_minor: int, pin: str = "") -> SwipeResult:
         """One sale: signs on when needed, sends what is pending first. Never raises for what host, line or card do."""
-        track = world.track2(card) if isinstance(card, Card) else card
-        return await self._perform(Kind.SALE, lambda: self.terminal.sell(track, amount_minor, pin, now_ms=_now_ms()))
+        return await self.sell(card, amount_minor, pin)
+
+    @one_call
+    async def sell(self, card: AnyCard, amount_minor: int, pin: str = "") -> SwipeResult:
+        """As `swipe`, whatever the card is read by."""
+        given = entered(card)
+        return await self._perform(Kind.SALE, lambda: self.terminal.sell(given, amount_minor, pin, now_ms=_now_ms()))
 
     @one_call
     async def do(self, order: Order, *, approval: str = "") -> SwipeResult:
@@ -392,18 +394,15 @@ def open_till(
     TerminalBusyError when another process has it.
     """
     memory = TerminalMemory.open(data_dir, facts.tid)
-    terminal = Terminal(tid=facts.tid, mid=facts.merchant, record=memory.record, seal=seal_of(facts))
+    terminal = Terminal(
+        tid=facts.tid, mid=facts.merchant, record=memory.record, seal=seal_of(facts), reader=facts.reader
+    )
     own = None if shape is None else shape.at(facts.tid)
     return Till(terminal, memory, Link(host, port, timeout_s=timeout_s, tls=tls, shape=own))
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def entered(card: AnyCard) -> Track2 | Keyed:
-    """A card of the world is swiped; a track or a keyed number is what it is."""
-    return world.track2(card) if isinstance(card, Card) else card
 
 
 def _unanswered(outcome: Outcome | None) -> bool:
