@@ -1,7 +1,7 @@
 """Card numbers and track 2 as packed digits (BCD), two a byte, as they stand in a frame.
 
 Packed digits have no end: what follows may be the next field's. A card number is a find when it is one of the world's, or
-when it passes the Luhn check and its bounds are there: the length byte of an LLVAR field in front of it, a track's
+when it passes the Luhn check and its bounds are there: the length byte of an LLVAR field, or a chip's tag 5A and its length, in front of it, a track's
 separator (D) and 7 digits behind it, or nothing but it in the value, filler (F) apart. A digit run in other binary data is chance.
 """
 
@@ -15,6 +15,8 @@ from lianji.scan.wanted import PAN_LENGTHS, TRACK_TAIL, Hit, Wanted, is_pan, mas
 
 _TRACK = re.compile(rf"([0-9]{{13,19}})d[0-9]{{{TRACK_TAIL}}}")
 _RUN = re.compile(r"[0-9]+")
+_CARD_NUMBER, _CARD_NUMBER_SIZES = b"\x5a", range(7, 11)
+"""Tag 5A of a chip's data, and the bytes that its length may say (EMV 4.3 Book 3, annex A). Tag 57 is a track, with or without its tag."""
 _LONGEST = 20
 """Bytes: a track 2 of 37 digits, and one."""
 SEPARATOR = b"\xff\xff"
@@ -31,7 +33,7 @@ class BcdSearch:
     def find(self, data: bytes) -> Iterator[Hit]:
         for match in chain.from_iterable(p.finditer(data) for p in self._aligned):
             start = match.start()
-            if hit := self._judge(data[start : start + _LONGEST].hex(), start, data[max(start - 1, 0) : start]):
+            if hit := self._judge(data[start : start + _LONGEST].hex(), start, data[max(start - 2, 0) : start]):
                 yield hit
         for match in chain.from_iterable(p.finditer(data) for p in self._shifted):
             start = match.start() - 1  # the first digit is the second half of the byte before
@@ -39,7 +41,7 @@ class BcdSearch:
                 yield hit
 
     def _judge(self, digits: str, start: int, before: bytes | None) -> Hit | None:
-        """`before` is the byte in front, empty at the beginning; None when the number does not begin with a byte."""
+        """`before`: the two bytes in front, fewer at the beginning; None when the number does not begin with a byte."""
         if not digits.startswith(self._wanted.prefixes):
             return None
         track = _TRACK.match(digits)
@@ -51,6 +53,10 @@ class BcdSearch:
 
 def _bounded(digits: str, before: bytes) -> str:
     """The card number whose bounds are in the data, or nothing."""
+    if before[:-1] == _CARD_NUMBER and before[-1] in _CARD_NUMBER_SIZES:
+        pan = digits[: 2 * before[-1]].rstrip("f")
+        return pan if pan.isdigit() and is_pan(pan) else ""
+    before = before[-1:]
     length = int(before.hex()) if before.hex().isdigit() else 0
     if length in PAN_LENGTHS and digits[:length].isdigit() and is_pan(digits[:length]):
         return digits[:length]
