@@ -18,6 +18,7 @@ from terminal_sim.state import State
 from terminal_sim.terminal import Terminal
 from terminal_sim.upload import details_of
 from terminal_sim.uploaded import DetailsUploaded, UploadBegun
+from tests.support_chip import chip_of, dialogue
 
 FACTS = world.built_in().terminal("10000001")
 CARD = world.built_in().cards[0]
@@ -164,3 +165,21 @@ def test_entries_of_an_upload_add_up_whatever_stands_before_them() -> None:
     record = new_record("10000001")
     for entry in (UploadBegun(), DetailsUploaded(count=8)):
         assert apply(record, entry).closing is None
+
+
+def test_what_a_chip_has_certified_goes_alone_with_its_certificate(host: PracticeHost) -> None:
+    terminal = switched_on()
+    outcome_of(terminal, host, terminal.sign_on().send)
+    for number, amount in enumerate((1, 2, 3, 4), 1):
+        outcome_of(terminal, host, terminal.sell(TRACK, amount, "", now_ms=1).send)
+        if number == 3:
+            *_, sold = terminal.record.transactions.values()
+            sold.chip, sold.certificate = dialogue(chip_of("debit-ic")).field_55.hex(), "0123456789ABCDEF"
+    host.held[f"{terminal.tid}:000001:999999"] = Held(5, "000001", "00", "000000000099")
+    outcome_of(terminal, host, terminal.settle().send)
+    messages = []
+    while terminal.record.closing is not None:
+        message, _ = upload(terminal, host)
+        messages.append((message.text(60)[8:11], len(message.text(48)), message.data(55).hex().upper()))
+    told = "9F26080123456789ABCDEF9F2701409F36020001"
+    assert messages == [("201", 82, ""), ("203", 42, told), ("201", 42, ""), ("202", 4, "")]

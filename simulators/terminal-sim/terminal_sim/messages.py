@@ -55,9 +55,9 @@ class Messages:
         totals: dict[int, Value] = {48: _totals(close.totals), 49: currency, 63: f"{operator:0>3}"}
         return self._management("0500", close.stan, close.batch, "201", totals)
 
-    def upload(self, close: PendingClose, *, stan: str, code: str, content: str) -> Message:
-        """A 0320; `content` is field 48."""
-        return self._management("0320", stan, close.batch, code, {48: content})
+    def upload(self, close: PendingClose, *, stan: str, code: str, content: str, signed: bytes = b"") -> Message:
+        """A 0320; `content` is field 48, `signed` field 55."""
+        return self._management("0320", stan, close.batch, code, {48: content} | ({55: signed} if signed else {}))
 
     def download(self, *, stan: str, batch: str, code: str, index: bytes) -> Message:
         """Asks for a page, or, without an index, says that the last one has come."""

@@ -257,7 +257,7 @@ class PracticeHost:
         tid, sixty = request.text(41), Field60.parse(request.text(60))
         fields, place = _management(request), (tid, sixty.batch)
         told = self.uploaded.setdefault(place, {})
-        if sixty.network_code == "201":
+        if sixty.network_code in ("201", "203"):
             told.update((d.stan, d.amount_minor) for d in parse_details(request.text(48)))
         elif place not in self.closed and len(told) != parse_count(request.text(48)):
             fields[39] = INVALID_RELATED_TRANSACTION

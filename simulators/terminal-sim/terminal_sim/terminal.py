@@ -189,8 +189,8 @@ class Terminal(Attended):
         if close is None or not close.uploading:
             return self._refused("no close has been called unbalanced")
         stan = self.record.next_stan()
-        code, content = upload.next_message(self.record, close)
-        message = self._messages.upload(close, stan=stan, code=code, content=content)
+        code, content, signed = upload.next_message(self.record, close)
+        message = self._messages.upload(close, stan=stan, code=code, content=content, signed=signed)
         return self._send(State.UPLOADING, message, encode(message), StanUsed(stan=stan))
 
     def download(self, code: str) -> Step:

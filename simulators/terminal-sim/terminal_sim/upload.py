@@ -6,16 +6,18 @@ terminal keeps no card number.
 
 from __future__ import annotations
 
+from itertools import takewhile
+
 from contracts.kinds import KINDS
 from contracts.response_codes import APPROVED, RESPONSE_CODES
-from iso8583 import Detail, Field60, Message, pack_details, parse_details
+from iso8583 import Detail, Field60, Message, chip, pack_details, parse_details, tlv
 from terminal_sim.answers import Answer, Verdict
 from terminal_sim.outcomes import UploadOutcome
 from terminal_sim.record import ClosedBatch, CloseEnded, PendingClose, TerminalRecord
 from terminal_sim.seal import Seal
 from terminal_sim.uploaded import DetailsUploaded
 
-DETAILS, END = "201", "202"
+DETAILS, CHIP_DETAILS, END = "201", "203", "202"
 """60.3 of a 0320."""
 AT_ONCE = 8
 
@@ -29,11 +31,27 @@ def details_of(record: TerminalRecord, batch: str) -> tuple[Detail, ...]:
     )
 
 
-def next_message(record: TerminalRecord, close: PendingClose) -> tuple[str, str]:
-    """The network code (60.3) and field 48 of the message to be sent now."""
+def next_message(record: TerminalRecord, close: PendingClose) -> tuple[str, str, bytes]:
+    """The network code (60.3), field 48 and field 55 of the message to be sent now: what a chip has certified goes alone, with that."""
     details = details_of(record, close.batch)
     rest = details[close.uploaded : close.uploaded + AT_ONCE]
-    return (DETAILS, pack_details(rest)) if rest else (END, f"{len(details):04d}")
+    if not rest:
+        return END, f"{len(details):04d}", b""
+    certificates = [_certificate(record, close.batch, detail.stan) for detail in rest]
+    if certificates[0]:
+        return CHIP_DETAILS, pack_details(rest[:1]), certificates[0]
+    plain = tuple(detail for detail, _ in takewhile(lambda pair: not pair[1], zip(rest, certificates, strict=True)))
+    return DETAILS, pack_details(plain), b""
+
+
+def _certificate(record: TerminalRecord, batch: str, stan: str) -> bytes:
+    """Field 55: the TC and its counter; nothing where no chip gave one."""
+    transaction = record.transaction(batch, stan)
+    if transaction is None or not transaction.certificate:
+        return b""
+    asked = chip.parse_request(bytes.fromhex(transaction.chip))
+    made = {chip.CRYPTOGRAM: bytes.fromhex(transaction.certificate), chip.INFORMATION: bytes([chip.TC])}
+    return tlv.pack(made | {chip.COUNTER: asked[chip.COUNTER]})
 
 
 def answered(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -> Verdict:
