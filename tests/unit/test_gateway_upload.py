@@ -84,8 +84,9 @@ async def test_a_chip_detail_brings_its_cryptogram_and_nothing_else_of_field_55(
         ("202", "017", b"", "48"),
         ("203", "02" + detail("000001", 1) * 2, bytes.fromhex("9F26080011223344556677"), "48"),
         ("203", "01" + detail("000001", 1), bytes.fromhex("9F360200FF"), "55.9F26"),
-        ("203", "01" + detail("000001", 1), bytes.fromhex("9F26040011223344"), "55.9F26"),
-        ("203", "01" + detail("000001", 1), bytes.fromhex("9F2608001122"), "55"),
+        ("203", "01" + detail("000001", 1), bytes.fromhex("9F260400112233"), "55.9F26"),
+        ("203", "01" + detail("000001", 1), bytes.fromhex("9F2608001122"), "55.9F26"),
+        ("203", "01" + detail("000001", 1), bytes.fromhex("9F"), "55"),
     ],
 )
 async def test_a_damaged_upload_names_its_field_and_reaches_nobody(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from iso8583 import tlv
 from iso8583.errors import FormatError
 
 MOST = 8
 """Details in one message."""
 _WIDTH = 40
 _CARD_KINDS = ("00", "01")
-_CRYPTOGRAM, _INFORMATION, _COUNTER = 0x9F26, 0x9F27, 0x9F36
-_LENGTHS = {_CRYPTOGRAM: 8, _INFORMATION: 1, _COUNTER: 2}
-_MORE_TAG_BYTES, _NEXT_TAG_BYTE, _LONG_FORM = 0x1F, 0x80, 0x80
+_CRYPTOGRAM, _INFORMATION, _COUNTER = "9F26", "9F27", "9F36"
+_SIZES = {_CRYPTOGRAM: 8, _INFORMATION: 1, _COUNTER: 2}
 
 
 class Detail(NamedTuple):
@@ -87,36 +87,11 @@ class Signed(NamedTuple):
 
 
 def parse_signed(data: bytes) -> Signed:
-    """From field 55, BER-TLV (ISO/IEC 8825-1); FormatError names the field or the tag. Every other tag is passed over, unread."""
-    found: dict[int, bytes] = {}
-    at = 0
-    while at < len(data):
-        tag, length, start = _head(data, at)
-        if start + length > len(data):
-            raise FormatError("55", "ends inside an element")
-        if tag in _LENGTHS:
-            if tag in found or length != _LENGTHS[tag]:
-                raise FormatError(f"55.{tag:04X}", f"is there twice, or not {_LENGTHS[tag]} bytes long")
-            found[tag] = data[start : start + length]
-        at = start + length
+    """From field 55, BER-TLV; FormatError names the field or the tag. Every other tag is passed over, unread."""
+    found = tlv.parse(data, "55")
+    for tag, size in _SIZES.items():
+        if tag in found and len(found[tag]) != size:
+            raise FormatError(f"55.{tag}", f"is not {size} bytes long")
     if _CRYPTOGRAM not in found:
-        raise FormatError(f"55.{_CRYPTOGRAM:04X}", "is missing")
+        raise FormatError(f"55.{_CRYPTOGRAM}", "is missing")
     return Signed(found[_CRYPTOGRAM], found.get(_INFORMATION, b""), found.get(_COUNTER, b""))
-
-
-def _head(data: bytes, at: int) -> tuple[int, int, int]:
-    """Tag, length and where the value begins; a tag of one or more bytes, a length of one to three."""
-    start, ended = at + 1, data[at] & _MORE_TAG_BYTES != _MORE_TAG_BYTES
-    while not ended and start < len(data):
-        ended = not data[start] & _NEXT_TAG_BYTE
-        start += 1
-    if not ended or start >= len(data):
-        raise FormatError("55", "ends before a length")
-    tag, length, more = int.from_bytes(data[at:start], "big"), data[start], 0
-    start += 1
-    if length & _LONG_FORM:
-        more = length & ~_LONG_FORM
-        if not 0 < more <= 2 or start + more > len(data):
-            raise FormatError("55", "has a length that is not of one to three bytes")
-        length = int.from_bytes(data[start : start + more], "big")
-    return tag, length, start + more

@@ -7,7 +7,7 @@ chips     what chips are made with
 shops     merchants and terminals
 banks     institutions, cards, the stop list, as banks.toml has them
 bank_file what such a file may say
-downloads what terminals can download; ca_keys, tlv: a part of it and how it is written
+downloads what terminals can download; ca_keys: a part of it
 """
 
 from __future__ import annotations

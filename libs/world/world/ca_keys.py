@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple
 
-from world.tlv import pack
+from iso8583 import tlv
 
 RID = bytes.fromhex("F000004822")
 """Of our own scheme: a proprietary number (ISO/IEC 7816-5), which nobody can have registered."""
@@ -35,15 +35,17 @@ class CaKey(NamedTuple):
     def record(self) -> bytes:
         index, modulus = bytes([self.number]), self.modulus
         digest = hashlib.sha1(RID + index + modulus + EXPONENT, usedforsecurity=False).digest()
-        return pack(
-            (0x9F06, RID),
-            (0x9F22, index),
-            (0xDF05, bytes.fromhex(self.expiry)),
-            (0xDF06, _SHA_1),
-            (0xDF07, _RSA),
-            (0xDF02, modulus),
-            (0xDF04, EXPONENT),
-            (0xDF03, digest),
+        return tlv.pack(
+            {
+                "9F06": RID,
+                "9F22": index,
+                "DF05": bytes.fromhex(self.expiry),
+                "DF06": _SHA_1,
+                "DF07": _RSA,
+                "DF02": modulus,
+                "DF04": EXPONENT,
+                "DF03": digest,
+            }
         )
 
 

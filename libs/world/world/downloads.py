@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from contracts.kinds import Kind
+from iso8583 import tlv
 from world.ca_keys import CA_KEYS, RID
 from world.model import Merchant, Terminal
-from world.tlv import pack
 
 SHIPPED = 1
 """The version of everything that a terminal has when it is new."""
@@ -82,22 +82,24 @@ def _parameters(terminal: Terminal, merchant: Merchant) -> tuple[bytes, ...]:
 
 def _application(suffix: str, *, floor_minor: int, cvm_minor: int) -> bytes:
     """One application's parameters (EMV Book 4, 12; the tags from DF11 on are those of terminals in this market)."""
-    return pack(
-        (0x9F06, RID + bytes.fromhex(suffix)),
-        (0xDF01, b"\x00"),  # its beginning is enough
-        (0x9F08, bytes.fromhex("0020")),
-        (0xDF11, bytes.fromhex("D84000A800")),  # TAC default
-        (0xDF12, bytes.fromhex("D84004F800")),  # TAC online
-        (0xDF13, bytes.fromhex("0010000000")),  # TAC denial
-        (0x9F1B, floor_minor.to_bytes(4, "big")),
-        (0xDF15, bytes.fromhex("00000100")),  # random selection: threshold, most and target per cent
-        (0xDF16, b"\x50"),
-        (0xDF17, b"\x20"),
-        (0xDF14, bytes.fromhex("9F3704")),  # default DDOL
-        (0xDF18, b"\x01"),  # online PIN
-        (0xDF19, bytes.fromhex(f"{floor_minor:012d}")),
-        (0xDF20, bytes.fromhex("000000100000")),
-        (0xDF21, bytes.fromhex(f"{cvm_minor:012d}")),
+    return tlv.pack(
+        {
+            "9F06": RID + bytes.fromhex(suffix),
+            "DF01": b"\x00",  # its beginning is enough
+            "9F08": bytes.fromhex("0020"),
+            "DF11": bytes.fromhex("D84000A800"),  # TAC default
+            "DF12": bytes.fromhex("D84004F800"),  # TAC online
+            "DF13": bytes.fromhex("0010000000"),  # TAC denial
+            "9F1B": floor_minor.to_bytes(4, "big"),
+            "DF15": bytes.fromhex("00000100"),  # random selection: threshold, most and target per cent
+            "DF16": b"\x50",
+            "DF17": b"\x20",
+            "DF14": bytes.fromhex("9F3704"),  # default DDOL
+            "DF18": b"\x01",  # online PIN
+            "DF19": bytes.fromhex(f"{floor_minor:012d}"),
+            "DF20": bytes.fromhex("000000100000"),
+            "DF21": bytes.fromhex(f"{cvm_minor:012d}"),
+        }
     )
 
 
