@@ -84,7 +84,10 @@ HITS: dict[str, tuple[bytes | str, list[tuple[str, str]]]] = {
     "packed, in a frame": (b"\x02\x00" + packed(PAN) + b"\x00\x00\x00\x00\x12\x34", BCD),
     "packed, from the middle of a byte": (bytes.fromhex(f"0{PAN}0"), BCD),
     "a stranger's card in a chip's data": (bytes.fromhex(f"820200005A08{STRANGER}9F36020001"), BCD),
-    "a stranger's track in a chip's data": (bytes.fromhex(f"5713{STRANGER}D35121010000000000000F"), [("track2", "bcd")]),
+    "a stranger's track in a chip's data": (
+        bytes.fromhex(f"5713{STRANGER}D35121010000000000000F"),
+        [("track2", "bcd")],
+    ),
     "track packed": (b"\x37" + packed(TRACK), [("track2", "bcd")]),
     "a stranger's track packed": (b"\x00" + packed(f"{STRANGER}D3512101"), [("track2", "bcd")]),
     "a track from the middle of a byte": (bytes.fromhex(f"7{STRANGER}D35121010"), [("track2", "bcd")]),
