@@ -21,9 +21,9 @@ from security_module import SealedDataError
 from terminal_gw.card_store import CardStore
 from terminal_gw.stop_notices import StopNotices
 from terminal_sim.cards import Keyed
-from terminal_sim.download import STOP_LIST
 from terminal_sim.orders import Order
 from terminal_sim.outcomes import PlainOutcome, Refused, TransactionOutcome
+from terminal_sim.stopped import STOP_LIST
 from tests.support_data_key import MODULE, accepting, first_ring, rotated
 from tests.support_ends import FACTS, WORLD, Host
 from tests.unit.test_downloads import Line

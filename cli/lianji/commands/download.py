@@ -13,7 +13,8 @@ from contracts.response_codes import describe
 from lianji import options, tls
 from lianji.commands.swipe import open_terminal
 from lianji.errors import CliError
-from terminal_sim.download import CA_KEYS, IC_PARAMETERS, PARAMETERS, STOP_LIST, DownloadResult
+from terminal_sim.download import CA_KEYS, IC_PARAMETERS, PARAMETERS, DownloadResult
+from terminal_sim.stopped import STOP_LIST
 
 
 class What(StrEnum):

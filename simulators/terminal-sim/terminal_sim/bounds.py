@@ -6,13 +6,12 @@ from contracts.kinds import CLAIMS
 from contracts.money import Money
 from contracts.response_codes import describe
 from terminal_sim.cards import Inserted
-from terminal_sim.download import STOP_LIST
 from terminal_sim.kinds import FORMS
 from terminal_sim.messages import CHIP_READER, CONTACTLESS_READER
 from terminal_sim.orders import Order, article
 from terminal_sim.outcomes import Refused
 from terminal_sim.record import TerminalRecord
-from terminal_sim.stopped import StopList
+from terminal_sim.stopped import STOP_LIST, StopList
 
 _CONTACTLESS, _ANY = (CONTACTLESS_READER,), (CHIP_READER, CONTACTLESS_READER)
 

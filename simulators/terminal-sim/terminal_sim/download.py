@@ -14,8 +14,9 @@ from terminal_sim.downloaded import DownloadEnded, Downloading, PageKept
 from terminal_sim.outcomes import DownloadOutcome
 from terminal_sim.record import Entry, TerminalRecord
 from terminal_sim.seal import Seal
+from terminal_sim.stopped import STOP_LIST
 
-PARAMETERS, CA_KEYS, IC_PARAMETERS, STOP_LIST = "360", "370", "380", "390"
+PARAMETERS, CA_KEYS, IC_PARAMETERS = "360", "370", "380"
 """60.3 of a request for a page; one more is that of its end."""
 SPLITS: dict[str, Callable[[Page], list[bytes]]] = {
     **dict.fromkeys((PARAMETERS, CA_KEYS, IC_PARAMETERS), split_sized),

@@ -29,6 +29,10 @@ def keep(seal: Seal, records: Iterable[bytes]) -> list[bytes]:
     return kept
 
 
+STOP_LIST = "390"
+"""60.3 of its download."""
+
+
 class StopList:
     """Of one terminal: the list in force, made ready once for each version."""
 
