@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Annotated
@@ -43,12 +44,14 @@ def register(app: typer.Typer) -> None:
         tls_key: tls.PrivateKey = None,
     ) -> None:
         """Stand at a terminal: operator, menus, card, amount, PIN, and the slips on the screen. Operator 01, password 0000; * cancels. Takes keys from a pipe, too."""
+        if sys.stdin is None:
+            raise CliError("input: standard input is closed; give it keys")
         till = open_terminal(data_dir, gateway, terminal, tls.line(tls_ca, tls_certificate, tls_key))
         # The loop runs while something is done, not while keys are waited for: a Ctrl-C there is Python's own, and
         # during a transaction it is silence to the terminal, which has saved what undoes it.
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, Keyboard() as keyboard:
             try:
-                _stand(runner, Counter(till, options.broker_if_any(data_dir, nats)), Keyboard())
+                _stand(runner, Counter(till, options.broker_if_any(data_dir, nats)), keyboard)
             finally:
                 till.shut()
 

@@ -7,6 +7,7 @@ import sys
 import termios
 import tty
 from collections import deque
+from typing import Self
 
 from contracts.money import Money
 from contracts.pan import Pan
@@ -19,16 +20,29 @@ _ERASE_LINE = "\r\x1b[K"
 
 
 class Keyboard:
-    """Standard input, line by line. What is keyed is shown behind `> `."""
+    """Standard input, line by line. What is keyed is shown behind `> `.
+
+    A terminal shows nothing by itself as long as the keyboard is open, not even what is typed ahead: that may be a PIN.
+    """
 
     def __init__(self) -> None:
         self._descriptor = sys.stdin.fileno()
-        self._is_terminal = os.isatty(self._descriptor)
+        self._before = termios.tcgetattr(self._descriptor) if os.isatty(self._descriptor) else None
         self._ahead: deque[str] = deque()
+
+    def __enter__(self) -> Self:
+        if self._before is not None:
+            tty.setcbreak(self._descriptor, termios.TCSADRAIN)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """What the terminal had set is set again, whatever happened."""
+        if self._before is not None:
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)
 
     def read(self, echo: Echo) -> str | None:
         """One line of keys without its end; None when there are no more. A Ctrl-C raises KeyboardInterrupt."""
-        return self._key_by_key(echo) if self._is_terminal else self._line(echo)
+        return self._line(echo) if self._before is None else self._key_by_key(echo)
 
     def _line(self, echo: Echo) -> str | None:
         line = sys.stdin.readline()
@@ -39,27 +53,21 @@ class Keyboard:
         return keys
 
     def _key_by_key(self, echo: Echo) -> str | None:
-        """The terminal does not show what is keyed: this does. What it had set is set again, whatever happens."""
-        before = termios.tcgetattr(self._descriptor)
-        try:
-            tty.setcbreak(self._descriptor)
-            keys = ""
-            while True:
-                _put(f"{_ERASE_LINE}> {shown(keys, echo, whole=False)}")
-                key = self._next()
-                if key in ("\r", "\n"):
-                    break
-                if key in ("", _END):
-                    print()
-                    return None
-                if key == _ESCAPE:
-                    keys = CANCEL
-                    break
-                keys = keys[:-1] if key in _BACKSPACE else (keys + key)[:_MOST] if key.isprintable() else keys
-            _put(f"{_ERASE_LINE}> {shown(keys, echo)}\n")
-            return keys.strip()
-        finally:
-            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, before)
+        keys = ""
+        while True:
+            _put(f"{_ERASE_LINE}> {shown(keys, echo, whole=False)}")
+            key = self._next()
+            if key in ("\r", "\n"):
+                break
+            if key in ("", _END):
+                _put("\n")
+                return None
+            if key == _ESCAPE:
+                keys = CANCEL
+                break
+            keys = keys[:-1] if key in _BACKSPACE else (keys + key)[:_MOST] if key.isprintable() else keys
+        _put(f"{_ERASE_LINE}> {shown(keys, echo)}\n")
+        return keys.strip()
 
     def _next(self) -> str:
         """The next key; empty at the end. What an arrow or a function key sends is no key here."""
@@ -86,8 +94,9 @@ def shown(keys: str, echo: Echo, *, whole: bool = True) -> str:
         return "*" * len(keys)
     if echo is Echo.AMOUNT and keys.isascii() and keys.isdigit() and len(keys) <= 12:
         return f"RMB {Money(int(keys))}"
-    # A card number is masked at whichever question it was keyed; nothing else here has so many digits.
-    return str(Pan(keys)) if whole and sum(map(str.isdigit, keys)) > 12 else keys
+    # A card number is masked at whichever question it was keyed: nothing else has so many digits but what a slip is named by.
+    most = 11 if echo is Echo.CARD else 12
+    return str(Pan(keys)) if whole and "/" not in keys and sum(map(str.isdigit, keys)) > most else keys
 
 
 def _put(text: str) -> None:
