@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.authorization import IssuerReply
 from contracts.kinds import CLAIMS, KINDS, Kind
-from contracts.ledger import HoldExpired, LedgerRecord, Posting, Refusal, ReversalPosting
+from contracts.ledger import Archived, HoldExpired, LedgerRecord, Posting, Refusal, ReversalPosting
 from contracts.money import CNY, MAX_AMOUNT_MINOR
 from contracts.terms import Balance, InstalmentPlan
 from issuer_sim.domain import accounts, expiry
@@ -320,7 +320,7 @@ def test_an_open_hold_is_not_archived_until_nothing_can_put_it_back() -> None:
     bank = Bank()
     bank.ask(Kind.PRE_AUTH, 1, 100)
 
-    def begin(batch: int, kind: Kind = Kind.SALE, original: str = "") -> None:
+    def begin(batch: int, kind: Kind = Kind.SALE, original: str = "", at_ms: int = 2) -> None:
         """The first transaction of a batch, with which the terminal says that it is done with those before."""
         asked = Asked(
             transaction=tx(1, batch=batch),
@@ -330,7 +330,7 @@ def test_an_open_hold_is_not_archived_until_nothing_can_put_it_back() -> None:
             amount_minor=100,
             currency=CNY,
             card=DEBIT,
-            at_ms=2,
+            at_ms=at_ms,
             kept_from=f"{batch:06d}",
         )
         for record in decide(bank.state, asked, RIGHT).records:
@@ -338,11 +338,25 @@ def test_an_open_hold_is_not_archived_until_nothing_can_put_it_back() -> None:
 
     begin(2, Kind.COMPLETION, tx(1))
     assert (tx(1) in bank.state.transactions, bank.money()) == (True, (900, 900))
-    begin(3)
-    assert tx(1) in bank.state.transactions, "what ended it could be reversed until now"
-    begin(4)
-    assert tx(1) not in bank.state.transactions
+    for batch in (3, 4):
+        begin(batch)
+        assert {tx(1), tx(1, batch=2)} <= set(bank.state.transactions), "the completion can be reversed, however late"
+    begin(5, at_ms=bank.now + HOLD_MS)
+    assert tx(1, batch=2) not in bank.state.transactions
     assert (bank.state.holds.ended, bank.state.holds.releases) == ({}, {})
+    begin(6, at_ms=bank.now + HOLD_MS)
+    assert tx(1) not in bank.state.transactions
+
+
+def test_the_late_reversal_of_what_has_ended_a_hold_puts_it_back() -> None:
+    """Two closes later its terminal's batch is archived, and the hold must stand again all the same."""
+    bank = Bank()
+    bank.ask(Kind.PRE_AUTH, 1, 100)
+    bank.ask(Kind.PRE_AUTH_VOID, 2, 100, original=1)
+    accounts.apply(bank.state, Archived(at_ms=bank.now, terminal="10000001", kept_from="000002"))
+    bank.reverse(2)
+    assert set(bank.state.holds.of("D")) == {tx(1)}
+    assert bank.money() == (1_000, 900)
 
 
 # ------------------------------------------------------------------ instalments

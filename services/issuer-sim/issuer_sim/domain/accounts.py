@@ -256,7 +256,8 @@ def _reverse(state: State, record: ReversalPosting) -> None:
 
 
 def _archive(state: State, record: Archived) -> None:
-    """What is reversed stays as it is, so that it is never undone again, and so does what holds; what was refused took nothing, and goes."""
+    """What is reversed stays as it is, so that it is never undone again, and so does what holds, or has ended a hold that is not over: a reversal
+    may still come, however late. What was refused took nothing, and goes."""
     places = {number: place for place, number in enumerate(state.accounts)}
     batches = state.batches.get(record.terminal, {})
     # In order: what is kept of one batch may hang on what is settled in another, and a snapshot does not say which of them came first.
@@ -268,6 +269,7 @@ def _archive(state: State, record: Archived) -> None:
             if (
                 transaction.reversed
                 or state.holds.needs(transaction.account, key)
+                or state.holds.may_restore(key, record.at_ms)
                 or not archive.fits(stan, transaction.amount_minor)
             ):
                 kept.append(key)

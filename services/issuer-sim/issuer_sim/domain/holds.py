@@ -70,6 +70,11 @@ class Holds(msgspec.Struct, array_like=True):
         ended = self.ended.get(hold)
         return None if ended is None else (hold, ended)
 
+    def may_restore(self, id_: str, at_ms: int) -> bool:
+        """Whether a transaction has ended a hold whose term is not over: undone, it would stand again."""
+        released = self.released_by(id_)
+        return released is not None and released[1].expires_ms > at_ms
+
     def undo(self, account: str, id_: str, *, restores: bool) -> None:
         """The transaction is undone: its own hold is over, and the one that it had ended is open again if `restores`."""
         self.expire(account, id_)
