@@ -137,10 +137,15 @@ class Deed:
     claims: list[Deed] = field(default_factory=list)
     """What stands on it."""
     recalled: bool = False
+    told_in: str = ""
+    """The batch that was open when the switch last heard of it: it remembers the open one and the one before."""
     rrn: str = ""
     authorization_code: str = ""
     undo: list[tuple[Account, int, str, str, Hold | None]] = field(default_factory=list)
     """What its bookings took, and the holds that they made or ended."""
+
+    def __post_init__(self) -> None:
+        self.told_in = self.told_in or self.batch
 
     @property
     def stands(self) -> bool:
@@ -172,7 +177,7 @@ class Model:
 
     def remembers(self, deed: Deed) -> bool:
         shop = self.shops[deed.terminal]
-        return deed.recalled or deed.batch in (shop.batch, shop.closed)
+        return deed.recalled or deed.told_in in (shop.batch, shop.closed)
 
     def remembered(self) -> dict[str, Deed]:
         return {id_: deed for id_, deed in self.deeds.items() if self.remembers(deed)}
@@ -385,6 +390,8 @@ class Model:
             return "40"
         id_ = f"{terminal}:{batch}:{stan}"
         deed = self.deeds.get(id_)
+        if deed is not None and not self.remembers(deed):
+            return self._reverse_forgotten(deed)
         if deed is None:
             self.deeds[id_] = Deed(id_, kind, terminal, batch, stan, amount, None, "reversed", amount=amount)
             return "00"
@@ -394,6 +401,15 @@ class Model:
             return "12"
         if deed.state != "reversed":
             self._take_back(deed, "")
+        return "00"
+
+    def _reverse_forgotten(self, deed: Deed) -> str:
+        """Undone like any, if nothing stands on it, and remembered in the batch that is open; what it was asked as nobody compares."""
+        if deed.stands and deed.claims:
+            return "12"
+        if deed.stands:
+            self._take_back(deed, "")
+        deed.state, deed.request, deed.told_in = "reversed", None, self.shops[deed.terminal].batch
         return "00"
 
     def totals(self, terminal: str) -> tuple[int, int, int, int]:

@@ -32,7 +32,7 @@ from tests.support_model import (
     Named,
     Shop,
 )
-from tests.support_stage import BANKS, DATE, WORLD, Answer, Simulated, card, simulated
+from tests.support_stage import BANKS, DATE, WORLD, Answer, Simulated, bank, card, simulated
 
 EXAMPLES = int(os.environ.get("LIANJI_MODEL_EXAMPLES", "0"))
 """0: the few of the suite, always the same."""
@@ -295,11 +295,14 @@ class Everything(RuleBasedStateMachine):
     @precondition(lambda self: self.model.deeds)
     @rule(seed=seeds)
     def reverses(self, seed: int) -> None:
-        """What the switch remembers, the last ones first; now and then with an amount or as a kind that is not its own."""
+        """The last ones first; now and then with an amount or as a kind that is not its own."""
         chance = self.chance(seed)
-        deeds = [d for d in self.model.remembered().values() if not d.recalled and d.kind not in LOOKS]
+        deeds = [d for d in self.model.deeds.values() if not d.recalled and d.kind not in LOOKS]
         if deeds:
-            deed = chance.choice(deeds[-chance.choice((1, 3, 30)) :])
+            deed = chance.choice(deeds[-chance.choice((1, 3, 100)) :])
+            if not self.model.remembers(deed):
+                self.reverse(deed, deed.asked)
+                return
             self.reverse(deed, deed.asked + chance.rarely(1, otherwise=0), chance.rarely("sale"))
 
     @precondition(lambda self: self.answers)
@@ -354,20 +357,35 @@ class Everything(RuleBasedStateMachine):
             self.model.deeds[asked.id].rrn = answer.rrn
         self.stack.rest()
 
-    @rule(terminal=st.sampled_from(TERMINALS), wrong=st.sampled_from((False, False, True)))
-    def closes(self, terminal: str, wrong: bool) -> None:
-        hand, totals = self.stack.hand(terminal), self.model.totals(terminal)
-        debit, debits, credit, credits = totals
+    @rule(terminal=st.sampled_from(TERMINALS), wrong=st.sampled_from((False, False, True)), times=st.integers(1, 3))
+    def closes(self, terminal: str, wrong: bool, times: int) -> None:
+        """After two closes the switch remembers nothing of a batch."""
         if wrong:
-            debit += 1
+            debit, *rest = self.model.totals(terminal)
+            assert self.close(terminal, (debit + 1, *rest)) == "2"
+        for _ in range(times):
+            assert self.close(terminal, self.model.totals(terminal)) == "1"
+
+    def close(self, terminal: str, totals: tuple[int, ...]) -> str:
+        hand, expected = self.stack.hand(terminal), self.model.totals(terminal)
+        debit, debits, credit, credits = totals
         told = Totals(debit_minor=debit, debit_count=debits, credit_minor=credit, credit_count=credits)
         note(f"close {terminal} {told}")
         result, host = self.stack.run(hand.settle(told, self.next_stan()))
         assert host is not None
-        assert (host.debit_minor, host.debit_count, host.credit_minor, host.credit_count) == totals
+        assert (host.debit_minor, host.debit_count, host.credit_minor, host.credit_count) == expected
         assert result == self.model.close(terminal, (debit, debits, credit, credits))
         if result == "1":
             assert self.stack.run(hand.sign_on()).batch == self.model.shops[terminal].batch
+        return result
+
+    @rule(who=st.sampled_from(("auth-a", "terminal-gw", "settlement", *map(bank, BANKS))))
+    def starts_again(self, who: str) -> None:
+        """A service is killed between two transactions, and knows afterwards what it knew."""
+        self.stack.stage.kill(who)
+        self.stack.pass_time(0.2)
+        self.stack.stage.processes[who].clock_ahead_ns = self.model.day * DAY_NS
+        self.stack.run(self.stack.stage.until_ready())
 
     @rule(days=st.sampled_from((8, 31)))
     def days_pass(self, days: int) -> None:
