@@ -49,9 +49,9 @@ from simulation.stage import Stage
 from terminal_sim.cards import KEYED, SWIPED, Keyed
 from terminal_sim.link import Link, LinkLostError
 from terminal_sim.messages import WITH_PIN, WITHOUT_PIN
+from terminal_sim.opening import open_till
 from terminal_sim.outcomes import SignOnOutcome
 from terminal_sim.record import PendingClose, PendingReversal, Transaction
-from terminal_sim.till import open_till
 
 T = TypeVar("T")
 

@@ -36,8 +36,9 @@ from runtime.memory_log import MemoryLog
 from runtime.projection import Projection
 from runtime.rebuilding import Rebuilding
 from runtime.sql import open_engine
+from terminal_sim.entries import Answered, CloseEnded, ReversalEnded, Sent
 from terminal_sim.memory import TerminalMemory
-from terminal_sim.record import Answered, ClosedBatch, CloseEnded, ReversalEnded, Sent, Transaction
+from terminal_sim.record import ClosedBatch, Transaction
 from world import built_in
 
 TERMINAL, MERCHANT, BATCH, OPEN_BATCH = "10000001", "482290058130001", "000001", "000002"

@@ -16,11 +16,12 @@ from contracts.terms import InstalmentPlan
 from iso8583 import Amount54, Balances54, Field60, Message, Original61, Terms62, Value
 from terminal_sim import orders
 from terminal_sim.cards import Keyed
+from terminal_sim.changes import apply
 from terminal_sim.memory import TerminalMemory, memory_path, read_memory
 from terminal_sim.orders import NotThere, Order
 from terminal_sim.outcomes import CloseOutcome, Entered, PlainOutcome, Refused, Step, TransactionOutcome
 from terminal_sim.practice import PracticeHost
-from terminal_sim.record import TerminalRecord, Transaction, apply, new_record
+from terminal_sim.record import TerminalRecord, Transaction, new_record
 from terminal_sim.schemes import seal_of
 from terminal_sim.shipped import Parameters
 from terminal_sim.state import State

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 import world
 from contracts.identity import transaction_id
 from terminal_sim.link import Link, LinkError
+from terminal_sim.opening import open_till
 from terminal_sim.outcomes import PlainOutcome
 from terminal_sim.practice import PracticeHost
 from terminal_sim.profiles import PROFILES, LineKind
 from terminal_sim.shaped import MOST_WAITING, Chance, Fate, Happened, Shape, ShapedLine
-from terminal_sim.till import open_till
 from tests.support_line import HostEnd, LoopWithHost
 
 T = TypeVar("T")

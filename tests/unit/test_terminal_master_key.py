@@ -12,10 +12,11 @@ import iso8583
 import world
 from iso8583 import Message
 from security_module import MacAlgorithm
+from terminal_sim.entries import MasterKept
 from terminal_sim.memory import TerminalMemory, memory_path, read_memory
 from terminal_sim.outcomes import SignOnOutcome, Step
 from terminal_sim.practice import PracticeHost
-from terminal_sim.record import MasterKept, TerminalRecord, new_record
+from terminal_sim.record import TerminalRecord, new_record
 from terminal_sim.seal import SessionSeal
 from terminal_sim.state import State
 from terminal_sim.terminal import Terminal

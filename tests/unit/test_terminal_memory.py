@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from contracts.kinds import Kind
+from terminal_sim.changes import apply
+from terminal_sim.entries import Answered, Entry, Sent
 from terminal_sim.memory import MemoryFileError, TerminalBusyError, TerminalMemory, memory_path, read_memory
-from terminal_sim.record import Answered, Entry, Sent, Transaction, apply
+from terminal_sim.record import Transaction
 
 TID = "10000001"
 

@@ -7,6 +7,8 @@ import pytest
 import iso8583
 import world
 from iso8583 import Field60, Message, Totals48
+from terminal_sim.changes import apply
+from terminal_sim.entries import Sent
 from terminal_sim.outcomes import (
     CloseOutcome,
     Entered,
@@ -18,7 +20,7 @@ from terminal_sim.outcomes import (
     TransactionOutcome,
 )
 from terminal_sim.practice import Held, PracticeHost
-from terminal_sim.record import BATCH_LIMIT, Sent, apply, new_record
+from terminal_sim.record import BATCH_LIMIT, new_record
 from terminal_sim.schemes import seal_of
 from terminal_sim.state import TRANSITIONS, IllegalMoveError, State, advance
 from terminal_sim.terminal import REVERSAL_TRIES, Terminal

@@ -13,10 +13,11 @@ import iso8583
 import world
 from iso8583 import Field59
 from security_module import terminal_of
+from terminal_sim.entries import CounterUsed, Sent, Snapshot
 from terminal_sim.memory import TerminalMemory, memory_path, read_memory
 from terminal_sim.outcomes import Refused, ReversalOutcome, SignOnOutcome, Step, TransactionOutcome
 from terminal_sim.practice import PracticeHost
-from terminal_sim.record import CounterUsed, Sent, Snapshot, TerminalRecord, new_record
+from terminal_sim.record import TerminalRecord, new_record
 from terminal_sim.schemes import seal_of
 from terminal_sim.state import State
 from terminal_sim.terminal import Terminal

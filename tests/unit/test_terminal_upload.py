@@ -9,10 +9,12 @@ import pytest
 import iso8583
 import world
 from iso8583 import Message, parse_details
+from terminal_sim.changes import apply
+from terminal_sim.entries import Snapshot
 from terminal_sim.memory import TerminalMemory, memory_path
 from terminal_sim.outcomes import CloseOutcome, SignOnOutcome, TransactionOutcome, UploadOutcome
 from terminal_sim.practice import Held, PracticeHost
-from terminal_sim.record import Snapshot, apply, new_record
+from terminal_sim.record import new_record
 from terminal_sim.schemes import seal_of
 from terminal_sim.state import State
 from terminal_sim.terminal import Terminal

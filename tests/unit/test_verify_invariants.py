@@ -16,7 +16,8 @@ from lianji.verify.acknowledged import Acknowledgement, Holding, Mark
 from lianji.verify.invariants.terms import TERM_MS
 from lianji.verify.report import SHOWN
 from runtime.log import Position, digest
-from terminal_sim.record import ClosedBatch, CloseEnded, ReversalEnded
+from terminal_sim.entries import CloseEnded, ReversalEnded
+from terminal_sim.record import ClosedBatch
 from tests.support_verify import (
     AMOUNT,
     BANK,

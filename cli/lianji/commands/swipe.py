@@ -22,11 +22,12 @@ from lianji.errors import CliError, WrongUseError
 from terminal_sim.cards import Inserted
 from terminal_sim.chip_file import ChipFileError
 from terminal_sim.memory import MemoryFileError
+from terminal_sim.opening import open_till
 from terminal_sim.outcomes import ReversalOutcome
 from terminal_sim.readers import inserted
 from terminal_sim.results import SwipeResult
 from terminal_sim.shaped import Shape
-from terminal_sim.till import Till, open_till
+from terminal_sim.till import Till
 
 APPROVED, NO_ANSWER, DECLINED = 0, 1, 3
 PATIENCE_S = 2.0

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from simulation import cast, kinds
 from simulation.step import ANYWHERE, Arguments, Step, card_of, nothing, told
+from terminal_sim.changes import apply
+from terminal_sim.entries import ReversalDue
 from terminal_sim.outcomes import Refused
-from terminal_sim.record import ReversalDue, apply
 from terminal_sim.till import Till
 
 NO_ANSWER, LATE_ANSWER, SLOW, POSTED_WITHOUT_ANSWER = 8_001_00, 8_002_00, 8_003_00, 8_004_00

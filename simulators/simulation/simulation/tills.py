@@ -13,7 +13,8 @@ from simulation.processes import PROCESS
 from simulation.stage import Stage
 from simulation.step import Arguments, Wronged
 from simulation.steps import STEPS
-from terminal_sim.till import Till, open_till
+from terminal_sim.opening import open_till
+from terminal_sim.till import Till
 
 REST_S = 0.02
 """Between two steps of an operator."""

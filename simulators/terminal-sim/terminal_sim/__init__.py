@@ -6,7 +6,8 @@ shipped                    what it comes with
 orders, cards, kinds       what is asked of it, kind by kind
 chip, chip_file, emv       a card's chip, its memory on disk, and what a terminal does with it
 readers, bounds            how a card comes into a reader; what parameters and reader allow
-record, stored, memory     what it remembers, and its file
+record, entries, changes    what it remembers, the lines that say so, and what each of them changes
+stored, memory             its file
 messages                   its messages
 seal, dukpt_seal, schemes  its keys, by the terminal's scheme
 profiles, shaped           what a bad line is like, and one that is
@@ -20,6 +21,7 @@ practice                   a host to practise against
 from terminal_sim.link import Link, LinkError, LinkLostError, tls_context
 from terminal_sim.load import LoadError, open_tills, run_load
 from terminal_sim.memory import MemoryFileError, TerminalBusyError, TerminalMemory, memory_path, read_memory
+from terminal_sim.opening import open_till
 from terminal_sim.outcomes import (
     CloseOutcome,
     DownloadOutcome,
@@ -35,7 +37,7 @@ from terminal_sim.record import ClosedBatch, PendingReversal, TerminalRecord, Tr
 from terminal_sim.results import CloseResult, SwipeResult
 from terminal_sim.shaped import Shape
 from terminal_sim.tally import LoadReport, Progress
-from terminal_sim.till import Till, open_till
+from terminal_sim.till import Till
 
 __all__ = [
     "PROFILES",

@@ -23,6 +23,16 @@ from contracts.response_codes import (
 from iso8583 import MTI_AT, Field60, FormatError, Message, Totals48, chip, reply_mti
 from security_module import SecurityModuleError
 from terminal_sim.emv import Dialogue
+from terminal_sim.entries import (
+    Answered,
+    CloseEnded,
+    Entry,
+    MasterKept,
+    ReversalDue,
+    ReversalEnded,
+    SessionEnded,
+    SignedOn,
+)
 from terminal_sim.kinds import FORMS, NOTHING_MORE, Extras
 from terminal_sim.outcomes import (
     CloseOutcome,
@@ -32,20 +42,7 @@ from terminal_sim.outcomes import (
     SignOnOutcome,
     TransactionOutcome,
 )
-from terminal_sim.record import (
-    Answered,
-    ClosedBatch,
-    CloseEnded,
-    Entry,
-    MasterKept,
-    ReversalDue,
-    ReversalEnded,
-    Session,
-    SessionEnded,
-    SignedOn,
-    TerminalRecord,
-    Transaction,
-)
+from terminal_sim.record import ClosedBatch, Session, TerminalRecord, Transaction
 from terminal_sim.seal import Seal
 from terminal_sim.state import State
 from terminal_sim.uploaded import UploadBegun

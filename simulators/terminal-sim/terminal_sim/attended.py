@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from terminal_sim import operators
+from terminal_sim.changes import apply
+from terminal_sim.entries import Entry, OperatorSet, ParametersSet
 from terminal_sim.outcomes import Entered, Refused, Step
-from terminal_sim.record import Entry, OperatorSet, ParametersSet, TerminalRecord, apply
+from terminal_sim.record import TerminalRecord
 from terminal_sim.shipped import Parameters, password_digest
 from terminal_sim.state import State, advance
 

@@ -11,8 +11,9 @@ from iso8583 import Field60, FormatError, Message, Page, parse_page, split_sized
 from terminal_sim import stopped
 from terminal_sim.answers import Answer, Verdict
 from terminal_sim.downloaded import DownloadEnded, Downloading, PageKept
+from terminal_sim.entries import Entry
 from terminal_sim.outcomes import DownloadOutcome
-from terminal_sim.record import Entry, TerminalRecord
+from terminal_sim.record import TerminalRecord
 from terminal_sim.seal import Seal
 from terminal_sim.stopped import STOP_LIST
 

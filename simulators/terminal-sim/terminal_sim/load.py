@@ -20,12 +20,13 @@ from contracts.pan import Track2
 from contracts.response_codes import RESPONSE_CODES
 from terminal_sim.day import Day
 from terminal_sim.link import DEFAULT_TIMEOUT_S, LinkError
+from terminal_sim.opening import open_till
 from terminal_sim.outcomes import Refused, ReversalOutcome, TransactionOutcome
 from terminal_sim.results import SwipeResult
 from terminal_sim.schedule import Schedule
 from terminal_sim.shaped import Shape
 from terminal_sim.tally import LoadReport, Progress, Tally
-from terminal_sim.till import Till, open_till
+from terminal_sim.till import Till
 from world import Card
 from world import Terminal as TerminalFacts
 

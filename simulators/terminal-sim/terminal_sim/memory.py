@@ -16,7 +16,9 @@ from pathlib import Path
 
 import msgspec
 
-from terminal_sim.record import Entry, MasterKept, Snapshot, TerminalRecord, apply, new_record
+from terminal_sim.changes import apply
+from terminal_sim.entries import Entry, MasterKept, Snapshot
+from terminal_sim.record import TerminalRecord, new_record
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Entry)

@@ -8,7 +8,7 @@ from contracts.authorization import BALANCED, Totals
 from contracts.kinds import Kind
 from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
 from contracts.terms import Balance, InstalmentTerms
-from terminal_sim.record import Entry
+from terminal_sim.entries import Entry
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,26 +20,12 @@ from terminal_sim.bounds import out_of_bounds, stopped
 from terminal_sim.cards import KEYED, Card, Inserted, Keyed, entry_of
 from terminal_sim.downloaded import DownloadBegun, Downloading
 from terminal_sim.emv import Dialogue
+from terminal_sim.entries import AdviceTried, CloseSent, Entry, ReversalTried, Sent, StanUsed, Stored, used
 from terminal_sim.kinds import FORMS
 from terminal_sim.messages import MAGNETIC_READER, SIGN_ON_DOUBLE, STATUS, WITH_PIN, WITHOUT_PIN, Messages
 from terminal_sim.orders import Order, article, wrong
 from terminal_sim.outcomes import Refused, Step, TransactionOutcome
-from terminal_sim.record import (
-    BATCH_LIMIT,
-    AdviceTried,
-    CloseSent,
-    Entry,
-    PendingClose,
-    PendingReversal,
-    ReversalTried,
-    Sent,
-    Session,
-    StanUsed,
-    Stored,
-    TerminalRecord,
-    Transaction,
-    used,
-)
+from terminal_sim.record import BATCH_LIMIT, PendingClose, PendingReversal, Session, TerminalRecord, Transaction
 from terminal_sim.seal import Seal
 from terminal_sim.state import State, advance
 from terminal_sim.stopped import StopList

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from contracts.authorization import Original
 from contracts.kinds import Kind
@@ -16,7 +14,7 @@ from contracts.terms import InstalmentPlan
 from terminal_sim import orders
 from terminal_sim.calls import one_call
 from terminal_sim.chores import Chores
-from terminal_sim.link import DEFAULT_TIMEOUT_S, Link, LinkError, LinkLostError
+from terminal_sim.link import Link, LinkError, LinkLostError
 from terminal_sim.memory import TerminalMemory
 from terminal_sim.orders import NotThere, Order
 from terminal_sim.outcomes import (
@@ -31,13 +29,10 @@ from terminal_sim.outcomes import (
 )
 from terminal_sim.readers import AnyCard, entered
 from terminal_sim.results import CloseResult, SwipeResult, reason_of, result_of
-from terminal_sim.schemes import seal_of
-from terminal_sim.shaped import Shape
 from terminal_sim.shipped import DEFAULT_OPERATOR, DEFAULT_PASSWORD
 from terminal_sim.state import State
 from terminal_sim.terminal import REVERSAL_TRIES, Terminal
 from world import Card
-from world import Terminal as TerminalFacts
 
 _CERTIFICATE = " (over TLS: does the host take this terminal's certificate?)"
 
@@ -377,28 +372,6 @@ class Till(Chores):
         if _unanswered(step.outcome):
             self.link.close()
         return step.outcome
-
-
-def open_till(
-    facts: TerminalFacts,
-    *,
-    host: str,
-    port: int,
-    data_dir: str | Path,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
-    tls: ssl.SSLContext | None = None,
-    shape: Shape | None = None,
-) -> Till:
-    """A terminal of the world as it stood when it was last used, over TLS with a context, on a bad line with a shape.
-
-    TerminalBusyError when another process has it.
-    """
-    memory = TerminalMemory.open(data_dir, facts.tid)
-    terminal = Terminal(
-        tid=facts.tid, mid=facts.merchant, record=memory.record, seal=seal_of(facts), reader=facts.reader
-    )
-    own = None if shape is None else shape.at(facts.tid)
-    return Till(terminal, memory, Link(host, port, timeout_s=timeout_s, tls=tls, shape=own))
 
 
 def _now_ms() -> int:

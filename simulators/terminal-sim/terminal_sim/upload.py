@@ -12,8 +12,9 @@ from contracts.kinds import KINDS
 from contracts.response_codes import APPROVED, RESPONSE_CODES
 from iso8583 import Detail, Field60, Message, chip, pack_details, parse_details, tlv
 from terminal_sim.answers import Answer, Verdict
+from terminal_sim.entries import CloseEnded
 from terminal_sim.outcomes import UploadOutcome
-from terminal_sim.record import ClosedBatch, CloseEnded, PendingClose, TerminalRecord
+from terminal_sim.record import ClosedBatch, PendingClose, TerminalRecord
 from terminal_sim.seal import Seal
 from terminal_sim.uploaded import DetailsUploaded
 
