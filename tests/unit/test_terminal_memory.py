@@ -120,7 +120,7 @@ def test_the_file_survives_a_killed_process_whole(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys\n"
         "from terminal_sim.memory import TerminalMemory\n"
-        "from terminal_sim.record import StanUsed\n"
+        "from terminal_sim.entries import StanUsed\n"
         f"memory = TerminalMemory.open({str(tmp_path)!r}, {TID!r})\n"
         "for n in range(1, 501): memory.append([StanUsed(stan=str(n))])\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
