@@ -106,7 +106,8 @@ def test_a_ctrl_c_during_a_transaction_leaves_its_reversal(stack: StackProcess) 
     _, errors = counter.communicate(timeout=60)
     assert (counter.returncode, errors) == (130, "lianji: interrupted\n")
 
-    seen = stand(stack, SHOP, *LOG_IN, "1", "debit-1", "100", PIN)
+    seen = stand(stack, SHOP, *LOG_IN, "1", "debit-ic/I", "100", PIN)
     assert "REVERSAL WAITS" in seen.stdout
     assert re.search(r"冲正 REVERSED \d{6}: 00", seen.stdout)
     assert "00 交易成功 approved" in seen.stdout
+    assert re.search(r"卡号\(CARD NO\):\s+\S+ /I", seen.stdout), "its chip was read"

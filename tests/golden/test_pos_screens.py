@@ -25,10 +25,10 @@ CREDIT_1 = next(card.pan.clear() for card in world.built_in().cards if card.name
 SWIPED, OF_A_VOUCHER = ["debit-1"], ["000012", "debit-1"]
 
 KEYS: dict[Job, list[str]] = {
-    Kind.SALE: ["1", "?", "nobody", "debit-1", "12.34", "1234", "12", "123456"],
+    Kind.SALE: ["1", "nobody", "debit-1", "12.34", "1234", "12", "123456"],
     Kind.VOID: ["2", *OF_A_VOUCHER, ""],
     Kind.REFUND: ["3", "000001/000012/0131", "010000000042", CREDIT_1, "3512", "6800"],
-    Kind.PRE_AUTH: ["4", "1", *SWIPED, "100000", "123456"],
+    Kind.PRE_AUTH: ["4", "1", "debit-1/I", "debit-ic/I", "100000", "123456"],
     Kind.PRE_AUTH_VOID: ["4", "2", "000001/000012/0131", "A1B2C3", *SWIPED, "100000", ""],
     Kind.COMPLETION: ["4", "3", *OF_A_VOUCHER, "86000", "123456"],
     Kind.COMPLETION_ADVICE: ["4", "4", *OF_A_VOUCHER, "86000"],
@@ -38,7 +38,7 @@ KEYS: dict[Job, list[str]] = {
     Kind.INSTALMENT_VOID: ["6", "2", "000012", "credit-1", "123456"],
     Kind.TRANSFER: ["7", "1", *SWIPED, "credit-1", "20000", "123456"],
     Kind.CARD_CHECK: ["7", "2", *SWIPED, "123456"],
-    Kind.OFFLINE_SALE: ["8", *SWIPED, "2500"],
+    Kind.OFFLINE_SALE: ["8", "debit-ic/C", "2500"],
     Action.LOG_IN: ["1", "01", "0000"],
     Action.SETTLE: ["9"],
     Action.SIGN_ON: ["0", "1"],

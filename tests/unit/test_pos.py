@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import world
 from contracts.kinds import Kind
 from contracts.pan import luhn_check_digit
 from contracts.paper import WIDTH, columns
@@ -40,7 +41,9 @@ FACTS = Facts(merchant="云溪茶馆", tid="10000001", batch="000001", approvals
 NUMBER = "62820200000001" + luhn_check_digit("62820200000001")
 _KEYS = st.one_of(
     st.sampled_from([choice.key for choices in MENUS.values() for choice in choices]),
-    st.sampled_from(["debit-1", "credit-1", NUMBER, "3512", "1234", "123456", "", "?", CANCEL, "01", "0000"]),
+    st.sampled_from(
+        ["debit-1", "debit-ic/C", "credit-1", NUMBER, "3512", "1234", "123456", "", "?", CANCEL, "01", "0000"]
+    ),
     st.sampled_from(["000012", "000001/000012", "000001/000012/0131", "010000000042", "A1B2C3", "12"]),
     st.text(max_size=30),
 )
@@ -71,6 +74,13 @@ def test_whatever_is_keyed_the_screen_is_whole_and_shows_no_secret(lines: list[s
     for _ in range(3):  # from wherever that led, out
         desk = press(desk, CANCEL, FACTS)
     assert desk == Desk(operator="01")
+
+
+def test_the_cards_that_there_are_can_be_asked_for() -> None:
+    desk = press(press(done(begin(), operator="01"), "1", FACTS), "?", FACTS)
+    named = {card.name for card in world.built_in().cards if not card.name.startswith("load-")}
+    assert set(" ".join(desk.said).split()) == named
+    assert named <= set(draw(desk, FACTS).split())
 
 
 def test_secrets_are_in_no_repr() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,17 +18,20 @@ from contracts.money import Money
 from contracts.questions import Slip, SlipQuestion
 from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
 from contracts.terms import InstalmentPlan
+from lianji import line as lines
 from lianji import options, tls
 from lianji.commands.close import settlement_slip
 from lianji.commands.do import Asked, named, transaction
 from lianji.commands.slip import COPIES, from_receipts
-from lianji.commands.swipe import PATIENCE_S, open_terminal, said_after
+from lianji.commands.swipe import PATIENCE_S, open_terminal, read_by, said_after
 from lianji.errors import CliError
-from lianji.pos import Action, Ask, Desk, Entries, Facts, Keyboard, begin, closed, done, draw, note, press, result
+from lianji.pos import Action, Ask, Desk, Entries, Facts, Keyboard, Read, begin, closed, done, draw, note, press, result
 from lianji.pos.told import code
 from terminal_sim import operators, orders
+from terminal_sim.cards import Card
 from terminal_sim.orders import NotThere
 from terminal_sim.outcomes import PlainOutcome, Refused, SignOnOutcome, Step
+from terminal_sim.results import SwipeResult
 from terminal_sim.shipped import SYSTEM
 from terminal_sim.till import Till
 
@@ -42,16 +46,21 @@ def register(app: typer.Typer) -> None:
         tls_ca: tls.Ca = None,
         tls_certificate: tls.Certificate = None,
         tls_key: tls.PrivateKey = None,
+        link: lines.Kind = None,
+        loss: lines.Loss = None,
+        link_seed: lines.Seed = None,
+        keep_line: lines.Keep = None,
     ) -> None:
         """Stand at a terminal: operator, menus, card, amount, PIN, and the slips on the screen. Operator 01, password 0000; * cancels. Takes keys from a pipe, too."""
         if sys.stdin is None:
             raise CliError("input: standard input is closed; give it keys")
-        till = open_terminal(data_dir, gateway, terminal, tls.line(tls_ca, tls_certificate, tls_key))
+        shape = lines.shape(link, loss, link_seed, keep_line)
+        till = open_terminal(data_dir, gateway, terminal, tls.line(tls_ca, tls_certificate, tls_key), shape)
         # The loop runs while something is done, not while keys are waited for: a Ctrl-C there is Python's own, and
         # during a transaction it is silence to the terminal, which has saved what undoes it.
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner, Keyboard() as keyboard:
             try:
-                _stand(runner, Counter(till, options.broker_if_any(data_dir, nats)), keyboard)
+                _stand(runner, Counter(till, data_dir, options.broker_if_any(data_dir, nats)), keyboard)
             finally:
                 till.shut()
 
@@ -75,8 +84,9 @@ def _stand(runner: asyncio.Runner, counter: Counter, keyboard: Keyboard) -> None
 class Counter:
     """What stands on a shop's counter: a terminal, and its printer, if there is somebody to ask for slips."""
 
-    def __init__(self, till: Till, broker: options.Broker | None) -> None:
+    def __init__(self, till: Till, data_dir: Path, broker: options.Broker | None) -> None:
         self._till = till
+        self._data_dir = data_dir
         self._broker = broker
         facts = world.built_in().terminal(till.terminal.tid)
         merchant = world.built_in().merchant(facts.merchant) if facts else None
@@ -131,7 +141,7 @@ class Counter:
 
     async def _transaction(self, kind: Kind, entries: Entries) -> tuple[str, ...]:
         await self._tried_again()
-        made = await transaction(self._till, _asked(kind, entries), entries.approval)
+        made = await self._made(kind, entries)
         _say(result(made))
         for notice in made.notices:
             if notice.response_code in (APPROVED, PARTIAL_APPROVAL) and KINDS[notice.kind].slip:
@@ -139,6 +149,18 @@ class Counter:
         if made.approved and KINDS[made.kind].slip:
             await self._print_slips(made.rrn)
         return ()
+
+    async def _made(self, kind: Kind, entries: Entries) -> SwipeResult:
+        """The card stays in the reader for as long as it takes."""
+        card = entries.card
+        if card is None:
+            raise CliError("card: none was keyed")
+        if not isinstance(card, Read):
+            return await transaction(self._till, _asked(kind, entries, card), entries.approval)
+        with read_by(self._data_dir, card.card, chip=not card.contactless, contactless=card.contactless) as read:
+            if read is None:
+                raise CliError("card: its chip was not read")
+            return await transaction(self._till, _asked(kind, entries, read), entries.approval)
 
     async def _tried_again(self) -> None:
         """Whoever goes on wants what is stuck tried again."""
@@ -229,14 +251,12 @@ class Counter:
         return (step.outcome.reason if isinstance(step.outcome, Refused) else said,)
 
 
-def _asked(kind: Kind, entries: Entries) -> Asked:
-    """What was keyed, as `lianji do` takes it; raises CliError."""
-    if entries.card is None:
-        raise CliError("card: none was keyed")
+def _asked(kind: Kind, entries: Entries, card: Card) -> Asked:
+    """What was keyed, as `lianji do` takes it."""
     by_slip = entries.by_slip
     return Asked(
         kind=kind,
-        card=entries.card,
+        card=card,
         amount_minor=entries.amount_minor,
         pin=entries.pin,
         voucher="" if by_slip else entries.original,

@@ -9,7 +9,7 @@ keyboard   lines from a terminal, with what must not be seen masked, or from a p
 """
 
 from lianji.pos.desk import Desk, Facts, begin, done, press
-from lianji.pos.entries import Entries
+from lianji.pos.entries import Entries, Read
 from lianji.pos.keyboard import Keyboard
 from lianji.pos.screen import draw, note
 from lianji.pos.tables import CANCEL, JOBS, MENUS, PROMPTS, Action, Ask, Job, Menu
@@ -28,6 +28,7 @@ __all__ = [
     "Job",
     "Keyboard",
     "Menu",
+    "Read",
     "begin",
     "closed",
     "done",

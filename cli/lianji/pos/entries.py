@@ -11,13 +11,15 @@ import msgspec
 
 import world
 from contracts.money import MAX_AMOUNT_MINOR, Money
-from contracts.pan import Pan, luhn_valid
-from terminal_sim.cards import Card, Keyed
+from contracts.pan import Pan, Track2, luhn_valid
+from terminal_sim.cards import Keyed
 
 _CARD = re.compile(r"[0-9]{12,19}", re.ASCII)
 _EXPIRY = re.compile(r"[0-9]{2}(0[1-9]|1[0-2])", re.ASCII)
 _VOUCHER = re.compile(r"([0-9]{1,6}/)?[0-9]{1,6}", re.ASCII)
 _ON_SLIP = re.compile(r"[0-9]{1,6}/[0-9]{1,6}/(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])", re.ASCII)
+_READERS = {"": False, "I": False, "C": True}
+"""Behind a name and a slash → contactless."""
 _PIN = re.compile(r"[0-9]{4,12}", re.ASCII)
 _PASSWORD = re.compile(r"[0-9]{4,8}", re.ASCII)
 _NO_PASSWORD = "password: 4 to 8 digits"  # noqa: S105 - it says what one looks like
@@ -29,12 +31,23 @@ class Wrong(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A card of the world whose chip is to be read, in the reader or before it, when all has been keyed."""
+
+    card: world.Card
+    contactless: bool
+
+    @property
+    def pan(self) -> Pan:
+        return self.card.pan
+
+
 class Entries(msgspec.Struct, frozen=True, kw_only=True):
     """Empty, or 0, what has not been keyed."""
 
     operator: str = ""
     password: str = ""
-    card: Card | None = None
+    card: Track2 | Keyed | Read | None = None
     number: Pan | None = None
     """Of a card that is keyed, until its expiry is."""
     amount_minor: int = 0
@@ -85,13 +98,21 @@ def approval(entries: Entries, keys: str) -> Checked:
 
 
 def card(entries: Entries, keys: str) -> Checked:
-    """A card of the world by name, which is swiped; or a number, whose expiry is asked for next."""
-    found = _pan(keys)
+    """A card of the world by name, which is swiped, or NAME/I put in, or NAME/C held before the reader, as slips mark it; or a number, whose
+    expiry is asked for next."""
+    name, _, reader = keys.partition("/")
+    found = _pan(name)
     if isinstance(found, Wrong):
         return found
     if isinstance(found, Pan):
         return msgspec.structs.replace(entries, number=found)
-    return msgspec.structs.replace(entries, card=world.track2(found))
+    if reader not in _READERS or (reader == "" and "/" in keys):
+        return Wrong("card: NAME, NAME/I or NAME/C")
+    if not reader:
+        return msgspec.structs.replace(entries, card=world.track2(found))
+    if not found.chip:
+        return Wrong("card: it has no chip; swipe it")
+    return msgspec.structs.replace(entries, card=Read(card=found, contactless=_READERS[reader]))
 
 
 def target(entries: Entries, keys: str) -> Checked:

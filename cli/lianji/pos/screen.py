@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from contracts.money import Money
+from contracts.pan import Track2
 from contracts.paper import RULE, WIDTH, columns, wrap
 from lianji.pos.desk import Desk, Facts
+from lianji.pos.entries import Read
 from lianji.pos.tables import MENUS, PROMPTS, TITLES, Ask, Menu, title
 from terminal_sim.cards import Keyed
 
@@ -52,7 +54,7 @@ def _question(desk: Desk) -> list[str]:
 
 def _keyed(desk: Desk) -> list[str]:
     entries = desk.entries
-    card = f"{entries.card.pan} {'/M' if isinstance(entries.card, Keyed) else '/S'}" if entries.card else ""
+    card = f"{entries.card.pan} {_mark(entries.card)}" if entries.card else ""
     rows = (
         (Ask.OPERATOR, entries.operator),
         (Ask.ORIGINAL, entries.original),
@@ -65,6 +67,13 @@ def _keyed(desk: Desk) -> list[str]:
         (Ask.CASHIER, entries.cashier),
     )
     return [line for ask, value in rows if value for line in wrap(f"{PROMPTS[ask].english}: {value}")]
+
+
+def _mark(card: Track2 | Keyed | Read) -> str:
+    """How the card came, as slips mark it."""
+    if isinstance(card, Read):
+        return "/C" if card.contactless else "/I"
+    return "/M" if isinstance(card, Keyed) else "/S"
 
 
 def _ends(left: str, right: str) -> str:

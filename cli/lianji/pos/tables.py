@@ -138,7 +138,7 @@ class Prompt(NamedTuple):
 PROMPTS: dict[Ask, Prompt] = {
     Ask.OPERATOR: Prompt("操作员号", "OPERATOR", entries.operator),
     Ask.PASSWORD: Prompt("密码", "PASSWORD", entries.password, Echo.MASKED),
-    Ask.CARD: Prompt("请刷卡或输入卡号", "CARD", entries.card, Echo.CARD, "名称=刷卡 NAME=SWIPE  ?=LIST"),
+    Ask.CARD: Prompt("请刷卡或输入卡号", "CARD", entries.card, Echo.CARD, "刷 NAME 插 NAME/I 挥 NAME/C ?=LIST"),
     Ask.EXPIRY: Prompt("有效期", "EXPIRY YYMM", entries.expiry, Echo.MASKED),
     Ask.AMOUNT: Prompt("请输入金额(分)", "AMOUNT", entries.amount, Echo.AMOUNT, "1234 = RMB 12.34"),
     Ask.PIN: Prompt("请输入密码", "PIN", entries.pin, Echo.MASKED, "无密码按回车 NONE: ENTER"),
