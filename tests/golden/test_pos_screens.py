@@ -48,7 +48,7 @@ KEYS: dict[Job, list[str]] = {
     Action.PASSWORD: ["0", "5", "1234"],
     Action.CASHIER: ["0", "6", "02", "1111"],
     Action.ECHO: ["0", "7"],
-    Action.DOWNLOAD: ["0", "8", "4", "1"],
+    Action.DOWNLOAD: ["0", "8", "5", "4"],
     Action.LOG_OUT: ["0", "9"],
 }
 """Of each job: how an operator gets there, and what it asks."""

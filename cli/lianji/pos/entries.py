@@ -13,6 +13,8 @@ import world
 from contracts.money import MAX_AMOUNT_MINOR, Money
 from contracts.pan import Pan, Track2, luhn_valid
 from terminal_sim.cards import Keyed
+from terminal_sim.download import CA_KEYS, IC_PARAMETERS, PARAMETERS
+from terminal_sim.stopped import STOP_LIST
 
 _CARD = re.compile(r"[0-9]{12,19}", re.ASCII)
 _EXPIRY = re.compile(r"[0-9]{2}(0[1-9]|1[0-2])", re.ASCII)
@@ -194,7 +196,7 @@ def cashier(entries: Entries, keys: str) -> Checked:
 
 
 def download(entries: Entries, keys: str) -> Checked:
-    codes = {"1": "360", "2": "370", "3": "380"}
+    codes = {"1": PARAMETERS, "2": CA_KEYS, "3": IC_PARAMETERS, "4": STOP_LIST}
     if keys not in codes:
-        return Wrong("download: 1, 2 or 3")
+        return Wrong("download: 1, 2, 3 or 4")
     return msgspec.structs.replace(entries, download=codes[keys])

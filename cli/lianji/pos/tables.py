@@ -151,7 +151,7 @@ PROMPTS: dict[Ask, Prompt] = {
     Ask.VOUCHER: Prompt("凭证号", "VOUCHER", entries.voucher),
     Ask.CASHIER: Prompt("新操作员号", "CASHIER", entries.cashier),
     Ask.NEW_PASSWORD: Prompt("新密码", "NEW PASSWORD", entries.new_password, Echo.MASKED),
-    Ask.DOWNLOAD: Prompt("1 参数 2 公钥 3 IC参数", "DOWNLOAD", entries.download),
+    Ask.DOWNLOAD: Prompt("1 参数 2 公钥 3 IC参数 4 黑名单", "DOWNLOAD", entries.download),
 }
 
 _CARD = (Ask.CARD, Ask.EXPIRY)
