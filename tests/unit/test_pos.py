@@ -123,7 +123,11 @@ class Typist:
 
     def seen(self) -> list[str]:
         """Each drawing of the line."""
-        return os.read(self._master, 65536).decode().replace("\r", "").split("\x1b[K")
+        os.write(self._slave, b"\0")  # what is written to a terminal is seen a moment later: this is the last of it
+        seen = b""
+        while not seen.endswith(b"\0"):
+            seen += os.read(self._master, 65536)
+        return seen[:-1].decode().replace("\r", "").split("\x1b[K")
 
 
 def test_a_pin_is_stars_from_its_first_key_on(monkeypatch: pytest.MonkeyPatch) -> None:
