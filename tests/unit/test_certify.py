@@ -160,6 +160,7 @@ def test_an_annotated_message_is_the_wires_bytes_with_a_mask_over_what_must_not_
 def test_card_numbers_of_an_upload_are_not_shown() -> None:
     content = iso8583.pack_details((iso8583.Detail("000001", 100, pan=PAN),))
     assert PAN not in "\n".join(annotated(Message("0320", {48: content})))
+    assert "48  0062000000000100" in "\n".join(annotated(Message("0510", {48: "000000000100".ljust(62, "0")})))
 
 
 def test_a_report_says_of_each_case_what_became_of_it() -> None:

@@ -38,8 +38,8 @@ def _field(message: Message, number: int, value: Value) -> list[str]:
         return [_line(str(number), "**", field.name, "cannot be encoded")]
     prefix = 2 * _PREFIX[field.kind]
     hidden, shown = wire[prefix:], str(value)
-    uploaded = number == 48 and message.mti[1:3] == "32"  # details of an upload may name card numbers
-    if field.shown is Shown.NEVER or number in _NEVER or uploaded or isinstance(value, bytes):
+    totals = number == 48 and message.mti[1] == "5"  # of a 0500; the details of an upload may name card numbers
+    if (field.shown is Shown.NEVER and not totals) or number in _NEVER or isinstance(value, bytes):
         clear = number == 64
         hidden = hidden if clear else "*" * len(hidden)
         shown = "" if clear else f"{len(value)} {'bytes' if isinstance(value, bytes) else 'characters'}, not shown"

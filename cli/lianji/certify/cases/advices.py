@@ -14,10 +14,17 @@ SECTION = Section("advice", "Offline sale and other notices")
 _ADVICES = (Kind.REFUND, Kind.COMPLETION_ADVICE, Kind.OFFLINE_SALE)
 
 
-@SECTION.case("15")
-async def offline_sale_keyed(rig: Rig) -> None:
-    """An offline sale of a card that was keyed is taken"""
-    (await rig.main.do(Kind.OFFLINE_SALE, rig.debit, AMOUNT)).must_be(APPROVED)
+def _entered(how: str, what: str, entry_mode: str) -> None:
+    async def check(rig: Rig) -> None:
+        change = {22: entry_mode}
+        (await rig.main.do(Kind.OFFLINE_SALE, rig.debit, AMOUNT, change=change)).must_be(APPROVED)
+
+    SECTION.add(f"offline-sale-{how}", f"An offline sale of {what} is taken, without a track", "15", check)
+
+
+_entered("keyed", "a card that was keyed", "012")
+_entered("chip", "a chip that was read", "052")
+_entered("contactless", "a contactless card", "072")
 
 
 @SECTION.case("15")
