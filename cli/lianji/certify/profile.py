@@ -115,6 +115,8 @@ class Cards(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Its PIN is guessed wrong until it is locked, and stays so: `expect` is what is said then."""
     payee: CardEntry | None = None
     """A card to which a transfer is refused, with `expect`."""
+    stopped: CardEntry | None = None
+    """On the host's stop list, with `expect`."""
 
 
 class Instalments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -193,6 +195,7 @@ def world_profile(terminals: Terminals) -> Profile:
             poor=card_of("debit-poor", holds_minor=10_00),
             guessed=card_of("debit-pin", expect="38"),
             payee=card_of("debit-refer", expect="01"),
+            stopped=card_of("debit-stopped", expect="04"),
         ),
         refused={name: card_of(name, expect=code) for name, code in _REFUSED.items()},
         instalments=Instalments(),

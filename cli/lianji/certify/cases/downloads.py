@@ -1,17 +1,19 @@
-"""Downloads: parameters, CA public keys, IC parameters, page by page."""
+"""Downloads: parameters, CA public keys, IC parameters and the stop list, page by page; and whether one card is on that."""
 
 from __future__ import annotations
 
-from iso8583 import FormatError, Message, parse_page, split_sized
+from iso8583 import FormatError, Message, parse_page, parse_stop
 from lianji.certify.case import Section
 from lianji.certify.desk import APPROVED, Desk
+from lianji.certify.profile import CardEntry
 from lianji.certify.rig import Rig
 from lianji.certify.sealed import plain
 from lianji.certify.verdict import Failed, expect, require
-from terminal_sim.download import CA_KEYS, IC_PARAMETERS, PARAMETERS, end_of
+from terminal_sim.download import CA_KEYS, IC_PARAMETERS, PARAMETERS, SPLITS, end_of
+from terminal_sim.stopped import STOP_LIST
 
-SECTION = Section("download", "Downloads")
-_WHAT = {PARAMETERS: "parameters", CA_KEYS: "CA public keys", IC_PARAMETERS: "IC parameters"}
+SECTION = Section("download", "Downloads and the stop list")
+_WHAT = {PARAMETERS: "parameters", CA_KEYS: "CA public keys", IC_PARAMETERS: "IC parameters", STOP_LIST: "stop list"}
 _MOST_PAGES = 1000
 _BEHIND = 999
 
@@ -29,7 +31,7 @@ async def _records(desk: Desk, code: str) -> list[bytes]:
         expect("39 (response code) of a page", wanted=APPROVED, got=answer.text(39))
         try:
             page = parse_page(answer.data(62))
-            records += split_sized(page)
+            records += SPLITS[code](page)
         except FormatError as error:
             raise Failed(str(error)) from None
         if page.last:
@@ -47,7 +49,8 @@ def _of(code: str, what: str) -> None:
         answer = await _ask(desk, end_of(code))
         expect("39 (response code) of the end", wanted=APPROVED, got=answer.text(39))
         version = answer.data(62)
-        require(len(version) == 4 and version.isdigit() and int(version) > 0, "62: is not a version of 4 digits")
+        digits = 4 <= len(version) <= (8 if code == STOP_LIST else 4)
+        require(digits and version.isdigit() and int(version) > 0, "62: is not a version of so many digits")
 
     async def again(rig: Rig) -> None:
         desk = rig.desk("batch")
@@ -55,8 +58,8 @@ def _of(code: str, what: str) -> None:
         first, second = await _records(desk, code), await _records(desk, code)
         require(first == second, "62: the same version has other records")
 
-    SECTION.add(name, f"The {what} come in pages, and their end is answered with their version", "16", whole)
-    SECTION.add(f"{name}-again", f"The {what} may be asked for as often as one likes", "16", again)
+    SECTION.add(name, f"Download of {what}: it comes in pages, and its end is answered with its version", "16", whole)
+    SECTION.add(f"{name}-again", f"Download of {what}: it may be asked for as often as one likes", "16", again)
 
 
 for _code, _what in _WHAT.items():
@@ -100,4 +103,36 @@ async def nothing_is_pushed_afterwards(rig: Rig) -> None:
         await _records(desk, code)
         await _ask(desk, end_of(code))
     answer = await desk.sign_on()
-    require(answer.header.processing not in ("1", "4", "5"), "header: a download that was confirmed is pushed")
+    require(answer.header.processing not in ("1", "4", "5", "7"), "header: a download that was confirmed is pushed")
+
+
+@SECTION.case("16")
+async def stop_list_names_a_stopped_card(rig: Rig) -> None:
+    """A card that is stopped is on the list, by its number or how that begins"""
+    number, desk = rig.card("stopped").pan.clear(), rig.desk("batch")
+    await desk.ready()
+    stops = [parse_stop(record) for record in await _records(desk, STOP_LIST)]
+    require(
+        any(stop.digits and number.startswith(stop.digits) for stop in stops), "62: no record is of the stopped card"
+    )
+
+
+async def _query(rig: Rig, card: CardEntry) -> str:
+    """What the host says of one card."""
+    desk = rig.desk("batch")
+    await desk.ready()
+    message = desk.messages.stop_check(stan=desk.next_stan(), batch=desk.batch, pan=card.pan)
+    return (await desk.ask(plain(message))).text(39)
+
+
+@SECTION.case("16")
+async def query_of_a_stopped_card(rig: Rig) -> None:
+    """The query of a card that is stopped is answered as a sale to it would be"""
+    stopped = rig.card("stopped")
+    expect("39 (response code)", wanted=stopped.expect, got=await _query(rig, stopped))
+
+
+@SECTION.case("16")
+async def query_of_a_good_card(rig: Rig) -> None:
+    """The query of a card that is not on the list is answered 00"""
+    expect("39 (response code)", wanted=APPROVED, got=await _query(rig, rig.debit))
