@@ -291,6 +291,11 @@ class Everything(RuleBasedStateMachine):
             made = self.claim(kind, original, chance)
             if made is not None and kind not in FINAL and chance.random() < 0.5:
                 self.reverse(made, made.asked)
+        if original is not None and chance.random() < 0.3:  # and its own reversal comes when all of it is forgotten
+            for terminal in (original.terminal,) * 2:
+                self.close(terminal, self.model.totals(terminal))
+            if not original.recalled and original.kind not in LOOKS:
+                self.reverse(original, original.asked)
 
     @precondition(lambda self: self.model.deeds)
     @rule(seed=seeds)
@@ -337,7 +342,10 @@ class Everything(RuleBasedStateMachine):
     def look_or_transfer(self, kind: str, chance: Chance) -> None:
         terminal = chance.terminal() if kind == "balance" else chance.rarely(HERE, otherwise=OF_TRANSFERS)
         to = {"target": chance.choice(TARGETS)} if kind == "transfer" else {}
-        self.do(self.fresh(kind, terminal, chance.card(), chance.amount(), pin=chance.pin(), **to))
+        asked = self.fresh(kind, terminal, chance.card(), chance.amount(), pin=chance.pin(), **to)
+        self.do(asked)
+        if kind == "transfer" and chance.random() < 0.4:
+            self.reverse(self.model.deeds[asked.id], asked.amount)
 
     def reverse(self, deed: Deed, amount: int, as_kind: str = "") -> None:
         asked = deed.request or Asked(deed.kind, deed.terminal, deed.batch, deed.stan, "debit-1")
