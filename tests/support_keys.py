@@ -53,7 +53,7 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("it waits")
 
 
-def acquirers_rings(module: SecurityModule, bucket: MemoryBucket | None = None, *, terminals: int = 16) -> KeyStore:
+def acquirers_rings(module: SecurityModule, bucket: MemoryBucket | None = None, *, terminals: int = 17) -> KeyStore:
     """The acquirer's rings of the test world, of its first terminals only, in a bucket of their own."""
     keys = {
         names.DATA: module.import_clear(Purpose.DATA, world.data_key()),
