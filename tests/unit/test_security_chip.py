@@ -1,6 +1,10 @@
 """Chip cryptograms: what the card's data must be, and what is refused."""
 
 import pytest
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.pan import Pan
 from security_module import (
@@ -93,3 +97,41 @@ def test_an_answer_of_another_method_is_refused(
 def test_only_a_card_master_key_does_this() -> None:
     with pytest.raises(KeyUsageError, match="card-master"):
         hsm.verify_arqc(hsm.generate(Purpose.CVK), PAN, ARQC, b"data", version=CVN_10, atc=ATC)
+
+
+def _tdes(key: bytes, block: bytes) -> bytes:
+    encryptor = Cipher(TripleDES(key + key[:8] if len(key) == 16 else key * 3), modes.ECB()).encryptor()  # noqa: S305 - one block
+    return encryptor.update(block)
+
+
+def _parity(key: bytes) -> bytes:
+    return bytes(b if b.bit_count() % 2 else b ^ 1 for b in key)
+
+
+@given(st.binary(min_size=16, max_size=16), st.binary(min_size=8, max_size=8), st.binary(min_size=2, max_size=2))
+def test_an_issuers_command_has_the_code_that_emv_says(master: bytes, arqc: bytes, atc: bytes) -> None:
+    """Step by step, beside the module: card key (A1.4.1), session key by the cryptogram (A1.3.1), retail MAC over command, counter, cryptogram (9.2.3)."""
+    master, command = _parity(master), bytes.fromhex("841E000004")
+    digits = bytes.fromhex((PAN.clear() + "01")[-16:])
+    card = _parity(_tdes(master, digits) + _tdes(master, bytes(b ^ 0xFF for b in digits)))
+    varied = [arqc[:2] + byte + arqc[3:] for byte in (b"\xf0", b"\x0f")]
+    session = _parity(_tdes(card, varied[0]) + _tdes(card, varied[1]))
+    data = command + atc + arqc + b"\x80"
+    data += bytes(-len(data) % 8)
+    mac = bytes(8)
+    for at in range(0, len(data), 8):
+        mac = _tdes(session[:8], bytes(a ^ b for a, b in zip(mac, data[at : at + 8], strict=True)))
+    decryptor = Cipher(TripleDES(session[8:] * 3), modes.ECB()).decryptor()  # noqa: S305 - one block
+    mac = _tdes(session[:8], decryptor.update(mac))
+    key = hsm.import_clear(Purpose.CARD_SCRIPT, master)
+    for version in CryptogramVersion:
+        assert hsm.script_code(key, PAN, arqc, command, version=version, atc=atc, sequence="01") == mac[:4]
+
+
+def test_a_command_needs_the_key_for_commands_and_whole_values() -> None:
+    script = hsm.generate(Purpose.CARD_SCRIPT)
+    with pytest.raises(KeyUsageError):
+        hsm.script_code(MASTER, PAN, ARQC, b"", version=CVN_18, atc=ATC)
+    for arqc, atc in ((ARQC[:7], ATC), (ARQC, b"\0")):
+        with pytest.raises(CardDataError):
+            hsm.script_code(script, PAN, arqc, b"", version=CVN_18, atc=atc)
