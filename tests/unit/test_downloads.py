@@ -14,7 +14,8 @@ import world
 from iso8583 import FormatError, Message, page_of, parse_page, sized, split_sized
 from runtime.bus import NoAnswer
 from terminal_gw.downloaded import PUSHES
-from terminal_sim.download import CA_KEYS, IC_PARAMETERS, PARAMETERS
+from terminal_gw.stop_versions import PUSH as STOP_LIST_PUSH
+from terminal_sim.download import CA_KEYS, IC_PARAMETERS, PARAMETERS, STOP_LIST
 from terminal_sim.download import PUSHES as TERMINALS_PUSHES
 from terminal_sim.outcomes import DownloadOutcome, Refused
 from terminal_sim.record import TerminalRecord, new_record
@@ -186,7 +187,8 @@ async def test_a_bucket_that_cannot_be_read_keeps_nobody_from_signing_on() -> No
 
 
 def test_both_ends_mean_the_same_by_a_push() -> None:
-    assert {digit: kind.value for kind, digit in PUSHES.items()} == TERMINALS_PUSHES
+    pushes = {digit: kind.value for kind, digit in PUSHES.items()}
+    assert pushes | {STOP_LIST_PUSH: STOP_LIST} == TERMINALS_PUSHES
 
 
 def test_a_terminal_refuses_what_cannot_be_downloaded() -> None:
