@@ -118,6 +118,8 @@ async def before_the_answer(rig: Rig) -> None:
     sale = desk.prepare(Kind.SALE, rig.debit, amount)
     selling, reversing = await desk.dial(), await desk.dial()
     selling.send(sale.body)
+    # By the time that a question has gone to a bank and back the sale, which left before it, waits for its own.
+    (await desk.send(desk.prepare(Kind.BALANCE, rig.credit), rig.credit, line=reversing)).must_be(APPROVED)
     answer = await desk.ask(desk.reversal(sale), line=reversing)
     expect("39 (response code) of the reversal", wanted=APPROVED, got=answer.text(39))
     refused, body = await desk.hear(sale, selling)
