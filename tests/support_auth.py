@@ -110,22 +110,22 @@ class Kept:
         return self.kept[::-1]
 
 
-def office(banks: Banks) -> ShardOffice:
+def office(banks: Banks, *, issuer_s: float = 2, **more: Any) -> ShardOffice:
     return ShardOffice(
         shard=0,
         register=REGISTER,
         bus=banks,  # type: ignore[arg-type]
-        issuers=Issuers(banks, 2),  # type: ignore[arg-type]
+        issuers=Issuers(banks, issuer_s),  # type: ignore[arg-type]
         ledger=Ledger(banks, 0.5),  # type: ignore[arg-type]
         tracer=Tracer("test", "test"),
-        now_ms=lambda: time.time_ns() // 1_000_000,
         concurrency=8,
+        **{"now_ms": lambda: time.time_ns() // 1_000_000, **more},
     )
 
 
-async def take_office(store: LogStore) -> Term[Shard]:
+async def take_office(store: LogStore, machine: ShardMachine | None = None) -> Term[Shard]:
     """A new term over whatever `store` holds."""
-    machine = ShardMachine()
+    machine = machine or ShardMachine()
     state, position, epoch = await replay(store, machine, NoSnapshots())
     term = Term(machine, state, GroupLog(store, epoch + 1, position, now_ns=time.time_ns))
     await term.append([machine.epoch_record(epoch=epoch + 1, owner=f"owner {epoch + 1}", at_ms=1)])

@@ -30,7 +30,7 @@ def make_app(command: str = "") -> typer.Typer:
     )
     app.callback()(_of_several)
     for name in (command,) if command in MODULES else MODULES:
-        import_module(f"lianji.commands.{name}").register(app)
+        import_module(f"lianji.commands.{name.replace('-', '_')}").register(app)
     return app
 
 

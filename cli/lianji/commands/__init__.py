@@ -11,6 +11,7 @@ MODULES = (
     "pos",
     "close",
     "download",
+    "cut-over",
     "slip",
     "trace",
     "traces",

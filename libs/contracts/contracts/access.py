@@ -23,6 +23,8 @@ CUSTODIAN = "custodian"
 """Writes key rings, and nothing else."""
 PROVISION = "provision"
 """Makes streams, buckets and consumers, for as long as that takes; what is in them it can neither read nor write."""
+OPERATIONS = "operations"
+"""Who runs the switch: ends its business days."""
 TERMINAL = "terminal"
 """Terminals that publish their swipe."""
 DRILL = "drill"
@@ -116,6 +118,10 @@ def declare(shards: int, institutions: Sequence[str], *, drills: bool) -> tuple[
             writes=tuple(Keys(bucket) for holder in holders for bucket in holder.reads),
         ),
         Access(identity=PROVISION, provisions=True),
+        Access(
+            identity=OPERATIONS,
+            asks=tuple(subjects.auth(shard, order) for shard in range(shards) for order in subjects.AUTH_ORDERS),
+        ),
         Access(identity=TERMINAL, asks=(subjects.TERMINAL_REQUESTS,), foreign=True),
         *(_of_the_test_world(institutions) if drills else ()),
     )
@@ -156,7 +162,11 @@ def _switch(journals: tuple[Log, ...], institutions: Iterable[str]) -> Access:
             *(subjects.issuer(i, operation) for i in institutions for operation in subjects.ISSUER_OPERATIONS),
             subjects.SETTLEMENT_TRANSACTION,
         ),
-        serves=tuple(Serves(subjects.auth(shard, op)) for shard in shards for op in subjects.AUTH_OPERATIONS),
+        serves=tuple(
+            Serves(subjects.auth(shard, operation))
+            for shard in shards
+            for operation in (*subjects.AUTH_OPERATIONS, *subjects.AUTH_ORDERS)
+        ),
         owns=journals,
         writes=(
             *(Keys(subjects.LEASES, subjects.shard_lease(shard)) for shard in shards),

@@ -257,6 +257,23 @@ class UploadReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Of the close."""
 
 
+class CutOverRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Subject `auth.v1.<shard>.cut-over`: the business day is ended on this shard."""
+
+    day: Annotated[str, Meta(max_length=10)]
+    """YYYY-MM-DD."""
+
+
+class CutOverReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The last day that has been ended, which is the one that was asked for unless `refused` says why not."""
+
+    at_ms: int
+    """When it was."""
+    day: str = ""
+    refused: str = ""
+    """One line that names the field and what to write."""
+
+
 class IssuerRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Subject `issuer.v1.<institution>.authorize`."""
 

@@ -264,6 +264,13 @@ class StopLifted(_Record, frozen=True, kw_only=True, tag="stop-lifted"):
     version: int
 
 
+class DayCut(_Record, frozen=True, kw_only=True, tag="day-cut"):
+    """A business day ends here (日切): what stands before this record is of it or an earlier one. No intent is open at this place."""
+
+    day: str
+    """YYYY-MM-DD; later than that of the record before."""
+
+
 Record = (
     EpochStarted
     | SignedOn
@@ -282,6 +289,7 @@ Record = (
     | BreakFound
     | StopListed
     | StopLifted
+    | DayCut
 )
 
 record_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)

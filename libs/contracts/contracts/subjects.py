@@ -49,6 +49,10 @@ def terminal_request(terminal: str) -> str:
 AUTH_OPERATIONS = ("authorize", "reverse", "sign-on", "sign-off", "settle", "upload", "stop", "stop-list", "stop-check")
 
 
+AUTH_ORDERS = ("cut-over",)
+"""What those order who run the switch, and no terminal asks for."""
+
+
 def auth(shard: int, operation: str) -> str:
     return f"auth.v1.{shard}.{operation}"
 

@@ -49,6 +49,20 @@ ISSUER_DURATION = Definition(
     ("institution", "outcome"),
     SECONDS,
 )
+BREAKER_OPEN = Definition(
+    "lianji.issuer.breaker_open",
+    "",
+    GAUGE,
+    "1 while the switch asks a bank no more because it has been silent; of banks with a breaker.",
+    ("institution",),
+)
+BREAKER_REFUSED = Definition(
+    "lianji.issuer.unasked",
+    "{question}",
+    COUNTER,
+    "Questions to a bank that were not asked because it has been silent.",
+    ("institution",),
+)
 APPEND_DURATION = Definition(
     "lianji.append.duration",
     "s",
@@ -126,6 +140,8 @@ CLOCK_TIME = Definition("lianji.clock.time", "s", GAUGE, "Unix time by this proc
 CATALOGUE = (
     TRANSACTION_DURATION,
     ISSUER_DURATION,
+    BREAKER_OPEN,
+    BREAKER_REFUSED,
     APPEND_DURATION,
     APPEND_WAIT,
     APPEND_RECORDS,

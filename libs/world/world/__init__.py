@@ -8,6 +8,7 @@ shops     merchants and terminals
 banks     institutions, cards, the stop list, as banks.toml has them
 bank_file what such a file may say
 downloads what terminals can download; ca_keys: a part of it
+switch_file the switch's own rules, as switch.toml or a file of one's own has them
 """
 
 from __future__ import annotations

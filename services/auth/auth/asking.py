@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
+from auth.breaker import Breaker
 from auth.domain import authorize
 from auth.domain.kinds import RULES
 from auth.domain.transaction import Transaction
@@ -19,6 +20,8 @@ from contracts.states import State
 from runtime.bus import NoAnswer, NotDelivered
 from runtime.tracing import Shape, Span, Tracer
 
+_NO_BREAKERS: Mapping[str, Breaker] = {}
+
 
 class Asking:
     """Asks for one shard."""
@@ -31,13 +34,15 @@ class Asking:
         shapes: Mapping[str, Mapping[str, Shape]],
         measures: Measures,
         now_ms: Callable[[], int],
+        breakers: Mapping[str, Breaker] = _NO_BREAKERS,
     ) -> None:
-        """`shapes`: spans.sending by institution."""
+        """`shapes`: spans.sending by institution. A bank without a breaker is always asked."""
         self._issuers = issuers
         self._tracer = tracer
         self._shapes = shapes
         self._measures = measures
         self._now_ms = now_ms
+        self._breakers = breakers
 
     async def word(
         self,
@@ -91,20 +96,29 @@ class Asking:
             return ISSUER_TIMEOUT
 
     async def _ask(self, institution: str, question: IssuerRequest, span: Span, give_up_s: float) -> IssuerReply:
-        """Raises NotDelivered or NoAnswer."""
+        """Raises NotDelivered, which BreakerOpen is, or NoAnswer."""
+        breaker = self._breakers.get(institution)
+        if breaker is not None:
+            breaker.admit()
         with self._tracer.span(self._shapes[institution]["authorize"], parent=span) as child:
             asked = self._measures.asked(institution, child)
             try:
                 answer = await self._issuers.authorize(institution, question, child, give_up_s=give_up_s)
             except NotDelivered:
                 asked(NOT_DELIVERED)
+                if breaker is not None:
+                    breaker.silent()
                 child.error("NotDelivered")
                 raise
             except NoAnswer:
                 asked(NO_ANSWER)
+                if breaker is not None:
+                    breaker.silent()
                 child.error("NoAnswer")
                 raise
             asked(ANSWERED)
+            if breaker is not None:
+                breaker.answered()
             child.set("lianji.response_code", answer.response_code)
             if answer.response_code not in (APPROVED, PARTIAL_APPROVAL):
                 child.error(answer.response_code)

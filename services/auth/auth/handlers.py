@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from auth import spans, unreadable
 from auth.asking import Asking
+from auth.breaker import Breaker
 from auth.delivery import LONGEST_PAUSE_S, Delivery
-from auth.domain import authorize, reverse, settle, terminals, upload
+from auth.domain import authorize, cut_over, reverse, settle, terminals, upload
 from auth.domain.claims import Recollection
 from auth.domain.register import Register
 from auth.domain.state import Shard
@@ -25,6 +26,8 @@ from contracts.authorization import (
     BALANCED,
     AuthorizeReply,
     AuthorizeRequest,
+    CutOverReply,
+    CutOverRequest,
     ReverseRequest,
     SettleRequest,
     SignOffRequest,
@@ -52,6 +55,10 @@ _sign_on = reader(SignOnRequest)
 _sign_off = reader(SignOffRequest)
 _settle = reader(SettleRequest)
 _upload = reader(UploadRequest)
+_cut_over = reader(CutOverRequest)
+
+SCHEDULE_LOOK_S = 5.0
+"""How often a schedule is held against the clock, which may be set."""
 
 
 class ShardOffice:
@@ -69,7 +76,10 @@ class ShardOffice:
         now_ms: Callable[[], int],
         concurrency: int,
         measures: Measures | None = None,
+        breakers: Mapping[str, Breaker] | None = None,
+        cut_over_at: str = "",
     ) -> None:
+        """`cut_over_at`: when a business day is ended without an order, HH:MM in the merchants' zone; empty: never."""
         self._measures = measures or Measures.unread(register.institutions)
         self._number = shard
         self._register = register
@@ -85,7 +95,17 @@ class ShardOffice:
         self._workers: list[asyncio.Task[None]] = []
         self._running: dict[str, asyncio.Future[AuthorizeReply]] = {}
         self._recalling = Recalling(ledger, shard, tracer=tracer)
-        self._asking = Asking(issuers, tracer=tracer, shapes=self._sending, measures=self._measures, now_ms=now_ms)
+        self._asking = Asking(
+            issuers,
+            tracer=tracer,
+            shapes=self._sending,
+            measures=self._measures,
+            now_ms=now_ms,
+            breakers=breakers or {},
+        )
+        self._cut_over_at = cut_over_at
+        self._cutting = 0
+        """Orders to end the business day that are being carried out: nothing new is begun meanwhile."""
         self._term: Term[Shard] | None = None
         self._measures.watch(shard, self._state, now_ms)
 
@@ -113,7 +133,10 @@ class ShardOffice:
             for i in self._register.institutions
         }
         self._workers = [asyncio.create_task(self._deliver(d)) for d in self._deliveries.values()]
+        if self._cut_over_at:
+            self._workers.append(asyncio.create_task(self._cut_by_the_clock()))
         handlers = {
+            "cut-over": self.on_cut_over,
             "authorize": self.on_authorize,
             "reverse": self.on_reverse,
             "sign-on": self.on_sign_on,
@@ -122,7 +145,7 @@ class ShardOffice:
             "upload": self.on_upload,
             **Stopping(term, self._number, self._tracer, self._measures, self._now_ms).handlers,
         }
-        for operation in subjects.AUTH_OPERATIONS:
+        for operation in (*subjects.AUTH_OPERATIONS, *subjects.AUTH_ORDERS):
             subject, handler = subjects.auth(self._number, operation), handlers[operation]
             answering = unreadable.answering(operation, handler, self._now_ms)
             self._servings.append(await self._bus.serve(subject, answering, concurrency=self._concurrency))
@@ -219,10 +242,15 @@ class ShardOffice:
         self, message: AuthorizeRequest, span: Span, recollection: Recollection | None
     ) -> authorize.Decision | authorize.Recall:
         at_ms, trace, state = self._now_ms(), span.traceparent, self._office_term.state
-        if recollection is None:
-            return authorize.decide(self._register, state, self._number, message, at_ms=at_ms, trace=trace)
         return authorize.decide(
-            self._register, state, self._number, message, at_ms=at_ms, trace=trace, recollection=recollection
+            self._register,
+            state,
+            self._number,
+            message,
+            at_ms=at_ms,
+            trace=trace,
+            recollection=recollection,
+            cutting=self._cutting > 0,
         )
 
     async def _run(self, decision: authorize.Forward, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
@@ -405,3 +433,52 @@ class ShardOffice:
             facts = {"terminal": message.terminal, "batch": message.batch, "rrn": reply.rrn}
             self._say(span, UPLOAD, reply.rrn, reply.response_code)
             return await self._decided(span, counted, decision, "batch upload", reply.response_code, **facts)
+
+    # ------------------------------------------------------------------ the business day
+
+    async def on_cut_over(self, request: Request) -> bytes:
+        """CutOverRequest → CutOverReply. Waits for what is open on the shard, and begins nothing new meanwhile (90)."""
+        message = _cut_over(request.body)
+        with self._tracer.span(self._processing["cut-over"], parent=request.trace) as span:
+            return encode(await self._cut(message, span))
+
+    async def _cut(self, message: CutOverRequest, span: Span) -> CutOverReply:
+        self._cutting += 1
+        try:
+            while True:
+                decision = cut_over.decide(
+                    self._office_term.state, message, at_ms=self._now_ms(), trace=span.traceparent
+                )
+                if isinstance(decision, cut_over.CutOver):
+                    break
+                await asyncio.wait([self._running[id_] for id_ in decision.ids])
+            if decision.records:
+                await self._append(span, "other", decision.records)
+                log.info("business day ended", shard=self._number, day=message.day)
+            else:
+                await self._office_term.prove()
+            if decision.reply.refused:
+                span.error("refused")
+            return decision.reply
+        finally:
+            self._cutting -= 1
+
+    async def _cut_by_the_clock(self) -> None:
+        """Ends each day when its time has come, also one whose time came while nobody was in office."""
+        while True:
+            state, day = self._office_term.state, cut_over.due_day(self._cut_over_at, self._now_ms())
+            if day > state.day:
+                try:
+                    with self._tracer.span(self._processing["cut-over"]) as span:
+                        await self._cut(CutOverRequest(day=day), span)
+                except LogError as error:
+                    log.warning("the business day is left to the next owner", shard=self._number, reason=str(error))
+                    return
+                except Exception as error:  # a bug must not keep the days from ending for the rest of the term
+                    log.error(
+                        "business day not ended, trying on",
+                        shard=self._number,
+                        error=type(error).__name__,
+                        exc_info=True,
+                    )
+            await asyncio.sleep(SCHEDULE_LOOK_S)

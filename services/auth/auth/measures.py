@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from auth.breaker import Breaker
 from auth.domain import ages
 from auth.domain.state import Shard
 from runtime import catalogue, logs
@@ -40,6 +41,20 @@ class Measures:
             self._issuer.of(institution, outcome).record(time.perf_counter() - started, span)
 
         return ended
+
+    def watch_breakers(self, breakers: Mapping[str, Breaker]) -> None:
+        """Whether each bank is asked; nothing where banks have no breakers."""
+
+        def opened() -> Iterator[tuple[Values, float]]:
+            for institution, breaker in breakers.items():
+                yield (institution,), float(breaker.open)
+
+        def unasked() -> Iterator[tuple[Values, float]]:
+            for institution, breaker in breakers.items():
+                yield (institution,), breaker.refused
+
+        self._metrics.gauge(catalogue.BREAKER_OPEN).watch(opened)
+        self._metrics.counter(catalogue.BREAKER_REFUSED).watch(unasked)
 
     def watch(self, number: int, state: Callable[[], Shard | None], now_ms: Callable[[], int]) -> None:
         """The gauges of a shard; `state` gives None while it is another's."""

@@ -13,5 +13,7 @@ class Settings(BaseSettings, frozen=True, kw_only=True):
     less than the gateway waits."""
     concurrency: int = 512
     """Requests in hand per subject; more wait in the connection."""
+    switch_rules: str = ""
+    """A file of the switch's own rules (docs/switch-rules.md); empty: those of the test world, which are none."""
     shards: str = ""
     """Shards to contend for, comma-separated; empty: all of the world's."""

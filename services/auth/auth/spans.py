@@ -18,7 +18,7 @@ def processing(shard: int) -> dict[str, Shape]:
     """By operation: from the question to the answer that is ready to leave."""
     return {
         operation: message("process", subjects.auth_template(operation), SERVER, {"lianji.shard": shard})
-        for operation in subjects.AUTH_OPERATIONS
+        for operation in (*subjects.AUTH_OPERATIONS, *subjects.AUTH_ORDERS)
     }
 
 

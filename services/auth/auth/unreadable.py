@@ -10,6 +10,7 @@ from auth.domain.authorize import NO_RRN
 from contracts.authorization import (
     SETTLE_ERROR,
     AuthorizeReply,
+    CutOverReply,
     ReverseReply,
     SettleReply,
     SignOffReply,
@@ -33,13 +34,14 @@ _ANSWERS: dict[str, Callable[[int], msgspec.Struct]] = {
     "reverse": lambda at_ms: ReverseReply(response_code=FORMAT_ERROR, rrn=NO_RRN, at_ms=at_ms),
     "sign-on": lambda at_ms: SignOnReply(response_code=FORMAT_ERROR, rrn=NO_RRN, at_ms=at_ms),
     "sign-off": lambda at_ms: SignOffReply(response_code=FORMAT_ERROR, at_ms=at_ms),
+    "cut-over": lambda at_ms: CutOverReply(refused="the order cannot be read", at_ms=at_ms),
     "settle": lambda at_ms: SettleReply(result=SETTLE_ERROR, rrn=NO_RRN, at_ms=at_ms, totals=Totals()),
     "upload": lambda at_ms: UploadReply(response_code=FORMAT_ERROR, at_ms=at_ms),
     "stop": lambda _: StopReply(response_code=FORMAT_ERROR, version=0),
     "stop-list": lambda _: StopListPage(response_code=FORMAT_ERROR, version=0, size=0),
     "stop-check": lambda at_ms: StopCheckReply(response_code=FORMAT_ERROR, at_ms=at_ms),
 }
-"""By operation (subjects.AUTH_OPERATIONS): the answer that says 30, at a host time in Unix milliseconds."""
+"""By operation (subjects.AUTH_OPERATIONS, AUTH_ORDERS): the answer that says 30, at a host time in Unix milliseconds."""
 
 
 def answering(operation: str, handler: Handler, now_ms: Callable[[], int]) -> Handler:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from auth.domain import velocity
 from auth.domain.claims import Claiming, Forgotten, Found, Recollection, claim_refusal, find
 from auth.domain.kinds import RULES, Rules
 from auth.domain.register import Register
@@ -93,14 +94,16 @@ def decide(
     at_ms: int,
     trace: str,
     recollection: Recollection | None = None,
+    cutting: bool = False,
 ) -> Decision | Recall:
-    """Idempotency comes before the rules: a repetition gets its answer whatever has changed since. `recollection` is the answer to a Recall."""
+    """Idempotency comes before the rules: a repetition gets its answer whatever has changed since. `recollection` is the answer to a Recall;
+    `cutting` says that a business day is being ended, and nothing new is begun."""
     id_ = transaction_id(request.terminal, request.batch, request.stan)
     known = shard.transactions.get(id_)
     if known is not None:
         return _repeat(known, request, at_ms)
     rules = RULES[request.kind]
-    refusal = _unregistered(register, shard, request) or _malformed(rules, request)
+    refusal = _unregistered(register, shard, request) or _malformed(rules, request) or (rc.CUT_OVER if cutting else "")
     if refusal:
         return Refuse(AuthorizeReply(response_code=refusal, rrn=NO_RRN, at_ms=at_ms))
     institution, target = register.institution_for(request.card.pan), request.target
@@ -121,6 +124,15 @@ def decide(
             named = request.original
             return Recall(id_, claimed.ids, named.rrn if named else "", named.authorization_code if named else "")
         found, refusal = claimed
+    if shard.velocity is not None and not refusal:
+        refusal = velocity.refusal(
+            shard.velocity,
+            request.kind,
+            terminal=request.terminal,
+            card=request.masked.digest,
+            amount_minor=request.amount_minor,
+            at_ms=at_ms,
+        )
     intent = Intent(
         id=id_,
         rrn=format_rrn(shard_number, shard.number + 1),
@@ -253,6 +265,7 @@ def _refusal(register: Register, shard: Shard, rules: Rules, request: AuthorizeR
         (not amount_fits or request.currency != register.currency, rc.INVALID_AMOUNT),
         (not luhn_valid(pan.clear()), rc.INVALID_CARD_NUMBER),
         (not institution, rc.NO_SUCH_ISSUER),
+        (merchant.refused and (institution, request.kind) in merchant.refused, rc.NOT_PERMITTED_TO_CARDHOLDER),
     )
     for fails, code in checks:
         if fails:
@@ -271,6 +284,8 @@ def _refusal(register: Register, shard: Shard, rules: Rules, request: AuthorizeR
         # Never the list's own code: that would have the terminal keep the payer's card.
         if shard.stops.reason(target.masked.digest, request.target_digests, target.pan.clear()):
             return rc.RESTRICTED_CARD
+    if rules.floor and merchant.floor_minor is not None and request.amount_minor > merchant.floor_minor:
+        return rc.OVER_AMOUNT_LIMIT
     return rc.OVER_AMOUNT_LIMIT if rules.limited and request.amount_minor > merchant.limit_minor else ""
 
 

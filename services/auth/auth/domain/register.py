@@ -21,6 +21,10 @@ class MerchantEntry(NamedTuple):
     """Per transaction."""
     completion_percent: int = 115
     """How much of a pre-authorization may be completed."""
+    floor_minor: int | None = None
+    """The most that an offline sale may be worth; None: as much as any other."""
+    refused: frozenset[tuple[str, Kind]] = frozenset()
+    """Which banks' cards may not do what here."""
 
 
 class TerminalEntry(NamedTuple):

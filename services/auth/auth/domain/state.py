@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
-from auth.domain import stop_list
+from auth.domain import stop_list, velocity
 from auth.domain.batch import ClosedBatch, Upload
 from auth.domain.transaction import Particulars, Standing, Transaction
+from auth.domain.velocity import Velocity
 from contracts.authorization import BALANCED, NOT_BALANCED, Totals
 from contracts.identity import transaction_id
 from contracts.journal import (
@@ -23,6 +24,7 @@ from contracts.journal import (
     BatchUploaded,
     BreakFound,
     CryptogramUploaded,
+    DayCut,
     EpochStarted,
     Intent,
     LateAnswer,
@@ -81,6 +83,12 @@ class Shard(msgspec.Struct, kw_only=True):
     """How often it has changed what stands on transactions that are not in memory. What the settlement ledger says of them holds for as long as
     this is what it was before the ledger was asked."""
     stops: stop_list.StopList = msgspec.field(default_factory=stop_list.StopList)
+    day: str = ""
+    """The last business day that has been ended, YYYY-MM-DD; empty: none has."""
+    cut_ms: int = 0
+    """When that was, host time."""
+    velocity: Velocity | None = None
+    """None where no velocity is limited."""
 
     def terminal(self, number: str) -> Terminal:
         """The terminal, as new when nothing is known of it. Does not add it: only `apply` writes."""
@@ -151,6 +159,8 @@ def apply(shard: Shard, record: Record) -> None:
             shard.epoch = record.epoch
         case StopListed() | StopLifted():
             stop_list.apply(shard.stops, record)
+        case DayCut():
+            shard.day, shard.cut_ms = record.day, record.at_ms
         case LateAnswer() | BreakFound():
             return  # evidence, not a move
 
@@ -201,6 +211,34 @@ def _apply_intent(shard: Shard, record: Intent) -> None:
     if record.original or record.target_institution:
         transaction.particulars = Particulars(original=record.original, target_institution=record.target_institution)
         _stand(shard, transaction)
+    if shard.velocity is not None and record.kind in velocity.COUNTED:
+        _count(shard.velocity, transaction, record)
+
+
+def _count(counting: Velocity, transaction: Transaction, record: Intent) -> None:
+    particulars = transaction.particulars = transaction.particulars or Particulars()
+    particulars.card_digest = record.card.digest
+    particulars.counted_minor = record.amount_minor
+    particulars.counted_ms = velocity.count(
+        counting,
+        terminal=record.terminal,
+        card=record.card.digest,
+        amount_minor=record.amount_minor,
+        at_ms=record.at_ms,
+    )
+
+
+def _give_back(counting: Velocity, transaction: Transaction) -> None:
+    """It has come to nothing: it does not count towards the velocity limits, if it did."""
+    particulars = transaction.more
+    if particulars.counted_ms:
+        velocity.give_back(
+            counting,
+            terminal=transaction.terminal,
+            card=particulars.card_digest,
+            amount_minor=particulars.counted_minor,
+            counted_ms=particulars.counted_ms,
+        )
 
 
 def _stand(shard: Shard, claim: Transaction) -> None:
@@ -249,6 +287,8 @@ def _apply_outcome(shard: Shard, record: Outcome) -> None:
             particulars.asked_minor, transaction.amount_minor = transaction.amount_minor, record.part_minor
     if record.state is State.DECLINED:
         _fall(shard, transaction)
+        if shard.velocity is not None:
+            _give_back(shard.velocity, transaction)
 
 
 def _apply_recalled(shard: Shard, record: Recalled) -> None:
@@ -301,6 +341,8 @@ def _apply_reversing(shard: Shard, record: Reversing) -> None:
     shard.intents.pop(record.id, None)
     if record.origin == "terminal":
         _own(shard, transaction.terminal).upload = None
+    if shard.velocity is not None:
+        _give_back(shard.velocity, transaction)
     for institution in transaction.undelivered:
         shard.reversals.setdefault(institution, {})[record.id] = None
 

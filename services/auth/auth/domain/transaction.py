@@ -30,6 +30,10 @@ class Particulars(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     instalment: InstalmentTerms | None = None
     chip: bytes = b""
     """The bank's word to the chip."""
+    card_digest: str = ""
+    """Of one that counts towards the velocity limits: these three say what is to be given back when it comes to nothing."""
+    counted_minor: int = 0
+    counted_ms: int = 0
     recalled: bool = False
     """It comes from the settlement ledger: its request is forgotten, and nobody can be told whether another one is its repetition."""
 

@@ -12,6 +12,7 @@ from contracts.journal import (
     BatchUploaded,
     BreakFound,
     CryptogramUploaded,
+    DayCut,
     EpochStarted,
     Intent,
     LateAnswer,
@@ -258,6 +259,7 @@ _RULES: dict[type, Callable[[Book, Any], None]] = {
     BreakFound: _break_found,
     StopListed: _nothing,
     StopLifted: _nothing,
+    DayCut: _nothing,
 }
 
 

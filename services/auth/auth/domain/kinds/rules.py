@@ -18,6 +18,8 @@ class Rules(NamedTuple):
     """There is one, above 0; else it is 0."""
     limited: bool = True
     """It is held to the merchant's limit per transaction."""
+    floor: bool = False
+    """It is held to the merchant's floor limit."""
     part: bool = False
     """The bank may approve a part of it."""
     plan: bool = False
