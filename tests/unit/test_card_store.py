@@ -78,6 +78,17 @@ def test_what_older_versions_wrote_is_read_after_rotations() -> None:
     assert len({card.digest for card in cards}) == 5
 
 
+def test_a_gateway_opens_what_its_ring_can_still_open() -> None:
+    ring = first_ring()
+    card = CardStore(MODULE, ring).stored(pan(16), ID)
+    later = rotated(ring)
+    assert CardStore(MODULE, later).stored_number(card, ID) == pan(16)
+    with pytest.raises(SealedDataError):
+        CardStore(MODULE, later).stored_number(card, OTHER_ID)
+    with pytest.raises(SealedDataError, match="version 1"):
+        CardStore(MODULE, later.retire(1, at_ms=0)).stored_number(card, ID)
+
+
 def test_a_waiting_version_makes_nothing_yet() -> None:
     ring = first_ring()
     waiting = accepting(ring)

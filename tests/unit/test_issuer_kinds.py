@@ -122,6 +122,23 @@ def test_an_offline_sale_is_booked_whatever_the_account_holds() -> None:
     assert bank.code(Kind.OFFLINE_SALE, 4, 100, evidence=Evidence(card_ok=False)) == "59"
 
 
+def test_what_the_acquirer_has_approved_in_its_stead_is_booked_whatever_became_of_the_card() -> None:
+    bank = Bank(funds=30)
+    bank.state.accounts["D"].status = "lost"
+    told: dict[str, Any] = {"stood_in": True, "authorization_code": "S00007", "evidence": KEYED_NONE}
+    scripted = CardTerms(debit=True, response_code="05", most_minor=1)
+    reply = bank.ask(Kind.SALE, 1, 100, card=scripted, **told)
+    assert (reply.response_code, reply.authorization_code) == ("00", "S00007")
+    assert (bank.money(), bank.state.accounts["D"].forced_minor) == ((-70, -70), 100)
+    assert bank.ask(Kind.SALE, 1, 100, **told) == reply, "the same advice again"
+    assert bank.money() == (-70, -70)
+    bank.reverse(1)
+    assert bank.money() == (30, 30)
+    assert bank.code(Kind.SALE, 1, 100, **told) == "12"
+    assert bank.code(Kind.SALE, 2, 100, account="", **told) == "14"
+    assert bank.code(Kind.PRE_AUTH, 3, 100, **told) == "40", "it stands in for sales alone"
+
+
 # ------------------------------------------------------------------ what gives back
 
 

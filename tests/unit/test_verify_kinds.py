@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from contracts.authorization import Totals
-from contracts.journal import EpochStarted, Record
+from contracts.journal import Advised, EpochStarted, Record, StoodIn
 from contracts.kinds import Kind
 from contracts.ledger import LedgerRecord, Refusal
 from contracts.money import CNY
@@ -90,6 +90,50 @@ def test_an_original_may_be_reversed_behind_the_claims_on_it(sides: Sides) -> No
     sides.journal += [undoing(VOIDED_AGAIN), undoing(STOOD), *told(VOIDED_AGAIN), *told(STOOD)]
     sides.ledger += [(BANK, undone(VOIDED_AGAIN)), (BANK, undone(STOOD))]
     assert broken(sides.findings()) == set()
+
+
+def stand_in(sides: Sides, *, advised: bool = True, booked: bool = True) -> None:
+    """The last sale was approved in its bank's stead."""
+    stood = replace(said(STOOD), stand_in=StoodIn(card=begun(STOOD).card, entry_mode="021"))
+    rewrite(sides, said(STOOD), stood)
+    sides.journal.remove(begun(UNVOIDED))
+    sides.journal.remove(said(UNVOIDED))
+    sides.journal.remove(undoing(UNVOIDED))
+    for record in told(UNVOIDED):
+        sides.journal.remove(record)
+    for record in (posted(UNVOIDED), undone(UNVOIDED)):
+        lose(sides, record)
+    if advised:
+        code = "00" if booked else "14"
+        sides.journal.append(Advised(id=STOOD.id, institution=BANK, response_code=code, at_ms=3))
+    if booked:
+        swap(sides, posted(STOOD), posted(STOOD, forced=True))
+    else:
+        lose(sides, posted(STOOD))
+
+
+@pytest.mark.parametrize(
+    ("advised", "booked", "breaks"),
+    [(True, True, set()), (False, False, {"I10"}), (False, True, {"I10"}), (True, False, {"I3"})],
+    ids=["told", "not told yet", "acknowledgement not written", "refused"],
+)
+def test_what_was_approved_in_a_bank_s_stead(sides: Sides, advised: bool, booked: bool, breaks: set[str]) -> None:
+    stand_in(sides, advised=advised, booked=booked)
+    findings = sides.findings()
+    assert broken(findings) == breaks, told_of(findings)
+
+
+def test_what_was_reversed_before_its_bank_was_told_of_it(sides: Sides) -> None:
+    stand_in(sides, advised=False, booked=False)
+    sides.journal += [undoing(STOOD), *told(STOOD)]
+    sides.ledger.append((BANK, replace(undone(STOOD), account="", amount_minor=0)))
+    findings = sides.findings()
+    assert broken(findings) == set(), told_of(findings)
+
+
+def test_an_acknowledgement_of_no_advice_is_illegal(sides: Sides) -> None:
+    sides.journal.append(Advised(id=STOOD.id, institution=BANK, response_code="00", at_ms=3))
+    assert broken(sides.findings()) == {"I7"}
 
 
 def swap(sides: Sides, old: LedgerRecord, new: LedgerRecord, *, bank: str = BANK) -> None:

@@ -340,7 +340,7 @@ class Mender:
                 expires_ms=path.decided_ms + bank.hold_days * DAY_MS if wanted.held_minor else 0,
                 releases=path.original if wanted.releases else "",
                 released_minor=ended.held_minor,
-                forced=KINDS[began.kind].advice,
+                forced=KINDS[began.kind].advice or path.stood_in,
                 part_of_minor=billed(path.asked_minor, rate) if path.part_minor and not incoming else 0,
                 at_ms=self._at_ms,
             ),

@@ -37,6 +37,8 @@ class Path(msgspec.Struct, kw_only=True):
     waiting: tuple[str, ...] = ()
     """Institutions that have yet to acknowledge the reversal."""
     acknowledged: tuple[str, ...] = ()
+    stood_in: bool = False
+    """Approved by the switch in its bank's stead."""
     part_minor: int = 0
     """What was approved of it, where that is less."""
     decided_ms: int = 0
@@ -184,6 +186,7 @@ class Paths:
             return False
         path.response_code, path.authorization_code = record.response_code, record.authorization_code
         path.part_minor, path.decided_ms = record.part_minor, record.at_ms
+        path.stood_in = record.stand_in is not None
         if not approved:
             self._lift(path)
         return True

@@ -29,10 +29,10 @@ SELECT t.id, t.institution, 0 AS incoming, {_AMOUNT} * t.charge AS net_minor,
        CASE t.effect WHEN '{Effect.HOLDS.value}' THEN {_AMOUNT} ELSE 0 END AS hold_minor,
        CASE WHEN t.kind IN ({_ENDING}) THEN t.original ELSE '' END AS releases,
        CASE WHEN t.amount_minor <> t.asked_minor THEN {_ASKED} ELSE 0 END AS part_of_minor,
-       t.state, {STANDS} AS stands, t.approved, t.undone
+       t.state, {STANDS} AS stands, t.approved, t.undone, t.told
 FROM transactions t LEFT JOIN rates r ON r.institution = t.institution
 UNION ALL
-SELECT t.id, t.target_institution, 1, -{_AMOUNT}, 0, '', 0, t.state, {STANDS}, t.approved, t.undone
+SELECT t.id, t.target_institution, 1, -{_AMOUNT}, 0, '', 0, t.state, {STANDS}, t.approved, t.undone, t.told
 FROM transactions t LEFT JOIN rates r ON r.institution = t.target_institution WHERE t.effect = '{Effect.MOVES.value}'
 """
 """Each path's one posting at its bank; of a transfer another one, at the bank that is given."""
@@ -55,6 +55,8 @@ UNDONE_AS_DUE = (
     f"{POSTED_AS_DUE} AND c.reversals = 1 AND c.net_minor = 0 AND c.held_minor = 0 AND c.unrestored_minor = 0"
 )
 """SQL: and all of it has been undone once: money given back, a hold let go, a hold that it had ended set aside again."""
+NEVER_TOLD = "NOT d.told AND COALESCE(c.postings, 0) = 0"
+"""SQL: approved in the bank's stead, and the bank has not been told of it: it hears of the reversal alone."""
 HAS_EFFECT = "(c.net_minor <> 0 OR c.held_minor <> 0 OR c.unrestored_minor <> 0)"
 """SQL: the account is not as if this had never been."""
 

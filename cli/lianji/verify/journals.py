@@ -8,6 +8,7 @@ import msgspec
 
 from contracts.journal import (
     RESTORER,
+    Advised,
     BatchClosed,
     EpochStarted,
     Intent,
@@ -111,8 +112,8 @@ class Journals:
                 self._outcome(record, place)
             case Reversing():
                 self._reversing(record, place)
-            case Reversed():
-                self._reversed(record)
+            case Reversed() | Advised():
+                self._acknowledged(record)
             case LateAnswer():
                 if path := self._paths.get(record.id):
                     path.late_sequence = place.sequence
@@ -139,10 +140,19 @@ class Journals:
             if record.instalment is not None:
                 path.first_minor, path.fee_minor = record.instalment.first_minor, record.instalment.fee_minor
             path.approved = record.state is State.APPROVED
+            if record.stand_in is not None:
+                path.stood_in, path.told, path.waiting = True, False, path.institution
             path.decided_ms, path.decided_sequence, path.decided_position = record.at_ms, place.sequence, place.position
             path.again = place.shard in self._restored
             if not path.approved:
                 self._lift(path)
+
+    def _advised(self, record: Advised) -> None:
+        path = self._paths.get(record.id)
+        if path is None or path.waiting != record.institution or path.told:
+            self._illegal(record.id, f"{record.institution} acknowledged an advice that it had not been sent")
+            return
+        path.waiting, path.told = "", True
 
     def _claimed(self, path: Path, *, declined_at_once: bool) -> None:
         """A claim that was not legal: the switch may only have said so, in the same breath."""
@@ -219,6 +229,12 @@ class Journals:
             self._fall(known)
             known = self._paths.get(record.id) or known
         known.waiting = ",".join(record.institutions)
+
+    def _acknowledged(self, record: Reversed | Advised) -> None:
+        if isinstance(record, Advised):
+            self._advised(record)
+        else:
+            self._reversed(record)
 
     def _reversed(self, record: Reversed) -> None:
         path = self._paths.get(record.id)

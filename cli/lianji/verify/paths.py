@@ -15,7 +15,7 @@ TABLE = "transactions"
 STANDS = "t.state IN ('approved', 'settled')"
 """SQL: approved and not reversed."""
 UNFINISHED = "state IN ('intent', 'reversing') OR waiting <> ''"
-"""SQL: what an owner still has to do: an intent without outcome, a reversal that a bank has not acknowledged."""
+"""SQL: what an owner still has to do: an intent without outcome, a reversal or an advice that a bank has not acknowledged."""
 
 
 def _kinds(chosen: Callable[[KindFacts], bool]) -> str:
@@ -73,7 +73,7 @@ class Path(msgspec.Struct, gc=False):
     state: str
     steps: str
     waiting: str
-    """Institutions that have yet to acknowledge a reversal, with commas."""
+    """Institutions that have yet to acknowledge a reversal, or the advice of what was approved in their stead, with commas."""
     chip: str = ""
     """What is kept of a chip's part in it (contracts.chip.ChipFacts) as JSON; empty where there was none."""
     response_code: str = ""
@@ -104,6 +104,10 @@ class Path(msgspec.Struct, gc=False):
     falling: bool = False
     """Its claim is being reversed."""
     falling_claims: int = 0
+    stood_in: bool = False
+    """Approved by the switch in its bank's stead."""
+    told: bool = True
+    """False: it was, and the bank has not acknowledged the advice."""
     again: bool = False
     """Its end was recorded again by a restore, at another place than before."""
 

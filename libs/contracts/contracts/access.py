@@ -138,11 +138,14 @@ def _gateway(shards: int, institutions: Iterable[str]) -> Access:
     return Access(
         identity=TERMINAL_GW,
         service=TERMINAL_GW,
-        asks=tuple(
-            subjects.auth(shard, operation) for shard in range(shards) for operation in subjects.AUTH_OPERATIONS
+        asks=(
+            *(subjects.auth(shard, operation) for shard in range(shards) for operation in subjects.AUTH_OPERATIONS),
+            # Advices: it alone can open the numbers of their cards.
+            *(subjects.issuer(institution, "authorize") for institution in institutions),
         ),
         serves=(
             Serves(subjects.TERMINAL_REQUESTS, subjects.TERMINAL_QUEUE),
+            Serves(subjects.CARDS_ADVISE, subjects.TERMINAL_QUEUE),
             Serves(subjects.KEYS_HELD),
             *(Serves(subjects.stop_notice(institution), subjects.TERMINAL_QUEUE) for institution in institutions),
         ),
@@ -161,6 +164,7 @@ def _switch(journals: tuple[Log, ...], institutions: Iterable[str]) -> Access:
         asks=(
             *(subjects.issuer(i, operation) for i in institutions for operation in subjects.ISSUER_OPERATIONS),
             subjects.SETTLEMENT_TRANSACTION,
+            subjects.CARDS_ADVISE,
         ),
         serves=tuple(
             Serves(subjects.auth(shard, operation))

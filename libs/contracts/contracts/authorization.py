@@ -296,6 +296,28 @@ class IssuerRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     takes_part: bool = False
     chip_reader: bool = False
     """The terminal reads chips."""
+    stood_in: bool = False
+    """The switch has approved it already, in the bank's stead: booked whatever the account holds and whatever has become of the card."""
+    authorization_code: bounds.AuthorizationCode = ""
+    """The one that the switch has given, if it has."""
+
+
+class AdviseRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An advice of the switch to a bank; subject `cards.v1.advise`. The card's number is sealed: the gateway opens it and tells the bank, whose
+    IssuerReply is the answer.
+    """
+
+    institution: Annotated[str, Meta(max_length=64)]
+    transaction: bounds.TransactionId
+    rrn: bounds.Rrn
+    kind: Kind
+    terminal: bounds.Terminal
+    merchant: bounds.Merchant
+    amount_minor: bounds.Amount
+    currency: bounds.Currency
+    entry_mode: bounds.EntryMode
+    authorization_code: bounds.AuthorizationCode
+    card: MaskedCard
 
 
 class IssuerReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

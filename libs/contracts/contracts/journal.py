@@ -107,6 +107,14 @@ class Recalled(_Record, frozen=True, kw_only=True, tag="recalled"):
     """A claim that is exclusive stands on it."""
 
 
+class StoodIn(msgspec.Struct, frozen=True, kw_only=True):
+    """With an approval that the switch has given in a bank's stead: what the bank is to be told beside what the intent says."""
+
+    card: MaskedCard
+    """The intent's, so that the number can be opened for the bank."""
+    entry_mode: str
+
+
 class Outcome(_Record, frozen=True, kw_only=True, tag="outcome"):
     """The word that every repetition of the request gets."""
 
@@ -121,6 +129,16 @@ class Outcome(_Record, frozen=True, kw_only=True, tag="outcome"):
     instalment: InstalmentTerms | None = None
     chip: bytes = b""
     """The bank's word to the chip (field 55 of the answer)."""
+    stand_in: StoodIn | None = None
+    """The bank was not asked and is told afterwards (`Advised`); None: it is the bank's word, or a no."""
+
+
+class Advised(_Record, frozen=True, kw_only=True, tag="advised"):
+    """The bank has answered the advice of what was approved in its stead. Anything but 00: it will never book it, and somebody has to see why."""
+
+    id: str
+    institution: str
+    response_code: str
 
 
 class Reversing(_Record, frozen=True, kw_only=True, tag="reversing"):
@@ -278,6 +296,7 @@ Record = (
     | Intent
     | Recalled
     | Outcome
+    | Advised
     | Reversing
     | Tombstone
     | Reversed

@@ -91,6 +91,9 @@ def stop_notice(institution: str) -> str:
     return f"stop-list.v1.{token(institution)}.notice"
 
 
+CARDS_ADVISE = "cards.v1.advise"
+"""Advices to banks about cards whose numbers are sealed: whoever holds the data key passes them on."""
+
 # The logs.
 JOURNAL_TEMPLATE, LEDGER_TEMPLATE = "journal.v1.{shard}", "ledger.v1.{institution}"
 

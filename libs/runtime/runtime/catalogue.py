@@ -105,6 +105,20 @@ INTENTS_OLDEST_AGE = Definition(
 REVERSALS_QUEUED = Definition(
     "lianji.reversals.queued", "{reversal}", GAUGE, "Reversals that a bank has yet to acknowledge.", ("institution",)
 )
+ADVICES_QUEUED = Definition(
+    "lianji.advices.queued",
+    "{advice}",
+    GAUGE,
+    "Approvals that the switch has given in a bank's stead and the bank has yet to be told.",
+    ("institution",),
+)
+ADVICES_REFUSED = Definition(
+    "lianji.advices.refused",
+    "{advice}",
+    COUNTER,
+    "Advices that a bank has refused for good: it will never book what was approved in its stead.",
+    ("institution",),
+)
 BATCHES_OLDEST_AGE = Definition(
     "lianji.batches.oldest_age",
     "s",
@@ -152,6 +166,8 @@ CATALOGUE = (
     INTENTS_OPEN,
     INTENTS_OLDEST_AGE,
     REVERSALS_QUEUED,
+    ADVICES_QUEUED,
+    ADVICES_REFUSED,
     BATCHES_OLDEST_AGE,
     CONSUMER_LAG,
     CONSUMER_REDELIVERED,

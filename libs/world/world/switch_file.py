@@ -76,6 +76,18 @@ class BreakerEntry(_Entry, frozen=True, kw_only=True):
     """How long nobody asks; then one request does."""
 
 
+class StandInEntry(_Entry, frozen=True, kw_only=True):
+    """For how much the switch approves sales in the stead of a bank that it cannot reach."""
+
+    institution: str
+    floor_minor: Above0
+    """The most that one may be worth."""
+    card_minor: Above0
+    """What those of one card may come to, as long as the bank has not been told of them; of each shard."""
+    card_most: Above0
+    """How many they may be."""
+
+
 class CutOverEntry(_Entry, frozen=True, kw_only=True):
     """When the switch ends a business day by itself."""
 
@@ -92,6 +104,7 @@ class SwitchRules(_Entry, frozen=True, kw_only=True):
     cards: tuple[CardsEntry, ...] = ()
     breaker: BreakerEntry | None = None
     cut_over: CutOverEntry | None = None
+    stand_in: tuple[StandInEntry, ...] = ()
 
 
 def category_of(merchant: str) -> str:
@@ -127,6 +140,10 @@ def read(text: str, world: World) -> SwitchRules:
     for cards in rules.cards:
         if world.institution(cards.institution) is None:
             raise SwitchFileError(f"cards.institution: {cards.institution!r} is no bank")
+    _different("stand_in.institution", [entry.institution for entry in rules.stand_in])
+    for stand_in in rules.stand_in:
+        if world.institution(stand_in.institution) is None:
+            raise SwitchFileError(f"stand_in.institution: {stand_in.institution!r} is no bank")
     for entry in rules.velocity:
         if not entry.count and not entry.amount_minor:
             raise SwitchFileError(f"velocity.{entry.scope}: give count or amount_minor, or leave it out")

@@ -11,6 +11,7 @@ from auth.domain.register import (
     TRANSFER_KINDS,
     MerchantEntry,
     Register,
+    StandInTerms,
     TerminalEntry,
     terminals_by_merchant,
 )
@@ -74,6 +75,10 @@ def register_of(world: World, rules: SwitchRules = NO_RULES) -> Register:
         stop_reason=lambda pan: world.stop_reason(pan) or "",
         institutions=tuple(i.id for i in world.institutions),
         currency=money.CNY,
+        stand_in={
+            entry.institution: StandInTerms(entry.floor_minor, entry.card_minor, entry.card_most)
+            for entry in rules.stand_in
+        },
     )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from auth.breaker import Breaker
-from auth.domain import authorize
+from auth.breaker import NO_BREAKERS, Breaker
+from auth.domain import authorize, stand_in
 from auth.domain.kinds import RULES
+from auth.domain.register import StandInTerms
+from auth.domain.state import Shard
 from auth.domain.transaction import Transaction
 from auth.issuers import Issuers
 from auth.measures import ANSWERED, NO_ANSWER, NOT_DELIVERED, Measures
@@ -20,7 +23,9 @@ from contracts.states import State
 from runtime.bus import NoAnswer, NotDelivered
 from runtime.tracing import Shape, Span, Tracer
 
-_NO_BREAKERS: Mapping[str, Breaker] = {}
+_NEVER: Mapping[str, StandInTerms] = {}
+_UTC_PLUS_8_S = 8 * 3600
+"""A card is good to the end of its month where the merchants are."""
 
 
 class Asking:
@@ -34,7 +39,8 @@ class Asking:
         shapes: Mapping[str, Mapping[str, Shape]],
         measures: Measures,
         now_ms: Callable[[], int],
-        breakers: Mapping[str, Breaker] = _NO_BREAKERS,
+        breakers: Mapping[str, Breaker] = NO_BREAKERS,
+        stand_in: Mapping[str, StandInTerms] = _NEVER,
     ) -> None:
         """`shapes`: spans.sending by institution. A bank without a breaker is always asked."""
         self._issuers = issuers
@@ -43,13 +49,14 @@ class Asking:
         self._measures = measures
         self._now_ms = now_ms
         self._breakers = breakers
+        self._stand_in = stand_in
 
     async def word(
         self,
+        shard: Shard,
         transaction: Transaction,
         decision: authorize.Forward,
         message: AuthorizeRequest,
-        kept_from: str,
         span: Span,
     ) -> Record | None:
         """The record that ends the intent, or a late answer; None when a reversal has come in between and there is nothing to add."""
@@ -64,7 +71,7 @@ class Asking:
             currency=message.currency,
             entry_mode=message.entry_mode,
             card=message.card,
-            kept_from=kept_from,
+            kept_from=shard.kept_from(message.terminal),
             original=decision.original,
             instalment=message.instalment,
             takes_part=part,
@@ -74,7 +81,7 @@ class Asking:
         try:
             answer = await self._ask(decision.institution, question, span, give_up_s)
         except NotDelivered:
-            return authorize.not_reached(transaction, at_ms=self._now_ms(), trace=trace)
+            return self._without(shard, transaction, message, trace)
         except NoAnswer:
             return authorize.no_word(transaction, at_ms=self._now_ms(), trace=trace)
         if message.target is not None and answer.response_code == APPROVED and transaction.state is State.INTENT:
@@ -85,6 +92,16 @@ class Asking:
             if code != APPROVED:
                 return authorize.half_done(transaction, code, at_ms=self._now_ms(), trace=trace)
         return authorize.conclude(transaction, answer, takes_part=part, at_ms=self._now_ms(), trace=trace)
+
+    def _without(self, shard: Shard, transaction: Transaction, message: AuthorizeRequest, trace: str) -> Record | None:
+        """The bank has not got the question: a no, or the switch's own word where it stands in."""
+        terms, at_ms = self._stand_in.get(transaction.institution), self._now_ms()
+        if terms is not None:
+            today = time.strftime("%y%m", time.gmtime(at_ms / 1000 + _UTC_PLUS_8_S))
+            record = stand_in.word(terms, shard, transaction, message, at_ms=at_ms, today=today, trace=trace)
+            if record is not None:
+                return record
+        return authorize.not_reached(transaction, at_ms=at_ms, trace=trace)
 
     async def _second(self, institution: str, question: IssuerRequest, span: Span, give_up_s: float) -> str:
         """The second bank's code; 91 when it was not reached, 68 when nobody knows."""

@@ -6,7 +6,8 @@ Of one process and in its memory: which banks it asks is no fact of the journal,
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from runtime import logs
@@ -75,6 +76,9 @@ class Breaker:
         if len(self._silent_s) == self._limits.silences and now_s - self._silent_s[0] <= self._limits.within_s:
             self._probed_s = now_s
             log.error("a silent bank is asked no more", institution=self._institution, silences=len(self._silent_s))
+
+
+NO_BREAKERS: Mapping[str, Breaker] = MappingProxyType({})
 
 
 def breakers(institutions: Iterable[str], limits: Limits | None) -> dict[str, Breaker]:

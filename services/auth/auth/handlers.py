@@ -10,14 +10,15 @@ from typing import Any
 
 from auth import spans, unreadable
 from auth.asking import Asking
-from auth.breaker import Breaker
-from auth.delivery import LONGEST_PAUSE_S, Delivery
-from auth.domain import authorize, cut_over, reverse, settle, terminals, upload
+from auth.breaker import NO_BREAKERS, Breaker
+from auth.cutting import Cutting
+from auth.domain import authorize, reverse, settle, terminals, upload
 from auth.domain.claims import Recollection
 from auth.domain.register import Register
 from auth.domain.state import Shard
 from auth.issuers import Issuers
 from auth.measures import Measures
+from auth.queues import Queues
 from auth.recall import Ledger
 from auth.recalling import Recalling
 from auth.stopping import Stopping
@@ -26,7 +27,6 @@ from contracts.authorization import (
     BALANCED,
     AuthorizeReply,
     AuthorizeRequest,
-    CutOverReply,
     CutOverRequest,
     ReverseRequest,
     SettleRequest,
@@ -57,9 +57,6 @@ _settle = reader(SettleRequest)
 _upload = reader(UploadRequest)
 _cut_over = reader(CutOverRequest)
 
-SCHEDULE_LOOK_S = 5.0
-"""How often a schedule is held against the clock, which may be set."""
-
 
 class ShardOffice:
     """Answers for one shard. A handler that fails has told nobody anything: the caller asks again and meets what the journal holds."""
@@ -76,7 +73,7 @@ class ShardOffice:
         now_ms: Callable[[], int],
         concurrency: int,
         measures: Measures | None = None,
-        breakers: Mapping[str, Breaker] | None = None,
+        breakers: Mapping[str, Breaker] = NO_BREAKERS,
         cut_over_at: str = "",
     ) -> None:
         """`cut_over_at`: when a business day is ended without an order, HH:MM in the merchants' zone; empty: never."""
@@ -84,15 +81,12 @@ class ShardOffice:
         self._number = shard
         self._register = register
         self._bus = bus
-        self._issuers = issuers
         self._tracer = tracer
         self._now_ms = now_ms
         self._concurrency = concurrency
         self._processing, self._appending = spans.processing(shard), spans.appending(shard)
         self._sending = {institution: spans.sending(institution) for institution in register.institutions}
         self._servings: list[Serving] = []
-        self._deliveries: dict[str, Delivery] = {}
-        self._workers: list[asyncio.Task[None]] = []
         self._running: dict[str, asyncio.Future[AuthorizeReply]] = {}
         self._recalling = Recalling(ledger, shard, tracer=tracer)
         self._asking = Asking(
@@ -101,11 +95,21 @@ class ShardOffice:
             shapes=self._sending,
             measures=self._measures,
             now_ms=now_ms,
-            breakers=breakers or {},
+            breakers=breakers,
+            stand_in=register.stand_in,
         )
-        self._cut_over_at = cut_over_at
-        self._cutting = 0
-        """Orders to end the business day that are being carried out: nothing new is begun meanwhile."""
+        self._queues = Queues(
+            shard,
+            issuers,
+            tracer=tracer,
+            shapes=self._sending,
+            measures=self._measures,
+            breakers=breakers,
+            now_ms=now_ms,
+        )
+        self._cutting = Cutting(
+            shard, self._running, tracer=tracer, shape=self._processing["cut-over"], at=cut_over_at, now_ms=now_ms
+        )
         self._term: Term[Shard] | None = None
         self._measures.watch(shard, self._state, now_ms)
 
@@ -121,20 +125,13 @@ class ShardOffice:
 
     async def open(self, term: Term[Shard]) -> None:
         self._term = term
-        self._running = {}
+        self._running.clear()
         left = reverse.abandoned(term.state, at_ms=self._now_ms())
         if left:
             log.warning("open intents of a former owner are reversed", shard=self._number, count=len(left))
             await term.append(left)
-        self._deliveries = {
-            i: Delivery(
-                term, i, self._issuers, tracer=self._tracer, shape=self._sending[i]["reverse"], now_ms=self._now_ms
-            )
-            for i in self._register.institutions
-        }
-        self._workers = [asyncio.create_task(self._deliver(d)) for d in self._deliveries.values()]
-        if self._cut_over_at:
-            self._workers.append(asyncio.create_task(self._cut_by_the_clock()))
+        self._queues.open(term)
+        self._cutting.open(term)
         handlers = {
             "cut-over": self.on_cut_over,
             "authorize": self.on_authorize,
@@ -154,28 +151,8 @@ class ShardOffice:
         over = self._term is None or self._term.over
         servings, self._servings = self._servings, []
         await asyncio.gather(*(s.stop(cancel=over) for s in servings))
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        self._workers = []
-
-    async def _deliver(self, delivery: Delivery) -> None:
-        while True:
-            try:
-                await delivery.run()
-            except LogError as error:
-                log.warning("reversals are left to the next owner", shard=self._number, reason=str(error))
-                return
-            except Exception as error:  # a bug must not stop reversals for the rest of the term
-                log.error("delivery failed, going on", shard=self._number, error=type(error).__name__, exc_info=True)
-                await asyncio.sleep(LONGEST_PAUSE_S)
-
-    def _notify(self) -> None:
-        """Wakes the deliveries that have something to do: on the path that is none of them, nearly always."""
-        queues = self._office_term.state.reversals
-        for institution, delivery in self._deliveries.items():
-            if queues.get(institution):
-                delivery.notify()
+        await self._cutting.close()
+        await self._queues.close()
 
     def _append(
         self, span: Span, what: str, records: Sequence[Record], *, handed_over: asyncio.Future[None] | None = None
@@ -241,17 +218,9 @@ class ShardOffice:
     def _decide(
         self, message: AuthorizeRequest, span: Span, recollection: Recollection | None
     ) -> authorize.Decision | authorize.Recall:
-        at_ms, trace, state = self._now_ms(), span.traceparent, self._office_term.state
-        return authorize.decide(
-            self._register,
-            state,
-            self._number,
-            message,
-            at_ms=at_ms,
-            trace=trace,
-            recollection=recollection,
-            cutting=self._cutting > 0,
-        )
+        facts: dict[str, Any] = {"at_ms": self._now_ms(), "trace": span.traceparent, "cutting": self._cutting.now}
+        state = self._office_term.state
+        return authorize.decide(self._register, state, self._number, message, recollection=recollection, **facts)
 
     async def _run(self, decision: authorize.Forward, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
         """Keeps the transaction findable for repetitions that come while it runs."""
@@ -291,7 +260,7 @@ class ShardOffice:
             record = authorize.no_word(transaction, at_ms=self._now_ms(), trace=span.traceparent)
             if record is not None:
                 await self._append(span, "reversing", [record])
-                self._notify()
+                self._queues.notify(self._office_term.state)
             await term.flushed()
             return authorize.reply_of(transaction)
 
@@ -305,14 +274,13 @@ class ShardOffice:
         await handed_over
         asked_s = time.monotonic()
         try:
-            kept_from = term.state.kept_from(message.terminal)
-            record = await self._asking.word(transaction, decision, message, kept_from, span)
+            record = await self._asking.word(term.state, transaction, decision, message, span)
         finally:
             issuer_ms = round((time.monotonic() - asked_s) * 1000)
             await intent
         if record is not None:
             await self._append(span, "outcome", [record])
-            self._notify()
+            self._queues.notify(self._office_term.state)
         else:
             await term.flushed()
         return authorize.reply_of(transaction, issuer_ms=issuer_ms)
@@ -334,7 +302,7 @@ class ShardOffice:
         """Makes a decision's records durable, or proves that what it rests on is still ours to say, and answers."""
         if decision.records:
             await self._append(span, "other", decision.records)
-            self._notify()
+            self._queues.notify(self._office_term.state)
         else:
             await self._office_term.prove()
         counted.answered(event, code, span, repeated=not decision.records, **facts)
@@ -434,51 +402,8 @@ class ShardOffice:
             self._say(span, UPLOAD, reply.rrn, reply.response_code)
             return await self._decided(span, counted, decision, "batch upload", reply.response_code, **facts)
 
-    # ------------------------------------------------------------------ the business day
-
     async def on_cut_over(self, request: Request) -> bytes:
         """CutOverRequest → CutOverReply. Waits for what is open on the shard, and begins nothing new meanwhile (90)."""
         message = _cut_over(request.body)
         with self._tracer.span(self._processing["cut-over"], parent=request.trace) as span:
-            return encode(await self._cut(message, span))
-
-    async def _cut(self, message: CutOverRequest, span: Span) -> CutOverReply:
-        self._cutting += 1
-        try:
-            while True:
-                decision = cut_over.decide(
-                    self._office_term.state, message, at_ms=self._now_ms(), trace=span.traceparent
-                )
-                if isinstance(decision, cut_over.CutOver):
-                    break
-                await asyncio.wait([self._running[id_] for id_ in decision.ids])
-            if decision.records:
-                await self._append(span, "other", decision.records)
-                log.info("business day ended", shard=self._number, day=message.day)
-            else:
-                await self._office_term.prove()
-            if decision.reply.refused:
-                span.error("refused")
-            return decision.reply
-        finally:
-            self._cutting -= 1
-
-    async def _cut_by_the_clock(self) -> None:
-        """Ends each day when its time has come, also one whose time came while nobody was in office."""
-        while True:
-            state, day = self._office_term.state, cut_over.due_day(self._cut_over_at, self._now_ms())
-            if day > state.day:
-                try:
-                    with self._tracer.span(self._processing["cut-over"]) as span:
-                        await self._cut(CutOverRequest(day=day), span)
-                except LogError as error:
-                    log.warning("the business day is left to the next owner", shard=self._number, reason=str(error))
-                    return
-                except Exception as error:  # a bug must not keep the days from ending for the rest of the term
-                    log.error(
-                        "business day not ended, trying on",
-                        shard=self._number,
-                        error=type(error).__name__,
-                        exc_info=True,
-                    )
-            await asyncio.sleep(SCHEDULE_LOOK_S)
+            return encode(await self._cutting.cut(self._office_term, message, span))

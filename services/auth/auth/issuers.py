@@ -7,6 +7,7 @@ import time
 
 from contracts import subjects
 from contracts.authorization import (
+    AdviseRequest,
     IssuerReply,
     IssuerRequest,
     IssuerReverseReply,
@@ -59,6 +60,15 @@ class Issuers:
             if give_up - time.monotonic() <= RETRY_S:
                 raise unknown or NoAnswer(subject)
             await asyncio.sleep(RETRY_S)
+
+    async def advise(self, advice: AdviseRequest, trace: Parent) -> IssuerReply:
+        """What a bank says to an advice, through whoever can open the card's number. Raises NotDelivered or NoAnswer; to be repeated until it
+        does not."""
+        answer = await self._bus.request(subjects.CARDS_ADVISE, encode(advice), timeout_s=5.0, trace=trace)
+        try:
+            return _reply(answer)
+        except UnreadableError as error:
+            raise NoAnswer(f"{advice.institution}: an answer that cannot be read: {error}") from None
 
     async def reverse(self, institution: str, request: IssuerReverseRequest, trace: Parent) -> IssuerReverseReply:
         """Raises NotDelivered or NoAnswer; to be repeated until it does not."""

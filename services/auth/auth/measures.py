@@ -26,6 +26,9 @@ class Measures:
         self._institutions = tuple(institutions)
         self._metrics = metrics
         self._issuer = metrics.histogram(catalogue.ISSUER_DURATION)
+        self._refused = metrics.counter(catalogue.ADVICES_REFUSED)
+        for institution in self._institutions:  # from 0 on: the first refusal must be seen as a rise
+            self._refused.of(institution)
         self.transactions = Transactions(metrics, log, self._institutions)
 
     @classmethod
@@ -41,6 +44,10 @@ class Measures:
             self._issuer.of(institution, outcome).record(time.perf_counter() - started, span)
 
         return ended
+
+    def advice_refused(self, institution: str) -> None:
+        """A bank will never book what was approved in its stead."""
+        self._refused.of(institution).add()
 
     def watch_breakers(self, breakers: Mapping[str, Breaker]) -> None:
         """Whether each bank is asked; nothing where banks have no breakers."""
@@ -74,8 +81,15 @@ class Measures:
                 for institution in self._institutions:
                     yield (institution,), len(known.reversals.get(institution, ()))
 
+        def untold() -> Iterator[tuple[Values, float]]:
+            known = state()
+            if known is not None:
+                for institution in self._institutions:
+                    yield (institution,), len(known.advices.queues.get(institution, ()))
+
         gauge = self._metrics.gauge
         gauge(catalogue.INTENTS_OPEN).watch(told(lambda known: len(known.intents)))
         gauge(catalogue.INTENTS_OLDEST_AGE).watch(told(lambda known: ages.oldest_intent_ms(known, now_ms()) / 1000))
         gauge(catalogue.BATCHES_OLDEST_AGE).watch(told(lambda known: ages.oldest_batch_ms(known, now_ms()) / 1000))
         gauge(catalogue.REVERSALS_QUEUED).watch(queued)
+        gauge(catalogue.ADVICES_QUEUED).watch(untold)

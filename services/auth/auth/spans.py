@@ -30,6 +30,10 @@ def sending(institution: str) -> dict[str, Shape]:
     }
 
 
+ADVISING = message("send", subjects.CARDS_ADVISE, CLIENT)
+"""From the advice to a bank to its answer."""
+
+
 def recalling(shard: int) -> Shape:
     """From the question to the settlement ledger to an answer that is still true."""
     return message("send", subjects.SETTLEMENT_TRANSACTION, CLIENT, {"lianji.shard": shard})

@@ -116,7 +116,7 @@ class Handlers:
             counted.kind = asked.kind.value
             span.set("lianji.kind", asked.kind.value)
             span.set("lianji.rrn", asked.rrn)
-            script = script_for(asked.amount_minor) if self._bank.scripted else PLAIN
+            script = script_for(asked.amount_minor) if self._bank.scripted and not asked.stood_in else PLAIN
             wait_s = script.decide_after_s + self._bank.decide_after_s
             if wait_s and await self.closed_within(wait_s):
                 return None
@@ -207,13 +207,16 @@ class Handlers:
             instalment=asked.instalment,
             takes_part=asked.takes_part,
             chip_reader=asked.chip_reader,
+            stood_in=asked.stood_in,
+            authorization_code=asked.authorization_code,
             at_ms=at_ms,
             trace=span.traceparent,
             kept_from=asked.kept_from,
         )
         state = self._ledger.state
         evidence = NO_EVIDENCE
-        if card is not None and not asked.incoming and asked.transaction not in state.transactions:
+        told = asked.incoming or asked.stood_in
+        if card is not None and not told and asked.transaction not in state.transactions:
             evidence = self._examine(asked, card, proof, at_ms, span)
         with self._tracer.span(spans.DECIDE, parent=span):
             return decide(state, facts, evidence, script)

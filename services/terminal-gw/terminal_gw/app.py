@@ -15,6 +15,7 @@ from runtime.service import Service
 from runtime.settings import SettingsError
 from security_module import NOTICE, SecurityModule
 from terminal_gw.admission import Admission
+from terminal_gw.advising import Advisor
 from terminal_gw.answers import Sealer
 from terminal_gw.downloaded import Downloads
 from terminal_gw.handlers import NatsIngress
@@ -86,6 +87,8 @@ async def wire(service: Service[Settings]) -> None:
         )
         for institution in test_world.institutions
     ]
+    advisor = Advisor(service.bus, desk.keyring, tuple(bank.id for bank in test_world.institutions), service.tracer)
+    advising = await service.bus.serve(subjects.CARDS_ADVISE, advisor.handle, queue=subjects.TERMINAL_QUEUE)
     service.ports["listen"] = await listener.start(
         settings.listen_host, settings.listen_port, handed=settings.listen_fd
     )
@@ -99,7 +102,9 @@ async def wire(service: Service[Settings]) -> None:
     async def drain() -> None:
         if accepting is not None:
             accepting.cancel()
-        await asyncio.gather(listener.drain(), serving.stop(), *(notices.stop() for notices in noticing))
+        await asyncio.gather(
+            listener.drain(), serving.stop(), advising.stop(), *(notices.stop() for notices in noticing)
+        )
         await masters.drain()
 
     service.on_drain(drain)

@@ -36,16 +36,17 @@ class CardStore:
         """The card as the record of this transaction keeps it."""
         return self._kept(pan, sealed_with(transaction))
 
+    def stored_number(self, card: MaskedCard, transaction: str) -> Pan:
+        """What `stored` was given. SealedDataError when it is of another transaction or was changed, or its version can be used no longer."""
+        return self._number(card, sealed_with(transaction))
+
     def stopped(self, pan: Pan, institution: str, entry: int) -> tuple[MaskedCard, tuple[str, ...]]:
         """The card as an entry of the stop list keeps it, and its digests under the other versions."""
         return self._kept(pan, stop_list.sealed_with(institution, entry)), self.other_digests(pan)
 
     def opened(self, card: MaskedCard, institution: str, entry: int) -> Pan:
         """What `stopped` was given. SealedDataError when it is of another entry, or its version can be used no longer."""
-        key = self._keys.get(card.key_version)
-        if key is None:
-            raise SealedDataError(f"version {card.key_version} of the data key cannot be used")
-        return Pan(self._module.unseal(key, card.sealed, stop_list.sealed_with(institution, entry)).decode())
+        return self._number(card, stop_list.sealed_with(institution, entry))
 
     def other_digests(self, pan: Pan) -> tuple[str, ...]:
         """Of the number under the other versions that can be used; normally none."""
@@ -68,6 +69,12 @@ class CardStore:
             key_version=self._version,
             sealed=self._module.seal(self._key, digits, associated),
         )
+
+    def _number(self, card: MaskedCard, associated: bytes) -> Pan:
+        key = self._keys.get(card.key_version)
+        if key is None:
+            raise SealedDataError(f"version {card.key_version} of the data key cannot be used")
+        return Pan(self._module.unseal(key, card.sealed, associated).decode())
 
     def fingerprints(self, amount_minor: int, pan: Pan, processing_code: str, more: str = "") -> Fingerprints:
         """Alike for a repetition, whichever version the first request met. `more`: what else a repetition must say alike."""

@@ -12,6 +12,8 @@ RECEIVE = {
 """By ingress: from the message that came in to the answer that is ready to leave."""
 VERIFY_MAC = Shape("verify MAC")
 TRANSLATE_PIN = Shape("translate PIN")
+ADVISE = message("process", subjects.CARDS_ADVISE, SERVER)
+"""From an advice of the switch to the bank's answer."""
 SEND_ANSWER = Shape("send answer")
 STOP_NOTICE = message("process", subjects.STOP_NOTICE_TEMPLATE, SERVER)
 """From a bank's notice to the acknowledgement of every shard."""

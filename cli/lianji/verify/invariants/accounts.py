@@ -31,7 +31,7 @@ def accounts_add_up(evidence: Evidence, finding: Finding) -> None:
                 by_replay=_show(account.balance_minor, account.held_minor),
             )
     for row in evidence.facts.query(
-        f"SELECT c.id FROM charges c JOIN transactions t ON t.id = c.id WHERE c.forced AND NOT ({ADVICE})"
+        f"SELECT c.id FROM charges c JOIN transactions t ON t.id = c.id WHERE c.forced AND NOT ({ADVICE} OR t.stood_in)"
     ):
         note(evidence, finding, row["id"], "was booked whatever the account held, and is no notice")
     finding.take(ledgers.overdrawn)

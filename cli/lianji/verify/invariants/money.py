@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contracts.response_codes import DUPLICATE
 from lianji.verify.books import AS_DUE
-from lianji.verify.dues import CHARGES, HAS_EFFECT, STANDS_AS_DUE, UNDONE_AS_DUE, WITH_CHARGE
+from lianji.verify.dues import CHARGES, HAS_EFFECT, NEVER_TOLD, STANDS_AS_DUE, UNDONE_AS_DUE, WITH_CHARGE
 from lianji.verify.evidence import Evidence, note
 from lianji.verify.paths import REVERSIBLE, STANDS
 from lianji.verify.report import Finding
@@ -20,7 +20,8 @@ def postings_balance(evidence: Evidence, finding: Finding) -> None:
 
 
 def approvals_count_once(evidence: Evidence, finding: Finding) -> None:
-    """The terminal's word first, then every approval in the journal, whether a terminal of ours saw it or not."""
+    """The terminal's word first, then every approval in the journal, whether a terminal of ours saw it or not. What was approved in a bank's stead
+    is held against the bank once it has been told (I10 counts those that it has not)."""
     facts = evidence.facts
     finding.checked = facts.count(f"SELECT COUNT(*) FROM seen s WHERE {SAW_APPROVAL} AND NOT s.waits")
     finding.checked += facts.count(f"SELECT COUNT(*) FROM transactions t WHERE {STANDS}")
@@ -32,7 +33,9 @@ def approvals_count_once(evidence: Evidence, finding: Finding) -> None:
         note(evidence, finding, row["id"], what)
     for row in facts.query(f"SELECT t.id {_WITH_BOOKED} WHERE {STANDS} AND NOT ({AS_DUE})"):
         note(evidence, finding, row["id"], "stands approved, and is not booked exactly once")
-    for row in facts.query(f"SELECT d.id, d.incoming {WITH_CHARGE} WHERE d.stands AND NOT ({STANDS_AS_DUE})"):
+    for row in facts.query(
+        f"SELECT d.id, d.incoming {WITH_CHARGE} WHERE d.stands AND d.told AND NOT ({STANDS_AS_DUE})"
+    ):
         what = "is not given exactly once" if row["incoming"] else "is not charged, held or released exactly once"
         note(evidence, finding, row["id"], f"stands approved, and {what}")
 
@@ -45,7 +48,8 @@ def reversals_undo_once(evidence: Evidence, finding: Finding) -> None:
         what = "was reversed, and settlement has not undone it exactly once"
         note(evidence, finding, row["id"], what)
     for row in facts.query(
-        f"SELECT DISTINCT d.id {WITH_CHARGE} WHERE d.undone AND d.state = 'reversed' AND NOT ({UNDONE_AS_DUE})"
+        f"SELECT DISTINCT d.id {WITH_CHARGE} WHERE d.undone AND d.state = 'reversed' "
+        f"AND NOT ({UNDONE_AS_DUE}) AND NOT ({NEVER_TOLD})"
     ):
         what = "was reversed, and the bank has not undone it exactly once"
         note(evidence, finding, row["id"], what)

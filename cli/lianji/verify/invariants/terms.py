@@ -12,6 +12,15 @@ TERM_MS = 120_000
 bank and tells it of a reversal at least every 2 s; the rest is for a lease to run out, a replay, and a queue to empty. A bank, too, has
 that long to end a hold whose term is over."""
 
+_REVERSAL = "waits for its bank to acknowledge the reversal"
+_OPEN = {
+    State.INTENT: "has no outcome",
+    State.REVERSING: _REVERSAL,
+    State.REVERSED: _REVERSAL,
+    State.DECLINED: _REVERSAL,
+}
+_ADVICE = "was approved in its bank's stead, and waits for the bank to acknowledge the advice"
+
 
 def nothing_outlives_its_term(evidence: Evidence, finding: Finding) -> None:
     """Ages are told by the journal's own clock, the latest time that its shard has written, and not by ours."""
@@ -22,8 +31,8 @@ def nothing_outlives_its_term(evidence: Evidence, finding: Finding) -> None:
     ):
         age_ms = evidence.journals.newest_ms[row["shard"]] - row["since_ms"]
         if age_ms > TERM_MS:
-            what = "intent" if row["state"] == State.INTENT else "reversal"
-            note(evidence, finding, row["id"], f"an open {what} of {age_ms // 1000} s")
+            what = {State.INTENT: "intent", State.APPROVED: "advice", State.SETTLED: "advice"}
+            note(evidence, finding, row["id"], f"an open {what.get(row['state'], 'reversal')} of {age_ms // 1000} s")
     _holds(evidence, finding)
 
 
@@ -45,9 +54,7 @@ def nothing_is_left_open(evidence: Evidence, finding: Finding) -> None:
     facts = evidence.facts
     finding.checked = facts.count("SELECT COUNT(*) FROM transactions")
     for row in facts.query(f"SELECT id, state, waiting FROM transactions WHERE {UNFINISHED}"):
-        intent = row["state"] == State.INTENT
-        what = "has no outcome" if intent else "waits for its bank to acknowledge the reversal"
-        note(evidence, finding, row["id"], what, waits_for=row["waiting"])
+        note(evidence, finding, row["id"], _OPEN.get(row["state"], _ADVICE), waits_for=row["waiting"])
     for row in facts.query(
         "SELECT a.id, a.institution FROM acknowledged a WHERE NOT EXISTS "
         "(SELECT 1 FROM charges c WHERE c.id = a.id AND c.institution = a.institution AND c.reversals)"

@@ -7,5 +7,6 @@ reverse      reversals, tombstones, what issuers must be told         settle    
 terminals    sign-on, sign-off                                        ages       how old the oldest open work is
 upload       the details of an unbalanced batch, compared              batch      what is kept of one that is being closed
 stop_list    the shard's stop list
+stand_in     approvals in the stead of a bank that is not reached     advices    those of which banks have yet to be told
 velocity     how much may be asked for within a time                  cut_over   the end of a business day
 """

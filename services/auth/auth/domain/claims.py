@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from auth.domain.register import MerchantEntry, Register
-from auth.domain.state import Shard, recalled
-from auth.domain.transaction import Transaction
+from auth.domain.state import Shard
+from auth.domain.transaction import Transaction, recalled
 from contracts import response_codes as rc
 from contracts.authorization import AuthorizeRequest, Original
 from contracts.identity import transaction_id
@@ -147,15 +147,16 @@ def claim_refusal(
 ) -> str:
     """Why the original may not be claimed by so much, in the order in which the codes win; empty: it may.
 
-    91 where it could be once a reversal that is on its way has been acknowledged.
+    91 where it could be once a reversal that is on its way has been acknowledged, or the bank been told of what was approved in its stead.
     """
     if original is None:
         return rc.ORIGINAL_NOT_FOUND
     claim, standing = claiming.claim, original.standing
     if original.kind not in claim.originals or original.state not in _STANDING or original.institution != institution:
         return rc.INVALID_RELATED_TRANSACTION
-    if standing is not None and (standing.spent or claim.exclusive):
-        freed = shard.being_reversed_minor(original.id) == standing.taken_minor
+    untold = original.more.stand_in is not None
+    if untold or (standing is not None and (standing.spent or claim.exclusive)):
+        freed = standing is None or shard.being_reversed_minor(original.id) == standing.taken_minor
         return rc.ISSUER_UNAVAILABLE if freed else rc.INVALID_RELATED_TRANSACTION
     if claim.whole and amount_minor != original.amount_minor:
         return rc.ORIGINAL_AMOUNT_MISMATCH

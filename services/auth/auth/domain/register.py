@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from contracts.kinds import Kind
@@ -34,6 +35,17 @@ class TerminalEntry(NamedTuple):
     """What may be done there: what its merchant may, as far as such a terminal can."""
 
 
+class StandInTerms(NamedTuple):
+    """For how much the switch stands in for one bank (auth.domain.stand_in). It stands in for sales alone."""
+
+    floor_minor: int
+    """The most that one may be worth."""
+    card_minor: int
+    """What those of one card may come to of which the bank has yet to be told; each shard counts for itself."""
+    card_most: int
+    """How many they may be."""
+
+
 class Register(NamedTuple):
     """Look-ups only; the same answers for as long as a decision takes."""
 
@@ -47,6 +59,8 @@ class Register(NamedTuple):
     """The response code of a stopped card (04, 41, 43 …), empty when it is not on the list."""
     institutions: tuple[str, ...]
     currency: str
+    stand_in: Mapping[str, StandInTerms] = MappingProxyType({})
+    """For how much the switch approves in the stead of which banks, when it cannot reach them."""
 
 
 def terminals_by_merchant(terminals: Mapping[str, TerminalEntry]) -> dict[str, tuple[str, ...]]:

@@ -12,13 +12,15 @@ from typing import Any
 
 import msgspec
 
-from auth.domain import stop_list, velocity
+from auth.domain import advices, stop_list, velocity
+from auth.domain.advices import Advices
 from auth.domain.batch import ClosedBatch, Upload
-from auth.domain.transaction import Particulars, Standing, Transaction
+from auth.domain.transaction import Particulars, Standing, Transaction, recalled
 from auth.domain.velocity import Velocity
 from contracts.authorization import BALANCED, NOT_BALANCED, Totals
 from contracts.identity import transaction_id
 from contracts.journal import (
+    Advised,
     BatchClosed,
     BatchUnbalanced,
     BatchUploaded,
@@ -40,7 +42,6 @@ from contracts.journal import (
     Tombstone,
 )
 from contracts.kinds import CLAIMS, KINDS
-from contracts.response_codes import APPROVED
 from contracts.states import IllegalMoveError, State, advance
 
 FIRST_BATCH = "000001"
@@ -79,6 +80,8 @@ class Shard(msgspec.Struct, kw_only=True):
     """Institution → ids whose reversal it has yet to acknowledge, in order."""
     recalled: dict[str, None] = {}
     """Ids that were recalled and are in memory, in order."""
+    advices: Advices = msgspec.field(default_factory=Advices)
+    """What was approved in banks' stead and they have yet to be told."""
     unseen: int = 0
     """How often it has changed what stands on transactions that are not in memory. What the settlement ledger says of them holds for as long as
     this is what it was before the ledger was asked."""
@@ -143,18 +146,16 @@ def apply(shard: Shard, record: Record) -> None:
             _apply_intent(shard, record)
         case Outcome():
             _apply_outcome(shard, record)
+        case Advised():
+            advices.told(shard.advices, shard.transactions[record.id])
         case Reversing():
             _apply_reversing(shard, record)
         case Reversed():
             _apply_reversed(shard, record)
-        case Tombstone():
-            _apply_tombstone(shard, record)
-        case Recalled():
-            _apply_recalled(shard, record)
         case SignedOn() | SignedOff():
             _apply_signed(shard, record)
-        case BatchClosed() | BatchUnbalanced() | BatchUploaded() | CryptogramUploaded():
-            _BATCH_CHANGES[type(record)](shard, record)
+        case Tombstone() | Recalled() | BatchClosed() | BatchUnbalanced() | BatchUploaded() | CryptogramUploaded():
+            _RARER[type(record)](shard, record)
         case EpochStarted():
             shard.epoch = record.epoch
         case StopListed() | StopLifted():
@@ -212,33 +213,7 @@ def _apply_intent(shard: Shard, record: Intent) -> None:
         transaction.particulars = Particulars(original=record.original, target_institution=record.target_institution)
         _stand(shard, transaction)
     if shard.velocity is not None and record.kind in velocity.COUNTED:
-        _count(shard.velocity, transaction, record)
-
-
-def _count(counting: Velocity, transaction: Transaction, record: Intent) -> None:
-    particulars = transaction.particulars = transaction.particulars or Particulars()
-    particulars.card_digest = record.card.digest
-    particulars.counted_minor = record.amount_minor
-    particulars.counted_ms = velocity.count(
-        counting,
-        terminal=record.terminal,
-        card=record.card.digest,
-        amount_minor=record.amount_minor,
-        at_ms=record.at_ms,
-    )
-
-
-def _give_back(counting: Velocity, transaction: Transaction) -> None:
-    """It has come to nothing: it does not count towards the velocity limits, if it did."""
-    particulars = transaction.more
-    if particulars.counted_ms:
-        velocity.give_back(
-            counting,
-            terminal=transaction.terminal,
-            card=particulars.card_digest,
-            amount_minor=particulars.counted_minor,
-            counted_ms=particulars.counted_ms,
-        )
+        velocity.begin(shard.velocity, transaction, record.card.digest)
 
 
 def _stand(shard: Shard, claim: Transaction) -> None:
@@ -285,10 +260,12 @@ def _apply_outcome(shard: Shard, record: Outcome) -> None:
         particulars.balance, particulars.instalment, particulars.chip = record.balance, record.instalment, record.chip
         if record.part_minor:
             particulars.asked_minor, transaction.amount_minor = transaction.amount_minor, record.part_minor
+    if record.stand_in is not None:
+        advices.owe(shard.advices, transaction, record.stand_in)
     if record.state is State.DECLINED:
         _fall(shard, transaction)
         if shard.velocity is not None:
-            _give_back(shard.velocity, transaction)
+            velocity.undo(shard.velocity, transaction)
 
 
 def _apply_recalled(shard: Shard, record: Recalled) -> None:
@@ -305,31 +282,6 @@ def _apply_recalled(shard: Shard, record: Recalled) -> None:
             _forget(shard, oldest)
 
 
-def recalled(record: Recalled) -> Transaction:
-    """The transaction that a record brings back."""
-    standing = Standing(taken_minor=record.taken_minor, spent=record.spent) if record.taken_minor else None
-    return Transaction(
-        id=record.id,
-        rrn=record.rrn,
-        kind=record.kind,
-        terminal=record.terminal,
-        merchant=record.merchant,
-        batch=record.batch,
-        stan=record.stan,
-        amount_minor=record.amount_minor,
-        currency=record.currency,
-        institution=record.institution,
-        fingerprint="",
-        trace=record.trace,
-        state=record.state,
-        at_ms=record.decided_ms,
-        response_code=APPROVED,
-        authorization_code=record.authorization_code,
-        standing=standing,
-        particulars=Particulars(recalled=True),
-    )
-
-
 def _apply_reversing(shard: Shard, record: Reversing) -> None:
     transaction = shard.transactions[record.id]
     transaction.state = advance(transaction.state, State.REVERSING)
@@ -339,10 +291,11 @@ def _apply_reversing(shard: Shard, record: Reversing) -> None:
         transaction.response_code = record.response_code
         transaction.at_ms = record.at_ms
     shard.intents.pop(record.id, None)
+    advices.told(shard.advices, transaction)
     if record.origin == "terminal":
         _own(shard, transaction.terminal).upload = None
     if shard.velocity is not None:
-        _give_back(shard.velocity, transaction)
+        velocity.undo(shard.velocity, transaction)
     for institution in transaction.undelivered:
         shard.reversals.setdefault(institution, {})[record.id] = None
 
@@ -392,8 +345,9 @@ def _apply_batch_closed(shard: Shard, record: BatchClosed) -> None:
     _number(shard, record.rrn)
     terminal = _own(shard, record.terminal)
     kept = []
-    for id_ in terminal.previous:  # what is two batches old leaves memory, unless an issuer has yet to hear of it
-        if shard.transactions[id_].state is State.REVERSING:
+    for id_ in terminal.previous:  # what is two batches old leaves memory, unless its bank has yet to hear of it
+        transaction = shard.transactions[id_]
+        if transaction.state is State.REVERSING or transaction.more.stand_in is not None:
             kept.append(id_)
         else:
             _forget(shard, id_)
@@ -434,7 +388,9 @@ def _apply_cryptogram_uploaded(shard: Shard, record: CryptogramUploaded) -> None
     _own(shard, record.terminal).cryptograms[id_] = record.cryptogram.cryptogram
 
 
-_BATCH_CHANGES: dict[type, Callable[[Shard, Any], None]] = {
+_RARER: dict[type, Callable[[Shard, Any], None]] = {
+    Tombstone: _apply_tombstone,
+    Recalled: _apply_recalled,
     BatchClosed: _apply_batch_closed,
     BatchUnbalanced: _apply_batch_unbalanced,
     BatchUploaded: _apply_batch_uploaded,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts.journal import Recalled, StoodIn
 from contracts.kinds import Kind
+from contracts.response_codes import APPROVED
 from contracts.states import State
 from contracts.terms import Balance, InstalmentTerms
 
@@ -34,6 +36,8 @@ class Particulars(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     """Of one that counts towards the velocity limits: these three say what is to be given back when it comes to nothing."""
     counted_minor: int = 0
     counted_ms: int = 0
+    stand_in: StoodIn | None = None
+    """Approved in the bank's stead, and the bank has yet to be told."""
     recalled: bool = False
     """It comes from the settlement ledger: its request is forgotten, and nobody can be told whether another one is its repetition."""
 
@@ -74,3 +78,28 @@ class Transaction(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     def more(self) -> Particulars:
         """To be read only."""
         return self.particulars or _NONE
+
+
+def recalled(record: Recalled) -> Transaction:
+    """The transaction that a record brings back."""
+    standing = Standing(taken_minor=record.taken_minor, spent=record.spent) if record.taken_minor else None
+    return Transaction(
+        id=record.id,
+        rrn=record.rrn,
+        kind=record.kind,
+        terminal=record.terminal,
+        merchant=record.merchant,
+        batch=record.batch,
+        stan=record.stan,
+        amount_minor=record.amount_minor,
+        currency=record.currency,
+        institution=record.institution,
+        fingerprint="",
+        trace=record.trace,
+        state=record.state,
+        at_ms=record.decided_ms,
+        response_code=APPROVED,
+        authorization_code=record.authorization_code,
+        standing=standing,
+        particulars=Particulars(recalled=True),
+    )

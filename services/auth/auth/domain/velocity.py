@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from auth.domain.transaction import Particulars, Transaction
 from contracts import response_codes as rc
 from contracts.kinds import Kind
 
@@ -89,6 +90,27 @@ def refusal(velocity: Velocity, kind: Kind, *, terminal: str, card: str, amount_
         if limit.most and count > limit.most:
             return rc.OVER_COUNT_LIMIT
     return ""
+
+
+def begin(velocity: Velocity, transaction: Transaction, card: str) -> None:
+    """Counts one that is asked for, and notes with it what `undo` has to know."""
+    particulars = transaction.particulars = transaction.particulars or Particulars()
+    minor, at_ms = transaction.amount_minor, transaction.at_ms
+    particulars.card_digest, particulars.counted_minor = card, minor
+    particulars.counted_ms = count(velocity, terminal=transaction.terminal, card=card, amount_minor=minor, at_ms=at_ms)
+
+
+def undo(velocity: Velocity, transaction: Transaction) -> None:
+    """It has come to nothing, and does not count any more if it did."""
+    more = transaction.more
+    if more.counted_ms:
+        give_back(
+            velocity,
+            terminal=transaction.terminal,
+            card=more.card_digest,
+            amount_minor=more.counted_minor,
+            counted_ms=more.counted_ms,
+        )
 
 
 def count(velocity: Velocity, *, terminal: str, card: str, amount_minor: int, at_ms: int) -> int:

@@ -15,7 +15,7 @@ from contracts.ledger import Archived, HoldExpired, LedgerRecord, Posting, Refus
 from issuer_sim.domain import expiry
 from issuer_sim.domain.accounts import Account, State, Transaction, key_of
 from issuer_sim.domain.facts import Asked, Evidence, Pin
-from issuer_sim.domain.kinds import rule_of, sale
+from issuer_sim.domain.kinds import STOOD_IN, rule_of, sale
 from issuer_sim.domain.kinds.rule import Case, Rule
 from issuer_sim.domain.scripted import PLAIN, Script
 
@@ -59,7 +59,7 @@ def _decide_new(state: State, asked: Asked, evidence: Evidence, script: Script) 
     account = state.accounts.get(asked.account)
     if account is None:
         return _refuse(asked, rc.INVALID_CARD_NUMBER, account="")
-    rule = rule_of(asked.kind, incoming=asked.incoming)
+    rule = STOOD_IN.get(asked.kind) if asked.stood_in else rule_of(asked.kind, incoming=asked.incoming)
     if rule is None:
         return _refuse(asked, rc.FUNCTION_NOT_SUPPORTED)
     if not account.held_minor:
@@ -81,7 +81,7 @@ def _decide_case(case: Case, rule: Rule, evidence: Evidence, script: Script) -> 
         if code := check(account, asked, evidence):
             wrong_pin = code == rc.WRONG_PIN and evidence.pin is Pin.WRONG
             return _refuse(asked, code, wrong_pin=wrong_pin, counter=evidence.counter)
-    if code := script.response_code or asked.card.response_code:
+    if not asked.stood_in and (code := script.response_code or asked.card.response_code):
         return _refuse(asked, code, counter=evidence.counter)
     if not script.posts:
         return Decision((), None)
@@ -95,7 +95,7 @@ def _decide_case(case: Case, rule: Rule, evidence: Evidence, script: Script) -> 
         account=asked.account,
         amount_minor=booking.amount_minor,
         currency=asked.currency,
-        authorization_code=authorization_code(case.state.approvals + 1) if rule.numbered else "",
+        authorization_code=_code_of(case) if rule.numbered else "",
         right_pin=evidence.pin is Pin.RIGHT,
         incoming=asked.incoming,
         held_minor=booking.held_minor,
@@ -109,6 +109,10 @@ def _decide_case(case: Case, rule: Rule, evidence: Evidence, script: Script) -> 
     part_minor = booking.amount_minor if booking.part_of_minor else 0
     reply = _approval(posting.authorization_code, case, rule, part_minor)
     return Decision((posting,), reply if script.answers else None, script.answer_after_s)
+
+
+def _code_of(case: Case) -> str:
+    return case.asked.authorization_code or authorization_code(case.state.approvals + 1)
 
 
 def _approval(code: str, case: Case, rule: Rule, part_minor: int) -> IssuerReply:

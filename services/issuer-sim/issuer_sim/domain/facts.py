@@ -36,6 +36,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """The terminal can take an approval of less."""
     chip_reader: bool = False
     """The terminal reads chips."""
+    stood_in: bool = False
+    """The acquirer has approved it already: it is booked."""
+    authorization_code: str = ""
+    """The acquirer's, if it has given one."""
     trace: str = ""
     kept_from: str = ""
     """What the terminal did in batches before this one is final; empty: nothing is promised."""

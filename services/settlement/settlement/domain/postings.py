@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts.authorization import BALANCED, NOT_BALANCED, Totals
 from contracts.journal import (
+    Advised,
     BatchClosed,
     BatchUnbalanced,
     BatchUploaded,
@@ -260,6 +261,7 @@ _RULES: dict[type, Callable[[Book, Any], None]] = {
     StopListed: _nothing,
     StopLifted: _nothing,
     DayCut: _nothing,
+    Advised: _nothing,
 }
 
 

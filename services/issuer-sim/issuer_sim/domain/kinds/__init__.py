@@ -46,6 +46,9 @@ RULES: dict[Kind, Rule] = {
 INCOMING: dict[Kind, Rule] = {Kind.TRANSFER: transfer.INCOMING}
 """Of second halves."""
 
+STOOD_IN: dict[Kind, Rule] = {Kind.SALE: sale.STOOD_IN}
+"""Of what the acquirer has approved in the bank's stead."""
+
 
 def rule_of(kind: Kind, *, incoming: bool) -> Rule | None:
     """None: the kind has no second half."""

@@ -20,6 +20,8 @@ def _book(case: Case) -> Booking | str:
 
 
 RULE = Rule(rules.TAKING, _book)
+STOOD_IN = Rule(rules.STOOD_IN, lambda case: Booking(case.asked.amount_minor), forced=True)
+"""Approved by the acquirer while nobody here could be reached: it has happened, and the goods are gone."""
 
 
 def in_part(reply: IssuerReply, minor: int) -> IssuerReply:

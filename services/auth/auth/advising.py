@@ -1,0 +1,116 @@
+"""Advices on their way to a bank: what the switch has approved in its stead, stored in the journal, forwarded in order, until it acknowledges."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from auth.breaker import Breaker
+from auth.domain import stand_in
+from auth.domain.state import Shard
+from auth.issuers import Issuers
+from contracts import response_codes as rc
+from contracts.authorization import AdviseRequest
+from runtime import logs
+from runtime.bus import BusError
+from runtime.ownership import Term
+from runtime.trace_context import parse_traceparent
+from runtime.tracing import Shape, Tracer
+
+log = logs.get("advising")
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+
+
+class Advising:
+    """One institution's queue of advices during one term. The queue itself is state (auth.domain.advices)."""
+
+    def __init__(
+        self,
+        term: Term[Shard],
+        institution: str,
+        issuers: Issuers,
+        *,
+        tracer: Tracer,
+        shape: Shape,
+        now_ms: Callable[[], int],
+        breaker: Breaker | None,
+        refused: Callable[[], None],
+    ) -> None:
+        """`refused` is called for each advice that the bank has refused for good."""
+        self._term = term
+        self._institution = institution
+        self._issuers = issuers
+        self._tracer = tracer
+        self._shape = shape
+        self._now_ms = now_ms
+        self._breaker = breaker
+        self._refused = refused
+        self._news = asyncio.Event()
+
+    def notify(self) -> None:
+        """Something may have been queued."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Delivers until cancelled or the term ends."""
+        pause = FIRST_PAUSE_S
+        while True:
+            queue = self._term.state.advices.queues.get(self._institution)
+            if not queue:
+                self._news.clear()
+                await self._news.wait()
+                continue
+            if await self._deliver(next(iter(queue))):
+                pause = FIRST_PAUSE_S
+            else:
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    async def _deliver(self, id_: str) -> bool:
+        # The bank books what it is told: first the approval stands in the log, then the bank hears of it.
+        await self._term.flushed()
+        transaction = self._term.state.transactions[id_]
+        stood_in = transaction.more.stand_in
+        if stood_in is None:
+            return True  # reversed while the log was waited for: the queue has let go of it
+        with self._tracer.span(
+            self._shape, parent=parse_traceparent(transaction.trace), attributes={"lianji.rrn": transaction.rrn}
+        ) as span:
+            advice = AdviseRequest(
+                institution=self._institution,
+                transaction=id_,
+                rrn=transaction.rrn,
+                kind=transaction.kind,
+                terminal=transaction.terminal,
+                merchant=transaction.merchant,
+                amount_minor=transaction.amount_minor,
+                currency=transaction.currency,
+                entry_mode=stood_in.entry_mode,
+                authorization_code=transaction.authorization_code,
+                card=stood_in.card,
+            )
+            try:
+                code = (await self._issuers.advise(advice, span)).response_code
+            except BusError as error:
+                span.error(type(error).__name__)
+                log.warning(
+                    "advice not acknowledged yet", transaction=id_, institution=self._institution, error=str(error)
+                )
+                return False
+            if self._breaker is not None:
+                self._breaker.answered()
+            row = rc.RESPONSE_CODES.get(code)
+            if row is None or row.retry_can_help:
+                span.error(code)
+                log.warning("advice not taken yet", transaction=id_, institution=self._institution, code=code)
+                return False
+            if code != rc.APPROVED:
+                span.error(code)
+                self._refused()
+                log.error("a bank refused an advice", transaction=id_, institution=self._institution, code=code)
+            record = stand_in.advised(transaction, code, at_ms=self._now_ms(), trace=span.traceparent)
+            if record is not None:
+                await self._term.append([record])
+        log.debug("advice delivered", transaction=id_, institution=self._institution, rrn=transaction.rrn)
+        return True

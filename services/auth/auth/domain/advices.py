@@ -1,0 +1,51 @@
+"""What a shard owes banks: approvals that it has given in their stead (auth.domain.stand_in), until they have been told."""
+
+from __future__ import annotations
+
+import msgspec
+
+from auth.domain.transaction import Particulars, Transaction
+from contracts.journal import StoodIn
+
+
+class Exposure(msgspec.Struct, kw_only=True, gc=False):
+    """What has been approved with one card, as long as its bank has not been told."""
+
+    count: int = 0
+    amount_minor: int = 0
+
+
+class Advices(msgspec.Struct, kw_only=True):
+    """Of one shard."""
+
+    queues: dict[str, dict[str, None]] = {}
+    """Institution → ids that it has yet to be told of, in order."""
+    exposures: dict[str, Exposure] = {}
+    """By the card's digest."""
+
+
+def owe(advices: Advices, transaction: Transaction, stand_in: StoodIn) -> None:
+    """From here on its bank is to be told of this one."""
+    particulars = transaction.particulars = transaction.particulars or Particulars()
+    particulars.stand_in = stand_in
+    advices.queues.setdefault(transaction.institution, {})[transaction.id] = None
+    exposure = advices.exposures.setdefault(stand_in.card.digest, Exposure())
+    exposure.count += 1
+    exposure.amount_minor += transaction.amount_minor
+
+
+def told(advices: Advices, transaction: Transaction) -> None:
+    """Its bank has been told of it, or hears of its reversal instead. Nothing where nothing was owed."""
+    stand_in = transaction.more.stand_in
+    if stand_in is None or transaction.particulars is None:
+        return
+    transaction.particulars.stand_in = None
+    queue = advices.queues[transaction.institution]
+    del queue[transaction.id]
+    if not queue:
+        del advices.queues[transaction.institution]
+    exposure = advices.exposures[stand_in.card.digest]
+    exposure.count -= 1
+    exposure.amount_minor -= transaction.amount_minor
+    if not exposure.count:
+        del advices.exposures[stand_in.card.digest]

@@ -1,0 +1,233 @@
+"""Stand-in processing: which sales the switch approves in the stead of a bank that it cannot reach, and how the bank is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from auth.domain.advices import Advices
+from auth.domain.authorize import Forward, conclude, decide
+from auth.domain.register import StandInTerms
+from auth.domain.stand_in import word
+from auth.domain.state import Shard, apply
+from auth.handlers import ShardOffice
+from auth.issuers import Issuers
+from auth.machine import ShardMachine
+from auth.recall import Ledger
+from contracts import response_codes as rc
+from contracts import subjects
+from contracts.authorization import (
+    AdviseRequest,
+    AuthorizeReply,
+    AuthorizeRequest,
+    IssuerReply,
+    Original,
+    ReverseReply,
+    SettleReply,
+    SettleRequest,
+    Totals,
+)
+from contracts.codec import decoder, encode
+from contracts.journal import Advised, Outcome, Reversing
+from contracts.kinds import Kind
+from contracts.states import State
+from runtime.bus import NoAnswer, NotDelivered
+from runtime.memory_log import MemoryLog
+from runtime.ownership import Term, replay
+from runtime.snapshots import NoSnapshots
+from runtime.tracing import Tracer
+from tests.support_auth import REGISTER, Banks, approve, request, reversal, sale, take_office
+
+TERMS = StandInTerms(floor_minor=20_00, card_minor=50_00, card_most=3)
+STANDING_IN = REGISTER._replace(stand_in={"bank": TERMS})
+AT_MS, TODAY = 1_767_225_600_000, "2601"
+ID = "T1:000001:000001"
+authorized, advice = decoder(AuthorizeReply).decode, decoder(AdviseRequest).decode
+reversed_, settled = decoder(ReverseReply).decode, decoder(SettleReply).decode
+
+
+def swiped(stan: str = "000001", amount_minor: int = 10_00, **more: Any) -> AuthorizeRequest:
+    plain = sale(stan, amount_minor=amount_minor)
+    return replace(plain, card=replace(plain.card, expiry="3512"), **more)
+
+
+def stood_in(shard: Shard, message: AuthorizeRequest) -> Outcome | None:
+    """The switch's word on a sale whose bank was not reached, applied."""
+    decision = decide(STANDING_IN, shard, 0, message, at_ms=AT_MS, trace="")
+    assert isinstance(decision, Forward)
+    apply(shard, decision.records[0])
+    transaction = shard.transactions[decision.id]
+    outcome = word(TERMS, shard, transaction, message, at_ms=AT_MS, today=TODAY, trace="")
+    apply(shard, outcome or conclude(transaction, IssuerReply(response_code="91"), at_ms=AT_MS, trace=""))
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("message", "approved"),
+    [
+        (swiped(), True),
+        (swiped(amount_minor=20_00), True),
+        (swiped(amount_minor=20_01), False),
+        (swiped(entry_mode="012"), False),
+        (replace(sale(), card=replace(sale().card, expiry="2512")), False),
+        (replace(sale(), card=replace(sale().card, expiry="2601")), True),
+        (sale(), False),
+        (swiped(kind=Kind.PRE_AUTH), False),
+        (swiped(kind=Kind.OFFLINE_SALE), False),
+    ],
+    ids=["small", "floor", "above", "keyed", "expired", "this month", "no expiry", "pre-auth", "notice"],
+)
+def test_what_the_switch_stands_in_for(message: AuthorizeRequest, approved: bool) -> None:
+    outcome = stood_in(Shard(), message)
+    assert (outcome is not None) is approved
+    if outcome is not None:
+        assert (outcome.state, outcome.response_code, outcome.authorization_code) == (State.APPROVED, "00", "S00001")
+
+
+def test_a_card_has_its_limits_until_the_bank_has_been_told() -> None:
+    shard = Shard()
+    assert stood_in(shard, swiped("000001", 20_00))
+    assert stood_in(shard, swiped("000002", 20_00))
+    assert not stood_in(shard, swiped("000003", 10_01)), "more than 50.00 in all"
+    assert stood_in(shard, swiped("000004", 10_00))
+    apply(shard, Advised(id=ID, institution="bank", response_code="00", at_ms=1))
+    assert stood_in(shard, swiped("000005", 20_00))
+    assert not stood_in(shard, swiped("000006", 1)), "more than three"
+    apply(shard, Reversing(id="T1:000001:000002", reason="98", origin="terminal", at_ms=1))
+    assert stood_in(shard, swiped("000007", 1))
+    assert list(shard.advices.queues["bank"]) == [f"T1:000001:00000{n}" for n in (4, 5, 7)], "in order"
+    other = replace(swiped("000008").masked, digest="e" * 32)
+    assert stood_in(shard, swiped("000008", 20_00, masked=other)), "another card"
+
+
+def test_memory_keeps_no_card_of_which_the_bank_knows_all() -> None:
+    shard = Shard()
+    stood_in(shard, swiped())
+    apply(shard, Advised(id=ID, institution="bank", response_code="00", at_ms=1))
+    assert shard.advices == Advices()
+    assert shard.transactions[ID].more.stand_in is None
+
+
+class Gateway(Banks):
+    """The bus: a bank, and the gateway that passes advices on to it."""
+
+    def __init__(self) -> None:
+        super().__init__(self.say)
+        self.down: Exception | None = NotDelivered("down")
+        self.code = "00"
+        self.advised: list[AdviseRequest] = []
+
+    async def request(self, subject: str, body: bytes, *, timeout_s: float, trace: Any = None) -> bytes:
+        if subject == subjects.CARDS_ADVISE and self.down is None:
+            self.advised.append(advice(body))
+        return await super().request(subject, body, timeout_s=timeout_s, trace=trace)
+
+    def say(self, subject: str) -> bytes:
+        if self.down is not None:
+            raise self.down
+        return encode(IssuerReply(response_code=self.code)) if subject == subjects.CARDS_ADVISE else approve(subject)
+
+
+async def opened(bus: Gateway, store: MemoryLog) -> tuple[ShardOffice, Term[Shard]]:
+    desk = ShardOffice(
+        shard=0,
+        register=STANDING_IN,
+        bus=bus,  # type: ignore[arg-type]
+        issuers=Issuers(bus, 0.01),  # type: ignore[arg-type]
+        ledger=Ledger(bus, 0.01),  # type: ignore[arg-type]
+        tracer=Tracer("test", "test"),
+        now_ms=lambda: AT_MS,
+        concurrency=8,
+    )
+    term = await take_office(store)
+    await desk.open(term)
+    return desk, term
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def test_an_advice_outlives_the_owner_that_owes_it() -> None:
+    bus, store = Gateway(), MemoryLog()
+    desk, term = await opened(bus, store)
+    reply = authorized(await desk.on_authorize(request(swiped())))
+    assert (reply.response_code, reply.authorization_code) == ("00", "S00001")
+    assert authorized(await desk.on_authorize(request(swiped()))) == replace(reply, issuer_ms=0), "the same answer"
+    void = swiped("000002", kind=Kind.VOID, original=Original(batch="000001", stan="000001", date="0101"))
+    assert authorized(await desk.on_authorize(request(void))).response_code == rc.ISSUER_UNAVAILABLE
+    await desk.close()
+    desk, term = await opened(bus, store)
+    assert list(term.state.advices.queues["bank"]) == [ID]
+    bus.down = None
+    await until(lambda: not term.state.advices.queues)
+    (told,) = bus.advised
+    assert (told.institution, told.transaction, told.amount_minor) == ("bank", ID, 10_00)
+    assert (told.authorization_code, told.card, told.rrn) == ("S00001", swiped().masked, reply.rrn)
+    await term.flushed()
+    replayed, _, _ = await replay(store, ShardMachine(), NoSnapshots())
+    assert replayed == term.state == ShardMachine().load(ShardMachine().dump(replayed))
+    await desk.close()
+
+
+async def test_what_the_bank_may_have_seen_is_reversed_and_never_approved() -> None:
+    bus = Gateway()
+    bus.down = NoAnswer("silent")
+    desk, term = await opened(bus, MemoryLog())
+    assert authorized(await desk.on_authorize(request(swiped()))).response_code == rc.ISSUER_TIMEOUT
+    assert term.state.transactions[ID].state is State.REVERSING
+    assert not term.state.advices.queues
+    await desk.close()
+
+
+async def test_a_reversal_takes_the_place_of_the_advice() -> None:
+    bus = Gateway()
+    desk, term = await opened(bus, MemoryLog())
+    await desk.on_authorize(request(swiped()))
+    assert reversed_(await desk.on_reverse(request(reversal()))).response_code == "00"
+    assert not term.state.advices.queues
+    bus.down = None
+    await until(lambda: term.state.transactions[ID].state is State.REVERSED)
+    assert not bus.advised
+    await desk.close()
+
+
+async def test_a_bank_that_refuses_for_good_is_not_asked_for_ever(capsys: pytest.CaptureFixture[str]) -> None:
+    bus = Gateway()
+    desk, term = await opened(bus, MemoryLog())
+    await desk.on_authorize(request(swiped()))
+    bus.down, bus.code = None, rc.ISSUER_UNAVAILABLE
+    await until(lambda: len(bus.advised) > 0)
+    assert list(term.state.advices.queues["bank"]) == [ID], "that one may take it later"
+    bus.code = rc.INVALID_CARD_NUMBER
+    await until(lambda: not term.state.advices.queues)
+    assert "a bank refused an advice" in capsys.readouterr().out
+    assert term.state.transactions[ID].state is State.APPROVED, "the terminal has its answer"
+    await desk.close()
+
+
+async def test_batches_close_over_it_and_it_is_not_forgotten() -> None:
+    bus = Gateway()
+    desk, term = await opened(bus, MemoryLog())
+    await desk.on_authorize(request(swiped()))
+    for number, totals in enumerate([Totals(debit_minor=10_00, debit_count=1), Totals(), Totals()], 1):
+        close = SettleRequest(
+            terminal="T1",
+            merchant="M1",
+            batch=f"{number:06d}",
+            stan="000009",
+            operator="01",
+            currency="156",
+            totals=totals,
+        )
+        assert settled(await desk.on_settle(request(close))).result == "1"
+    assert term.state.transactions[ID].state is State.SETTLED
+    bus.down = None
+    await until(lambda: not term.state.advices.queues)
+    await desk.close()
