@@ -53,7 +53,7 @@ BREAKER_OPEN = Definition(
     "lianji.issuer.breaker_open",
     "",
     GAUGE,
-    "1 while the switch asks a bank no more because it has been silent; of banks with a breaker.",
+    "1 while the switch asks a bank no more because it has been silent.",
     ("institution",),
 )
 BREAKER_REFUSED = Definition(

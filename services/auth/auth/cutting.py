@@ -16,7 +16,7 @@ from runtime.tracing import Shape, Span, Tracer
 
 log = logs.get("auth")
 
-SCHEDULE_LOOK_S = 5.0
+SCHEDULE_LOOK_S = 1.0
 """How often a schedule is held against the clock, which may be set."""
 
 

@@ -50,15 +50,17 @@ class Measures:
         self._refused.of(institution).add()
 
     def watch_breakers(self, breakers: Mapping[str, Breaker]) -> None:
-        """Whether each bank is asked; nothing where banks have no breakers."""
+        """Whether each bank is asked: a bank without a breaker always is."""
 
         def opened() -> Iterator[tuple[Values, float]]:
-            for institution, breaker in breakers.items():
-                yield (institution,), float(breaker.open)
+            for institution in self._institutions:
+                breaker = breakers.get(institution)
+                yield (institution,), float(breaker is not None and breaker.open)
 
         def unasked() -> Iterator[tuple[Values, float]]:
-            for institution, breaker in breakers.items():
-                yield (institution,), breaker.refused
+            for institution in self._institutions:
+                breaker = breakers.get(institution)
+                yield (institution,), breaker.refused if breaker is not None else 0
 
         self._metrics.gauge(catalogue.BREAKER_OPEN).watch(opened)
         self._metrics.counter(catalogue.BREAKER_REFUSED).watch(unasked)

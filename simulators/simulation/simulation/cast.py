@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import auth.app
@@ -40,6 +41,8 @@ class Part(NamedTuple):
     identities: Callable[[Any], tuple[str, ...]] | None = None
 
 
+RULES = (("switch_rules", str(Path(__file__).with_name("switch.toml"))),)
+"""Settings of the switch on simulated days. Who tries something else on the same stack has the switch as it comes."""
 _SWITCH = Part("auth", auth.settings.Settings, auth.app.wire, (("issuer_timeout_s", ISSUER_TIMEOUT_S),))
 
 SERVICES: dict[str, Part] = {
@@ -63,9 +66,8 @@ SERVICES: dict[str, Part] = {
 }
 
 
-def settings_of(name: str, data_dir: str) -> BaseSettings:
+def settings_of(name: str, part: Part, data_dir: str) -> BaseSettings:
     """What `lianji up` would give the process in its environment."""
-    part = SERVICES[name]
     settings: BaseSettings = part.settings(
         nats_url=f"nats://127.0.0.1:{BROKER_PORT}", world="test", instance=name, data_dir=data_dir, **dict(part.more)
     )

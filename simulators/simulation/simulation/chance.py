@@ -18,8 +18,8 @@ from runtime import tracing
 from simulation.loop import START_NS, Loop
 from simulation.processes import PROCESS
 
-EPOCH_NS = 1_790_000_000_000_000_000
-"""What the wall clock shows at the beginning: 2026-09-21, 13:33:20 UTC."""
+EPOCH_NS = 1_790_000_036_000_000_000
+"""What the wall clock shows at the beginning: 2026-09-21, 14:13:56 UTC, four seconds before the switch ends its business day (switch.toml)."""
 
 
 @contextlib.contextmanager

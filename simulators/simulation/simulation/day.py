@@ -170,7 +170,7 @@ def _run(loop: Loop, stage: Stage, plan: Plan, bug: Bug) -> list[Breach]:
 
 
 async def _day(stage: Stage, plan: Plan) -> list[Breach]:
-    stage.add_services()
+    stage.add_services(cast.RULES)
     names = [cast.BROKER, *cast.SERVICES]
     stage.chance.shuffle(names)
     for name in names:

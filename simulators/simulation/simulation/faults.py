@@ -222,6 +222,12 @@ FAULTS: dict[str, Fault] = {
     "broker-pause": Fault(
         "the broker is stopped and goes on later", 2, _who((cast.BROKER,), for_ms=(100, 4000)), _pause
     ),
+    "bank-down": Fault(
+        "the banks are gone for longer than anybody waits for them",
+        4,
+        _who(("issuer-sim",), for_ms=(4000, 12000)),
+        _kill,
+    ),
     "partition": Fault("one side or both hear nothing of the other", 8, _draw_part, _part),
     "cut": Fault("a connection to the broker breaks", 4, _who(tuple(cast.SERVICES)), _cut),
     "cut-frame": Fault(

@@ -63,12 +63,14 @@ class Stage:
     def add(self, name: str, main: Main) -> None:
         self._mains[name] = main
 
-    def add_services(self) -> None:
+    def add_services(self, switch: tuple[tuple[str, Any], ...] = ()) -> None:
+        """`switch`: settings of the switch beside those that it has anyway."""
         for name, part in cast.SERVICES.items():
-            self.add(name, self._main_of(name, part))
+            more = switch if part.service == "auth" else ()
+            self.add(name, self._main_of(name, part._replace(more=(*part.more, *more))))
 
     def _main_of(self, name: str, part: cast.Part) -> Main:
-        settings = cast.settings_of(name, str(self.data_dir))
+        settings = cast.settings_of(name, part, str(self.data_dir))
 
         def main() -> Coroutine[Any, Any, int]:
             identities = part.identities(settings) if part.identities is not None else (part.service,)

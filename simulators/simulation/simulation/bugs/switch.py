@@ -11,7 +11,7 @@ from auth.domain import authorize, reverse, settle
 from auth.domain.state import Shard
 from auth.handlers import ShardOffice
 from auth.issuers import Issuers
-from contracts.authorization import IssuerReverseReply, ReverseReply, ReverseRequest
+from contracts.authorization import IssuerReply, IssuerReverseReply, ReverseReply, ReverseRequest
 from contracts.identity import transaction_id
 from contracts.journal import Reversing
 from contracts.response_codes import APPROVED
@@ -36,13 +36,13 @@ def _answered_anew(known: Any, request: Any, at_ms: int) -> Any:
     return authorize.Repeat(replace(decision.reply, at_ms=at_ms + 3_600_000))
 
 
-def _sold_anew(register: Any, shard: Shard, number: int, request: Any, *, at_ms: int, trace: str) -> Any:
+def _sold_anew(register: Any, shard: Shard, number: int, request: Any, **more: Any) -> Any:
     """A transaction that is known and decided is taken for another one."""
     known = shard.transactions.get(transaction_id(request.terminal, request.batch, request.stan))
     if known is not None and known.state is State.APPROVED:
         other = f"{900_000 + shard.number % 100_000:06d}"
         request = replace(request, stan=other)
-    return _authorize(register, shard, number, request, at_ms=at_ms, trace=trace)
+    return _authorize(register, shard, number, request, **more)
 
 
 def _as_before_close(*arguments: Any, **more: Any) -> Any:
@@ -69,6 +69,10 @@ def _no_tombstone(register: Any, id_: str, rrn: str, request: Any, *, at_ms: int
 
 async def _never_told(self: Issuers, institution: str, request: Any, trace: Any) -> IssuerReverseReply:
     return IssuerReverseReply(response_code=APPROVED)
+
+
+async def _never_advised(self: Issuers, advice: Any, trace: Any) -> IssuerReply:
+    return IssuerReply(response_code=APPROVED)
 
 
 def _answered_early(self: ShardOffice, span: Any, what: str, records: Any, *, handed_over: Any = None) -> Any:
@@ -131,6 +135,7 @@ AS_BEFORE_CLOSE = (Replaced(reverse, "decide", _as_before_close),)
 OF_ANY_TERMINAL = (Replaced(reverse, "decide", _of_any_terminal),)
 NO_TOMBSTONE = (Replaced(reverse, "_tombstone", _no_tombstone),)
 NEVER_TOLD = (Replaced(Issuers, "reverse", _never_told),)
+NEVER_ADVISED = (Replaced(Issuers, "advise", _never_advised),)
 ANSWERED_EARLY = (Replaced(ShardOffice, "_append", _answered_early),)
 UNPROVED = (Replaced(Term, "prove", _unproved), Replaced(Term, "flushed", _unflushed))
 INTENT_LATER = (Replaced(Term, "append", _intent_later),)

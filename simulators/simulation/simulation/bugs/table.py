@@ -11,6 +11,9 @@ BUGS: dict[str, Bug] = {
     "not-compensated": Bug("a reversal after the close is not booked", books.NOT_COMPENSATED),
     "checkpoint-first": Bug("groups are acknowledged before their rows are committed", books.CHECKPOINT_FIRST),
     "reversal-lost": Bug("a reversal is called delivered, and the bank is not told", switch.NEVER_TOLD),
+    "advice-lost": Bug(
+        "what was approved in a bank's stead is called told, and the bank never hears of it", switch.NEVER_ADVISED
+    ),
     "answered-early": Bug("the switch answers before the outcome is acknowledged", switch.ANSWERED_EARLY),
     "unproved": Bug("an owner answers from memory without proving that it still is one", switch.UNPROVED),
     "left-open": Bug("a new owner does not reverse the intents that it finds open", switch.LEFT_OPEN),
