@@ -66,7 +66,7 @@ INVARIANTS: dict[str, Invariant] = {
         answers.answers_are_identical,
     ),
     "I10": Invariant(
-        "no intent without an outcome, no reversal that a bank has not acknowledged",
+        "no intent without an outcome, no reversal and no advice that a bank has not acknowledged",
         terms.nothing_is_left_open,
     ),
     "I11": Invariant(
