@@ -8,7 +8,7 @@ import pytest
 
 from auth.app import register_of
 from contracts.kinds import Kind
-from world import built_in
+from world import Download, built_in, offer
 from world.switch_file import FILE, SwitchFileError, SwitchRules, load, read
 
 WORLD = built_in()
@@ -55,6 +55,18 @@ def test_a_file_that_says_something_else_is_refused_by_name(text: str, named: st
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(SwitchFileError, match="LIANJI_SWITCH_RULES"):
         load(str(tmp_path / "none.toml"), WORLD)
+
+
+def test_a_terminal_gets_its_floor_limit_with_its_parameters() -> None:
+    terminal, merchant = WORLD.terminal("10000001"), WORLD.merchant(TEA_HOUSE)
+    assert terminal is not None
+    assert merchant is not None
+    for floors, tag in (
+        ({}, b"27000000000000"),
+        ({TEA_HOUSE: 200_00}, b"27000000020000"),
+        ({"other": 1}, b"27000000000000"),
+    ):
+        assert tag in offer(terminal, merchant, Download.PARAMETERS, floors=floors).records
 
 
 def test_what_becomes_of_it_in_the_register() -> None:

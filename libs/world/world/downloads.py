@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from contracts.kinds import Kind
@@ -51,19 +52,22 @@ PARAMETERS: Mapping[str, str] = {
 """Tag → what it sets."""
 
 
-def offer(terminal: Terminal, merchant: Merchant, kind: Download) -> Offer:
-    """What this terminal is to have."""
+def offer(
+    terminal: Terminal, merchant: Merchant, kind: Download, *, floors: Mapping[str, int] = MappingProxyType({})
+) -> Offer:
+    """What this terminal is to have. `floors`: by merchant, its floor limit in minor units where the switch has a rule for it."""
     version = 2 if terminal.tid in PILOT else SHIPPED
     match kind:
         case Download.PARAMETERS:
-            return Offer(version, _parameters(terminal, merchant))
+            return Offer(version, _parameters(terminal, merchant, floors.get(merchant.mid)))
         case Download.CA_KEYS:
             return Offer(version, tuple(key.record() for key in CA_KEYS))
         case Download.IC_PARAMETERS:
             return Offer(version, _IC_PARAMETERS)
 
 
-def _parameters(terminal: Terminal, merchant: Merchant) -> tuple[bytes, ...]:
+def _parameters(terminal: Terminal, merchant: Merchant, floor_minor: int | None) -> tuple[bytes, ...]:
+    shipped_floor_minor = 100_00 if terminal.tid in PILOT else 0
     values = {
         "11": b"20",
         "12": b"3",
@@ -75,7 +79,7 @@ def _parameters(terminal: Terminal, merchant: Merchant) -> tuple[bytes, ...]:
         "21": merchant.name.encode("gb18030"),
         "22": b"3",
         "26": b"".join(b"1" if kind in merchant.kinds else b"0" for kind in Kind),
-        "27": b"000000010000" if terminal.tid in PILOT else b"000000000000",
+        "27": b"%012d" % (shipped_floor_minor if floor_minor is None else floor_minor),
     }
     return tuple(tag.encode() + value for tag, value in values.items())
 

@@ -26,8 +26,9 @@ from contracts import money, subjects
 from contracts.kinds import Kind
 from runtime import clock, logs
 from runtime.service import Service
+from runtime.settings import SettingsError
 from world import TRANSFER, Merchant, Terminal, World, built_in
-from world.switch_file import SwitchRules, category_of, load
+from world.switch_file import SwitchFileError, SwitchRules, category_of, load
 
 log = logs.get("auth")
 
@@ -85,7 +86,10 @@ def register_of(world: World, rules: SwitchRules = NO_RULES) -> Register:
 async def wire(service: Service[Settings]) -> None:
     """Contends for the journal of each shard; whoever has it answers for it."""
     world, settings = built_in(), service.settings
-    rules = load(settings.switch_rules, world)
+    try:
+        rules = load(settings.switch_rules, world)
+    except SwitchFileError as error:
+        raise SettingsError(str(error)) from None
     register = register_of(world, rules)
     limits = tuple(
         Limit(entry.scope, entry.window_s * 1000, entry.count, entry.amount_minor) for entry in rules.velocity

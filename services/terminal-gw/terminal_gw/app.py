@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 
 import world
 from contracts import subjects
@@ -32,6 +33,7 @@ from terminal_gw.stop_versions import StopVersions
 from terminal_gw.switch import Switch
 from terminal_gw.tls import server_context
 from world import World
+from world.switch_file import SwitchFileError, load
 
 log = logs.get("app")
 
@@ -59,8 +61,8 @@ async def wire(service: Service[Settings]) -> None:
         keyring=Keyring(module, store, test_world),
         masters=masters,
         sessions=Sessions(sessions, module, patience_s=PATIENCE_S),
-        downloads=Downloads(sessions),
         stops=StopVersions(sessions),
+        downloads=Downloads(sessions, partial(world.offer, floors=_floors(settings, test_world))),
         admission=admission,
         switch=Switch(service.bus, service.tracer, test_world.shards, answer_timeout_s=settings.answer_timeout_s),
         tracer=service.tracer,
@@ -108,6 +110,15 @@ async def wire(service: Service[Settings]) -> None:
         await masters.drain()
 
     service.on_drain(drain)
+
+
+def _floors(settings: Settings, test_world: World) -> dict[str, int]:
+    """By merchant, from the switch's own rules: raises SettingsError."""
+    try:
+        rules = load(settings.switch_rules, test_world)
+    except SwitchFileError as error:
+        raise SettingsError(str(error)) from None
+    return {entry.merchant: entry.floor_minor for entry in rules.floors}
 
 
 async def _keys(service: Service[Settings], test_world: World) -> tuple[SecurityModule, KeyStore, Masters]:

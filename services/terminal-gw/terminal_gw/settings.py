@@ -35,5 +35,7 @@ class Settings(BaseSettings, frozen=True, kw_only=True):
     """How often the key rings are read again when no notice said that they changed."""
     sales_in_hand: int = MOST
     """Sales at once, at most; more are refused with 96. While they wait too long, fewer (admission)."""
+    switch_rules: str = ""
+    """The file of the switch's own rules (docs/switch-rules.md): a terminal's floor limit is among its parameters. Empty: that of the test world."""
     connections_per_address: int = 2000
     connections: int = 5000
