@@ -395,11 +395,11 @@ async def test_an_answer_that_has_become_untrue_meanwhile_is_asked_for_again() -
     said = authorized(await desk.on_authorize(request(sale())))
     named = Original(batch="000001", stan="000001", date="0101", rrn=said.rrn)
     world.says[PAYER_ASKED] = lambda _: b"nonsense"
-    desk._issuers = desk._asking._issuers = Issuers(world, 0)  # type: ignore[arg-type]
+    desk._forwarding._asking._issuers = Issuers(world, 0)  # type: ignore[arg-type]
     first = msgspec.structs.replace(sale(stan="000002", amount_minor=4_00), kind=Kind.REFUND, original=named)
     assert authorized(await desk.on_authorize(request(first))).response_code == "68"
     del world.says[PAYER_ASKED]
-    desk._issuers = desk._asking._issuers = Issuers(world, 5)  # type: ignore[arg-type]
+    desk._forwarding._asking._issuers = Issuers(world, 5)  # type: ignore[arg-type]
     for batch, totals in (("000001", Totals(debit_minor=10_00, debit_count=1)), ("000002", Totals())):
         message = SettleRequest(
             terminal="T1", merchant="M1", batch=batch, stan="000099", operator="01", currency="156", totals=totals

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from auth.domain import authorize, reverse, settle, terminals, upload
 from auth.domain.claims import Recollection
 from auth.domain.register import Register
 from auth.domain.state import Shard
+from auth.forwarding import Forwarding
 from auth.issuers import Issuers
 from auth.measures import Measures
 from auth.queues import Queues
@@ -87,9 +87,8 @@ class ShardOffice:
         self._processing, self._appending = spans.processing(shard), spans.appending(shard)
         self._sending = {institution: spans.sending(institution) for institution in register.institutions}
         self._servings: list[Serving] = []
-        self._running: dict[str, asyncio.Future[AuthorizeReply]] = {}
         self._recalling = Recalling(ledger, shard, tracer=tracer)
-        self._asking = Asking(
+        asking = Asking(
             issuers,
             tracer=tracer,
             shapes=self._sending,
@@ -107,6 +106,8 @@ class ShardOffice:
             breakers=breakers,
             now_ms=now_ms,
         )
+        self._forwarding = Forwarding(asking, self._queues, self._append, now_ms=now_ms)
+        self._running = self._forwarding.running
         self._cutting = Cutting(
             shard, self._running, tracer=tracer, shape=self._processing["cut-over"], at=cut_over_at, now_ms=now_ms
         )
@@ -213,7 +214,7 @@ class ShardOffice:
                 await self._append(span, "decline", records)
                 return authorize.reply_of(term.state.transactions[id_])
             case authorize.Forward():
-                return await self._run(decision, message, span)
+                return await self._forwarding.run(term, decision, message, span)
 
     def _decide(
         self, message: AuthorizeRequest, span: Span, recollection: Recollection | None
@@ -221,69 +222,6 @@ class ShardOffice:
         facts: dict[str, Any] = {"at_ms": self._now_ms(), "trace": span.traceparent, "cutting": self._cutting.now}
         state = self._office_term.state
         return authorize.decide(self._register, state, self._number, message, recollection=recollection, **facts)
-
-    async def _run(self, decision: authorize.Forward, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
-        """Keeps the transaction findable for repetitions that come while it runs."""
-        future: asyncio.Future[AuthorizeReply] = asyncio.get_running_loop().create_future()
-        self._running[decision.id] = future
-        try:
-            reply = await self._forwarded(decision, message, span)
-        except BaseException as error:
-            future.set_exception(NoAnswer(f"the first request failed ({type(error).__name__})"))
-            future.exception()  # seen: there may be no repetition waiting for it
-            raise
-        else:
-            future.set_result(reply)
-            return reply
-        finally:
-            del self._running[decision.id]
-
-    async def _forwarded(self, decision: authorize.Forward, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
-        """`_forward`, and what is to be said when it fails by a bug: an intent that stayed open until the next owner comes would
-        hold up its repetitions and its batch's close. Nobody knows what the bank has done, so it is reversed."""
-        term = self._office_term
-        try:
-            return await self._forward(decision, message, span)
-        except LogError:
-            raise  # the term is over: the next owner finds the intent
-        except Exception as error:
-            log.error(
-                "a failure of ours, an open intent is reversed",
-                transaction=decision.id,
-                error=type(error).__name__,
-                trace_id=span.trace_id,
-                exc_info=True,
-            )
-            transaction = term.state.transactions.get(decision.id)
-            if transaction is None:
-                raise
-            record = authorize.no_word(transaction, at_ms=self._now_ms(), trace=span.traceparent)
-            if record is not None:
-                await self._append(span, "reversing", [record])
-                self._queues.notify(self._office_term.state)
-            await term.flushed()
-            return authorize.reply_of(transaction)
-
-    async def _forward(self, decision: authorize.Forward, message: AuthorizeRequest, span: Span) -> AuthorizeReply:
-        term = self._office_term
-        # Write ahead: the intent's group has left for the broker before the issuer is asked. Its acknowledgement overlaps the
-        # issuer's work, and the outcome cannot be acknowledged before it.
-        handed_over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        intent = self._append(span, "intent", decision.records, handed_over=handed_over)
-        transaction = term.state.transactions[decision.id]
-        await handed_over
-        asked_s = time.monotonic()
-        try:
-            record = await self._asking.word(term.state, transaction, decision, message, span)
-        finally:
-            issuer_ms = round((time.monotonic() - asked_s) * 1000)
-            await intent
-        if record is not None:
-            await self._append(span, "outcome", [record])
-            self._queues.notify(self._office_term.state)
-        else:
-            await term.flushed()
-        return authorize.reply_of(transaction, issuer_ms=issuer_ms)
 
     # ------------------------------------------------------------------ the rest
 
