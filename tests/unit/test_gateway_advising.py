@@ -64,8 +64,8 @@ async def test_the_bank_is_told_the_number_and_the_switch_the_bank_s_word() -> N
     assert PAN.clear().encode() not in answer + encode(ADVICE)
     ((subject, body),) = world.heard
     told = asked(body)
-    assert subject == subjects.issuer("bank", "authorize")
-    assert (told.card.pan, told.stood_in, told.transaction, told.amount_minor) == (PAN, True, ID, 10_00)
+    assert subject == subjects.issuer("bank", "advise")
+    assert (told.card.pan, told.transaction, told.amount_minor) == (PAN, ID, 10_00)
     assert told.authorization_code == "S00042"
 
 

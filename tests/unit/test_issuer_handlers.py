@@ -395,3 +395,18 @@ async def test_an_answer_that_the_line_loses_has_been_decided_all_the_same() -> 
     await desk.line.order(Request("issuer.v1.huaxing.fault", codec.encode(LineQuestion(lost_share=0)), None, 0))
     assert await desk.reverse() == IssuerReverseReply(response_code="00")
     assert await desk.authorize() == IssuerReply(response_code="12")
+
+
+async def test_an_advice_is_booked_and_the_same_as_a_question_is_not() -> None:
+    """What makes it one is the subject that it comes on: nobody who may ask can force."""
+    desk = Desk()
+    told = request(amount_minor=9_000_000, card=CardData(pan=PAN), authorization_code="S00001")
+    advised = await desk.ask(desk.handlers.advise, told, IssuerReply)
+    assert advised == IssuerReply(response_code="00", authorization_code="S00001")
+    assert desk.balance == 2_000_000 - 9_000_000
+    assert await desk.ask(desk.handlers.advise, told, IssuerReply) == advised
+    asked = msgspec.structs.replace(told, transaction="10000001:000001:000099")
+    refused = await desk.ask(desk.handlers.authorize, asked, IssuerReply)
+    assert refused is not None
+    assert refused.response_code not in ("00", "10")
+    assert desk.balance == 2_000_000 - 9_000_000

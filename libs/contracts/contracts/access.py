@@ -141,7 +141,7 @@ def _gateway(shards: int, institutions: Iterable[str]) -> Access:
         asks=(
             *(subjects.auth(shard, operation) for shard in range(shards) for operation in subjects.AUTH_OPERATIONS),
             # Advices: it alone can open the numbers of their cards.
-            *(subjects.issuer(institution, "authorize") for institution in institutions),
+            *(subjects.issuer(institution, subjects.ISSUER_ADVICES) for institution in institutions),
         ),
         serves=(
             Serves(subjects.TERMINAL_REQUESTS, subjects.TERMINAL_QUEUE),
@@ -185,7 +185,10 @@ def _bank(institution: str, *, drills: bool) -> Access:
         service="issuer-sim",
         asks=(subjects.stop_notice(institution),),
         serves=(
-            *(Serves(subjects.issuer(institution, operation)) for operation in subjects.ISSUER_OPERATIONS),
+            *(
+                Serves(subjects.issuer(institution, operation))
+                for operation in (*subjects.ISSUER_OPERATIONS, subjects.ISSUER_ADVICES)
+            ),
             Serves(subjects.KEYS_HELD),
             *(
                 (Serves(subjects.issuer_fault(institution)), Serves(subjects.issuer_report(institution)))

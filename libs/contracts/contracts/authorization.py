@@ -275,7 +275,9 @@ class CutOverReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IssuerRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Subject `issuer.v1.<institution>.authorize`."""
+    """Subject `issuer.v1.<institution>.authorize`; on `issuer.v1.<institution>.advise` it is an advice: the switch has approved it already, in the bank's stead, and it
+    is booked whatever the account holds and whatever has become of the card.
+    """
 
     transaction: bounds.TransactionId
     rrn: bounds.Rrn
@@ -296,10 +298,8 @@ class IssuerRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     takes_part: bool = False
     chip_reader: bool = False
     """The terminal reads chips."""
-    stood_in: bool = False
-    """The switch has approved it already, in the bank's stead: booked whatever the account holds and whatever has become of the card."""
     authorization_code: bounds.AuthorizationCode = ""
-    """The one that the switch has given, if it has."""
+    """Of an advice: the one that the switch has given."""
 
 
 class AdviseRequest(msgspec.Struct, frozen=True, kw_only=True):

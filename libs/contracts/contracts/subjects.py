@@ -63,6 +63,8 @@ def auth_template(operation: str) -> str:
 
 # Issuers: only the owner of the institution's ledger subscribes.
 ISSUER_OPERATIONS = ("authorize", "reverse")
+ISSUER_ADVICES = "advise"
+"""The third operation, which is not the switch's to ask for: it has no card numbers (CARDS_ADVISE)."""
 
 
 def issuer(institution: str, operation: str) -> str:

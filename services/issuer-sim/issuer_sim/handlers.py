@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from contracts import codec
+from contracts import codec, subjects
 from contracts import response_codes as rc
 from contracts.authorization import IssuerReply, IssuerRequest, IssuerReverseReply, IssuerReverseRequest
 from contracts.ledger import LedgerRecord
@@ -104,9 +104,16 @@ class Handlers:
 
     async def authorize(self, request: Request) -> bytes | None:
         """IssuerRequest → IssuerReply."""
+        return await self._asked(request, "authorize", stood_in=False)
+
+    async def advise(self, request: Request) -> bytes | None:
+        """IssuerRequest → IssuerReply, of what the switch has approved in this bank's stead."""
+        return await self._asked(request, subjects.ISSUER_ADVICES, stood_in=True)
+
+    async def _asked(self, request: Request, operation: str, *, stood_in: bool) -> bytes | None:
         with (
             self._counted(OTHER) as counted,
-            self._tracer.span(self._processing["authorize"], parent=request.trace) as span,
+            self._tracer.span(self._processing[operation], parent=request.trace) as span,
         ):
             try:
                 asked = _authorize(request.body)
@@ -116,13 +123,15 @@ class Handlers:
             counted.kind = asked.kind.value
             span.set("lianji.kind", asked.kind.value)
             span.set("lianji.rrn", asked.rrn)
-            script = script_for(asked.amount_minor) if self._bank.scripted and not asked.stood_in else PLAIN
+            script = script_for(asked.amount_minor) if self._bank.scripted and not stood_in else PLAIN
             wait_s = script.decide_after_s + self._bank.decide_after_s
             if wait_s and await self.closed_within(wait_s):
                 return None
             await self._bank.checks.learn_key(asked.card)
             proof = self._proof(asked)
-            decision = _to_the_chip(self._bank, asked, proof, self._decide(asked, proof, script, span))
+            decision = _to_the_chip(
+                self._bank, asked, proof, self._decide(asked, proof, script, span, stood_in=stood_in)
+            )
             await self._stand(decision.records, span)
             return await self._answer(asked.transaction, decision, span, counted)
 
@@ -189,7 +198,9 @@ class Handlers:
             return None
         return self._bank.checks.chips.prove(card, asked.amount_minor, asked.currency)
 
-    def _decide(self, asked: IssuerRequest, proof: Proof | None, script: Script, span: Span) -> Decision:
+    def _decide(
+        self, asked: IssuerRequest, proof: Proof | None, script: Script, span: Span, *, stood_in: bool
+    ) -> Decision:
         at_ms = self._now_ms()
         card = self._bank.cards.get(asked.card.pan)
         amount_minor, currency = self._bank.terms.booked(asked.amount_minor, asked.currency)
@@ -207,7 +218,7 @@ class Handlers:
             instalment=asked.instalment,
             takes_part=asked.takes_part,
             chip_reader=asked.chip_reader,
-            stood_in=asked.stood_in,
+            stood_in=stood_in,
             authorization_code=asked.authorization_code,
             at_ms=at_ms,
             trace=span.traceparent,
@@ -215,7 +226,7 @@ class Handlers:
         )
         state = self._ledger.state
         evidence = NO_EVIDENCE
-        told = asked.incoming or asked.stood_in
+        told = asked.incoming or stood_in
         if card is not None and not told and asked.transaction not in state.transactions:
             evidence = self._examine(asked, card, proof, at_ms, span)
         with self._tracer.span(spans.DECIDE, parent=span):

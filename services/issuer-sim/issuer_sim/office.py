@@ -45,7 +45,11 @@ class BankOffice:
 
     async def open(self, term: Term[State]) -> None:
         handlers = self._handlers = Handlers(self._bank, term, self._tracer, now_ms, self._transactions)
-        for operation, handler in (("authorize", handlers.authorize), ("reverse", handlers.reverse)):
+        for operation, handler in (
+            ("authorize", handlers.authorize),
+            ("reverse", handlers.reverse),
+            (subjects.ISSUER_ADVICES, handlers.advise),
+        ):
             subject = subjects.issuer(self._bank.institution, operation)
             self._servings.append(await self._bus.serve(subject, handler, concurrency=CONCURRENCY))
         cards = {card.account: pan for pan, card in self._bank.cards.items()}

@@ -16,7 +16,7 @@ def processing(institution: str) -> dict[str, Shape]:
     """By operation: from the question to the answer that is ready to leave."""
     return {
         operation: message("process", subjects.issuer_template(operation), SERVER, {"lianji.institution": institution})
-        for operation in (*subjects.ISSUER_OPERATIONS, "report")
+        for operation in (*subjects.ISSUER_OPERATIONS, subjects.ISSUER_ADVICES, "report")
     }
 
 

@@ -77,10 +77,9 @@ class Advisor:
                 currency=advice.currency,
                 entry_mode=advice.entry_mode,
                 card=CardData(pan=pan),
-                stood_in=True,
                 authorization_code=advice.authorization_code,
             )
-            subject = subjects.issuer(advice.institution, "authorize")
+            subject = subjects.issuer(advice.institution, subjects.ISSUER_ADVICES)
             answer = await self._bus.request(subject, codec.encode(question), timeout_s=TIMEOUT_S, trace=span)
             try:
                 return codec.encode(_reply(answer))

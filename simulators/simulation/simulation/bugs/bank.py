@@ -12,15 +12,15 @@ from simulation.bugs.bug import Replaced
 _decide = Handlers._decide
 
 
-def _decided_again(self: Handlers, asked: Any, *more: Any) -> Any:
+def _decided_again(self: Handlers, asked: Any, *rest: Any, **more: Any) -> Any:
     """A transaction that is known is decided as if it were not."""
     transactions = self._ledger.state.transactions
     known = transactions.get(asked.transaction)
     if known is None or known.reversed:
-        return _decide(self, asked, *more)
+        return _decide(self, asked, *rest, **more)
     del transactions[asked.transaction]
     try:
-        return _decide(self, asked, *more)
+        return _decide(self, asked, *rest, **more)
     finally:
         transactions[asked.transaction] = known
 
