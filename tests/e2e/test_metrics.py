@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import world
 from lianji.scraping import Told, parse
 from runtime import catalogue
 from runtime.openmetrics import name_of
@@ -96,7 +97,7 @@ def test_the_command_shows_what_the_stack_does(stack: StackProcess, rrn: str) ->
         assert 0 < row["p50_s"] <= row["p95_s"] <= row["p99_s"]
     assert {row["log"] for row in shown["logs"]} >= {"journal.v1.0", "journal.v1.1", "ledger.v1.huaxing"}
     assert all(row["epoch"] >= 1 and row["owner"] for row in shown["logs"])
-    assert {row["institution"] for row in shown["banks"]} == {"huaxing", "nanhai"}
+    assert {row["institution"] for row in shown["banks"]} == {bank.id for bank in world.built_in().institutions}
     assert (shown["silent"], shown["not_ready"], shown["clocks_apart"]) == ([], [], {})
 
     def caught_up() -> bool:

@@ -96,7 +96,7 @@ def test_nothing_is_found_after_sales_and_errors(stack: StackProcess) -> None:
     report = scan(stack.data_dir, 0)
     assert (report["found"], report["finds"]) == (0, [])
     searched = report["searched"]
-    assert searched["streams"]["streams"] == 12, "2 journals, 2 ledgers, leases, sessions, 3 of keys, 3 of snapshots"
+    assert searched["streams"]["streams"] == 18, "2 journals, 4 ledgers, leases, sessions, 5 of keys, 5 of snapshots"
     assert searched["streams"]["messages"] > 10
     assert searched["sql"]["databases"] == 2
     assert searched["sql"]["rows"] > 10
