@@ -11,7 +11,7 @@ from tests.e2e.support import StackProcess
 
 pytestmark = [pytest.mark.broker, pytest.mark.processes]
 
-TERMINAL = "10000009"
+TERMINAL = "10000018"
 """Nobody else's on the shared stack. It derives its keys (DUKPT), so that fields 55 and 59 stand side by side."""
 
 

@@ -60,6 +60,13 @@ def terminals() -> tuple[Terminal, ...]:
         Terminal(tid="10000015", merchant=TEA_HOUSE, role=TRANSFER),
         Terminal(tid="10000016", merchant=GROCERY, role=TRANSFER),
         Terminal(tid="10000017", merchant=BOOKSHOP),  # new versions of downloads are tried on it first
+        Terminal(
+            tid="10000018",
+            merchant=GROCERY,
+            scheme=KeyScheme.DUKPT_TDES,
+            mac_algorithm=MacAlgorithm.X9_19,
+            reader="6",
+        ),
     )
     load = (
         terminal
