@@ -10,7 +10,7 @@ from contracts.kinds import KINDS, Kind
 from terminal_sim import memory_path, read_memory
 from tests.e2e.support import LIANJI, StackProcess, wait_until
 
-SHOP, OTHER, TRANSFERS = "10000003", "10000014", "10000016"
+SHOP, OTHER, TRANSFERS = "10000019", "10000014", "10000016"
 """Of one merchant."""
 LOG_IN = ["01", "0000"]
 PIN = "123456"

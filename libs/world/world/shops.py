@@ -67,6 +67,7 @@ def terminals() -> tuple[Terminal, ...]:
             mac_algorithm=MacAlgorithm.X9_19,
             reader="6",
         ),
+        Terminal(tid="10000019", merchant=GROCERY, reader="5"),
     )
     load = (
         terminal
