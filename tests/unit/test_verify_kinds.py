@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from contracts.authorization import Totals
-from contracts.journal import Advised, EpochStarted, Record, StoodIn
+from contracts.journal import Advised, EpochStarted, Recalled, Record, StoodIn
 from contracts.kinds import Kind
 from contracts.ledger import LedgerRecord, Refusal
 from contracts.money import CNY
@@ -127,6 +127,23 @@ def test_what_was_reversed_before_its_bank_was_told_of_it(sides: Sides) -> None:
     stand_in(sides, advised=False, booked=False)
     sides.journal += [undoing(STOOD), *told(STOOD)]
     sides.ledger.append((BANK, replace(undone(STOOD), account="", amount_minor=0)))
+    findings = sides.findings()
+    assert broken(findings) == set(), told_of(findings)
+
+
+def test_what_was_settled_and_reversed_before_its_bank_was_told_of_it(sides: Sides) -> None:
+    """Seed 102: the bank has neither posted nor given back, and the batch was cleared all the same."""
+    for refund in (REFUND, kinds.LAST_REFUND):
+        sides.journal.remove(begun(refund))
+        sides.journal.remove(said(refund))
+        lose(sides, posted(refund))
+    sides.journal[:] = [one for one in sides.journal if not (isinstance(one, Recalled) and one.id == REFUNDED.id)]
+    rewrite(
+        sides, said(REFUNDED), replace(said(REFUNDED), stand_in=StoodIn(card=begun(REFUNDED).card, entry_mode="021"))
+    )
+    lose(sides, posted(REFUNDED))
+    sides.journal += [undoing(REFUNDED, after_close=True), *told(REFUNDED)]
+    sides.ledger.append((BANK, replace(undone(REFUNDED), account="", amount_minor=0)))
     findings = sides.findings()
     assert broken(findings) == set(), told_of(findings)
 

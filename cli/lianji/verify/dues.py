@@ -37,8 +37,12 @@ FROM transactions t LEFT JOIN rates r ON r.institution = t.target_institution WH
 """
 """Each path's one posting at its bank; of a transfer another one, at the bank that is given."""
 
-CLEARED = f"CASE c.posted_minor WHEN {_AMOUNT} * t.charge THEN t.amount_minor * t.charge ELSE c.posted_minor END"
-"""SQL: what a bank has posted, with its rate in `rates r`, in the currency of the terminals; what is not as it must be, as it stands."""
+CLEARED = (
+    "CASE WHEN NOT t.told AND COALESCE(c.postings, 0) = 0 THEN t.amount_minor * t.charge "
+    f"WHEN c.posted_minor = {_AMOUNT} * t.charge THEN t.amount_minor * t.charge ELSE c.posted_minor END"
+)
+"""SQL: what a bank has posted, with its rate in `rates r`, in the currency of the terminals; what is not as it must be, as it stands. What was
+approved in its stead counts before it has been told of it, and for ever where it was reversed before that: there was nothing to give back."""
 
 _SAME_PLACE = "c.id = d.id AND c.institution = d.institution AND c.incoming = d.incoming"
 WITH_CHARGE = f"FROM ({DUE}) d LEFT JOIN charges c ON {_SAME_PLACE}"
