@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -16,9 +16,9 @@ from contracts.money import Money
 from contracts.questions import BreakLine, Breaks, BreaksQuestion, Refused
 from lianji import options
 from lianji.errors import CliError
+from lianji.zone import SHANGHAI
 from runtime.bus import BusError
 
-SHANGHAI = timezone(timedelta(hours=8))
 MEANINGS = {
     Break.TERMINAL_ONLY: "the terminal alone holds it approved: not settled",
     Break.AMOUNT_DIFFERS: "amounts differ: settled as the host has it",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +20,7 @@ from lianji.cards.history import CardHistory, digests, history
 from lianji.cards.journals import journals_of
 from lianji.cards.opened import data_key
 from lianji.errors import WrongUseError
-
-SHANGHAI = timezone(timedelta(hours=8))
+from lianji.zone import SHANGHAI
 
 
 def register(app: typer.Typer) -> None:

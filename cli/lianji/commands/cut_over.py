@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -16,9 +16,9 @@ from contracts.authorization import CutOverReply, CutOverRequest
 from contracts.reading import reader
 from lianji import options
 from lianji.errors import CliError
+from lianji.zone import SHANGHAI
 from runtime.bus import Bus, BusError
 
-SHANGHAI = timezone(timedelta(hours=8))
 WINDOW_S = 30.0
 """A shard waits for what is open: a bank's time (10 s), the ledger's before it (4 s), and what its journal takes."""
 REFUSED = 3

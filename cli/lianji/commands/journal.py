@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -15,8 +15,8 @@ from contracts.response_codes import describe
 from lianji import options
 from lianji.commands.close import in_words
 from lianji.journal import Entry, history, open_journal
+from lianji.zone import SHANGHAI
 
-SHANGHAI = timezone(timedelta(hours=8))
 TOTALS = {"totals", "host", "terminal_totals"}
 
 

@@ -16,7 +16,7 @@ import world
 from contracts.kinds import KINDS, Kind
 from contracts.money import Money
 from contracts.questions import Slip, SlipQuestion
-from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
+from contracts.response_codes import APPROVALS
 from contracts.terms import InstalmentPlan
 from lianji import line as lines
 from lianji import options, tls
@@ -144,7 +144,7 @@ class Counter:
         made = await self._made(kind, entries)
         _say(result(made))
         for notice in made.notices:
-            if notice.response_code in (APPROVED, PARTIAL_APPROVAL) and KINDS[notice.kind].slip:
+            if notice.response_code in APPROVALS and KINDS[notice.kind].slip:
                 await self._print_slips(notice.rrn)
         if made.approved and KINDS[made.kind].slip:
             await self._print_slips(made.rrn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import Annotated
 
 import msgspec
@@ -15,9 +15,9 @@ from contracts.money import Money
 from contracts.questions import DaySummary, DaySummaryQuestion, Refused
 from lianji import options
 from lianji.errors import CliError
+from lianji.zone import SHANGHAI
 from runtime.bus import BusError
 
-SHANGHAI = timezone(timedelta(hours=8))
 _answer: msgspec.json.Decoder[DaySummary | Refused] = msgspec.json.Decoder(DaySummary | Refused)
 
 

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 
 from lianji import checks, options
-from lianji.commands.journal import SHANGHAI
 from lianji.errors import CliError
 from lianji.tracing import check as checking
 from lianji.tracing.files import TraceFiles
 from lianji.tracing.listing import Listed, Wanted, newest
+from lianji.zone import SHANGHAI
 
 _AGE = re.compile(r"(\d{1,6})(s|m|h|d)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

@@ -9,7 +9,7 @@ import msgspec
 from contracts.authorization import Original, Totals
 from contracts.identity import transaction_id
 from contracts.kinds import KINDS, Kind
-from contracts.response_codes import APPROVED, DUPLICATE, PARTIAL_APPROVAL
+from contracts.response_codes import APPROVALS, DUPLICATE
 from contracts.terms import InstalmentPlan
 from lianji.errors import CliError
 from terminal_sim.memory import MemoryFileError, read_memory
@@ -53,7 +53,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def told_approved(self) -> bool:
         """Whatever has become of it since."""
-        return self.response_code in (APPROVED, PARTIAL_APPROVAL)
+        return self.response_code in APPROVALS
 
     @property
     def approved(self) -> bool:

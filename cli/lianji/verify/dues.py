@@ -37,9 +37,14 @@ FROM transactions t LEFT JOIN rates r ON r.institution = t.target_institution WH
 """
 """Each path's one posting at its bank; of a transfer another one, at the bank that is given."""
 
+
+def _never_told(path: str) -> str:
+    return f"NOT {path}.told AND COALESCE(c.postings, 0) = 0"
+
+
 CLEARED = (
-    "CASE WHEN NOT t.told AND COALESCE(c.postings, 0) = 0 THEN t.amount_minor * t.charge "
-    f"WHEN c.posted_minor = {_AMOUNT} * t.charge THEN t.amount_minor * t.charge ELSE c.posted_minor END"
+    f"CASE WHEN c.posted_minor = {_AMOUNT} * t.charge OR ({_never_told('t')}) "
+    "THEN t.amount_minor * t.charge ELSE c.posted_minor END"
 )
 """SQL: what a bank has posted, with its rate in `rates r`, in the currency of the terminals; what is not as it must be, as it stands. What was
 approved in its stead counts before it has been told of it, and for ever where it was reversed before that: there was nothing to give back."""
@@ -59,7 +64,7 @@ UNDONE_AS_DUE = (
     f"{POSTED_AS_DUE} AND c.reversals = 1 AND c.net_minor = 0 AND c.held_minor = 0 AND c.unrestored_minor = 0"
 )
 """SQL: and all of it has been undone once: money given back, a hold let go, a hold that it had ended set aside again."""
-NEVER_TOLD = "NOT d.told AND COALESCE(c.postings, 0) = 0"
+NEVER_TOLD = _never_told("d")
 """SQL: approved in the bank's stead, and the bank has not been told of it: it hears of the reversal alone."""
 HAS_EFFECT = "(c.net_minor <> 0 OR c.held_minor <> 0 OR c.unrestored_minor <> 0)"
 """SQL: the account is not as if this had never been."""

@@ -65,6 +65,8 @@ RESPONSE_CODES = {row[0]: ResponseCode(*row) for row in _ROWS}
 
 APPROVED = "00"
 PARTIAL_APPROVAL = "10"
+APPROVALS = (APPROVED, PARTIAL_APPROVAL)
+"""What leaves something approved: all of it, or a part."""
 CAPTURE_CARD = "04"
 AUTHENTICATION_FAILED = "05"
 INVALID_MERCHANT = "03"

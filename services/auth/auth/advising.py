@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from auth.breaker import Breaker
 from auth.domain import stand_in
 from auth.domain.state import Shard
 from auth.issuers import Issuers
+from auth.outbox import Outbox
 from contracts import response_codes as rc
 from contracts.authorization import AdviseRequest
 from runtime import logs
@@ -19,11 +19,11 @@ from runtime.tracing import Shape, Tracer
 
 log = logs.get("advising")
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
+class Advising(Outbox):
+    """One institution's queue of advices during one term. See auth.domain.advices."""
 
-class Advising:
-    """One institution's queue of advices during one term. The queue itself is state (auth.domain.advices)."""
+    LONGEST_PAUSE_S = 5.0
 
     def __init__(
         self,
@@ -38,34 +38,16 @@ class Advising:
         refused: Callable[[], None],
     ) -> None:
         """`refused` is called for each advice that the bank has refused for good."""
-        self._term = term
-        self._institution = institution
+        super().__init__(term, institution)
         self._issuers = issuers
         self._tracer = tracer
         self._shape = shape
         self._now_ms = now_ms
         self._breaker = breaker
         self._refused = refused
-        self._news = asyncio.Event()
 
-    def notify(self) -> None:
-        """Something may have been queued."""
-        self._news.set()
-
-    async def run(self) -> None:
-        """Delivers until cancelled or the term ends."""
-        pause = FIRST_PAUSE_S
-        while True:
-            queue = self._term.state.advices.queues.get(self._institution)
-            if not queue:
-                self._news.clear()
-                await self._news.wait()
-                continue
-            if await self._deliver(next(iter(queue))):
-                pause = FIRST_PAUSE_S
-            else:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
+    def _queue(self) -> Mapping[str, None] | None:
+        return self._term.state.advices.queues.get(self._institution)
 
     async def _deliver(self, id_: str) -> bool:
         # The bank books what it is told: first the approval stands in the log, then the bank hears of it.

@@ -18,7 +18,7 @@ from auth.measures import ANSWERED, NO_ANSWER, NOT_DELIVERED, Measures
 from contracts.authorization import AuthorizeRequest, CardData, IssuerReply, IssuerRequest
 from contracts.journal import Record
 from contracts.pan import Pan
-from contracts.response_codes import APPROVED, ISSUER_TIMEOUT, ISSUER_UNAVAILABLE, PARTIAL_APPROVAL
+from contracts.response_codes import APPROVALS, APPROVED, ISSUER_TIMEOUT, ISSUER_UNAVAILABLE
 from contracts.states import State
 from runtime.bus import NoAnswer, NotDelivered
 from runtime.tracing import Shape, Span, Tracer
@@ -137,7 +137,7 @@ class Asking:
             if breaker is not None:
                 breaker.answered()
             child.set("lianji.response_code", answer.response_code)
-            if answer.response_code not in (APPROVED, PARTIAL_APPROVAL):
+            if answer.response_code not in APPROVALS:
                 child.error(answer.response_code)
             return answer
 

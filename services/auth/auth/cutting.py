@@ -8,6 +8,7 @@ from typing import Any
 
 from auth.domain import cut_over
 from auth.domain.state import Shard
+from auth.waiting import decided
 from contracts.authorization import CutOverReply, CutOverRequest
 from runtime import logs
 from runtime.log import LogError
@@ -62,11 +63,9 @@ class Cutting:
         """The answer once it is durable; raises LogError when the term is over."""
         self._orders += 1
         try:
-            while True:
-                decision = cut_over.decide(term.state, order, at_ms=self._now_ms(), trace=span.traceparent)
-                if isinstance(decision, cut_over.CutOver):
-                    break
-                await asyncio.wait([self._running[id_] for id_ in decision.ids])
+            decision = await decided(
+                lambda: cut_over.decide(term.state, order, at_ms=self._now_ms(), trace=span.traceparent), self._running
+            )
             if decision.records:
                 await term.append(decision.records)
                 log.info("business day ended", shard=self._shard, day=order.day)

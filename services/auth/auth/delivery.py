@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from auth.domain.state import Shard
 from auth.issuers import Issuers
+from auth.outbox import Outbox
 from contracts import response_codes as rc
 from contracts.authorization import IssuerReverseRequest
 from contracts.journal import Reversed
@@ -18,11 +18,11 @@ from runtime.tracing import Shape, Tracer
 
 log = logs.get("delivery")
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 
+class Delivery(Outbox):
+    """One institution's queue of reversals during one term. What the journal calls REVERSING."""
 
-class Delivery:
-    """One institution's queue of reversals during one term. The queue itself is state: ids that the journal calls REVERSING."""
+    LONGEST_PAUSE_S = 2.0
 
     def __init__(
         self,
@@ -34,32 +34,14 @@ class Delivery:
         shape: Shape,
         now_ms: Callable[[], int],
     ) -> None:
-        self._term = term
-        self._institution = institution
+        super().__init__(term, institution)
         self._issuers = issuers
         self._tracer = tracer
         self._shape = shape
         self._now_ms = now_ms
-        self._news = asyncio.Event()
 
-    def notify(self) -> None:
-        """Something may have been queued."""
-        self._news.set()
-
-    async def run(self) -> None:
-        """Delivers until cancelled or the term ends."""
-        pause = FIRST_PAUSE_S
-        while True:
-            queue = self._term.state.reversals.get(self._institution)
-            if not queue:
-                self._news.clear()
-                await self._news.wait()
-                continue
-            if await self._deliver(next(iter(queue))):
-                pause = FIRST_PAUSE_S
-            else:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
+    def _queue(self) -> Mapping[str, None] | None:
+        return self._term.state.reversals.get(self._institution)
 
     async def _deliver(self, id_: str) -> bool:
         # An issuer must not undo what the journal may yet call approved: first the REVERSING record, then the message.

@@ -22,6 +22,7 @@ from auth.queues import Queues
 from auth.recall import Ledger
 from auth.recalling import Recalling
 from auth.stopping import Stopping
+from auth.waiting import decided
 from contracts import subjects
 from contracts.authorization import (
     BALANCED,
@@ -38,7 +39,7 @@ from contracts.codec import encode
 from contracts.identity import transaction_id
 from contracts.journal import Record
 from contracts.reading import reader
-from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
+from contracts.response_codes import APPROVALS
 from runtime import append_spans, logs
 from runtime.bus import Bus, NoAnswer, Request, Serving
 from runtime.log import Appended, LogError
@@ -48,6 +49,8 @@ from runtime.transactions import REVERSAL, SETTLEMENT, SIGN_OFF, SIGN_ON, UPLOAD
 from runtime.transactions import Transaction as Counted
 
 log = logs.get("auth")
+
+_YES = (*APPROVALS, BALANCED)
 
 _authorize = reader(AuthorizeRequest)
 _reverse = reader(ReverseRequest)
@@ -219,9 +222,16 @@ class ShardOffice:
     def _decide(
         self, message: AuthorizeRequest, span: Span, recollection: Recollection | None
     ) -> authorize.Decision | authorize.Recall:
-        facts: dict[str, Any] = {"at_ms": self._now_ms(), "trace": span.traceparent, "cutting": self._cutting.now}
-        state = self._office_term.state
-        return authorize.decide(self._register, state, self._number, message, recollection=recollection, **facts)
+        return authorize.decide(
+            self._register,
+            self._office_term.state,
+            self._number,
+            message,
+            at_ms=self._now_ms(),
+            trace=span.traceparent,
+            recollection=recollection,
+            cutting=self._cutting.now,
+        )
 
     # ------------------------------------------------------------------ the rest
 
@@ -231,7 +241,7 @@ class ShardOffice:
         span.set("lianji.response_code", code)
         if rrn:
             span.set("lianji.rrn", rrn)
-        if code not in (APPROVED, PARTIAL_APPROVAL, BALANCED):
+        if code not in _YES:
             span.error(code)
 
     async def _decided(
@@ -307,14 +317,17 @@ class ShardOffice:
             self._measures.transactions.begin(SETTLEMENT) as counted,
             self._tracer.span(self._processing["settle"], parent=request.trace) as span,
         ):
-            while True:
-                state, trace = self._office_term.state, span.traceparent
-                decision = settle.decide(
-                    self._register, state, self._number, message, at_ms=self._now_ms(), trace=trace
-                )
-                if isinstance(decision, settle.Settlement):
-                    break
-                await asyncio.wait([self._running[id_] for id_ in decision.ids])
+            decision = await decided(
+                lambda: settle.decide(
+                    self._register,
+                    self._office_term.state,
+                    self._number,
+                    message,
+                    at_ms=self._now_ms(),
+                    trace=span.traceparent,
+                ),
+                self._running,
+            )
             reply = decision.reply
             facts = {"terminal": message.terminal, "batch": message.batch, "rrn": reply.rrn}
             self._say(span, SETTLEMENT, reply.rrn, reply.result)
@@ -327,14 +340,17 @@ class ShardOffice:
             self._measures.transactions.begin(UPLOAD) as counted,
             self._tracer.span(self._processing["upload"], parent=request.trace) as span,
         ):
-            while True:
-                state, trace = self._office_term.state, span.traceparent
-                decision = upload.decide(
-                    self._register, state, self._number, message, at_ms=self._now_ms(), trace=trace
-                )
-                if isinstance(decision, upload.Uploaded):
-                    break
-                await asyncio.wait([self._running[id_] for id_ in decision.ids])
+            decision = await decided(
+                lambda: upload.decide(
+                    self._register,
+                    self._office_term.state,
+                    self._number,
+                    message,
+                    at_ms=self._now_ms(),
+                    trace=span.traceparent,
+                ),
+                self._running,
+            )
             reply = decision.reply
             facts = {"terminal": message.terminal, "batch": message.batch, "rrn": reply.rrn}
             self._say(span, UPLOAD, reply.rrn, reply.response_code)

@@ -9,10 +9,11 @@ from functools import partial
 from auth import spans
 from auth.advising import Advising
 from auth.breaker import Breaker
-from auth.delivery import LONGEST_PAUSE_S, Delivery
+from auth.delivery import Delivery
 from auth.domain.state import Shard
 from auth.issuers import Issuers
 from auth.measures import Measures
+from auth.outbox import Outbox
 from runtime import logs
 from runtime.log import LogError
 from runtime.ownership import Term
@@ -69,7 +70,7 @@ class Queues:
             )
             for i in self._institutions
         }
-        queues: list[Delivery | Advising] = [*self._reversals.values(), *self._advices.values()]
+        queues: list[Outbox] = [*self._reversals.values(), *self._advices.values()]
         self._workers = [asyncio.create_task(self._empty(queue)) for queue in queues]
 
     async def close(self) -> None:
@@ -86,7 +87,7 @@ class Queues:
         for institution in state.advices.queues:
             self._advices[institution].notify()
 
-    async def _empty(self, queue: Delivery | Advising) -> None:
+    async def _empty(self, queue: Outbox) -> None:
         while True:
             try:
                 await queue.run()
@@ -95,4 +96,4 @@ class Queues:
                 return
             except Exception as error:  # a bug must not stop it for the rest of the term
                 log.error("delivery failed, going on", shard=self._shard, error=type(error).__name__, exc_info=True)
-                await asyncio.sleep(LONGEST_PAUSE_S)
+                await asyncio.sleep(Delivery.LONGEST_PAUSE_S)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from contracts.authorization import CardData
 from contracts.pan import Pan
-from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
+from contracts.response_codes import APPROVALS
 from iso8583 import Answer55, FormatError, chip, parse_request
 from issuer_sim.domain.commands import Command
 from issuer_sim.keys import BankKeys
@@ -103,7 +103,7 @@ class Chips:
         if proof.version is CryptogramVersion.CVN_10:
             word = code.encode()
         else:
-            word = _APPROVED if code in (APPROVED, PARTIAL_APPROVAL) else _DECLINED
+            word = _APPROVED if code in APPROVALS else _DECLINED
         arpc = self._module.arpc(
             proof.key,
             proof.pan,

@@ -261,7 +261,7 @@ class Handlers:
             return None
         code = decision.reply.response_code
         span.set("lianji.response_code", code)
-        if code not in (rc.APPROVED, rc.PARTIAL_APPROVAL):
+        if code not in rc.APPROVALS:
             span.error(code)
         if decision.answer_after_s and await self.closed_within(decision.answer_after_s):
             return None

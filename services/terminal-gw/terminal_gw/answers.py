@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 import iso8583
 from contracts.authorization import BALANCED
-from contracts.response_codes import APPROVED, FORMAT_ERROR, PARTIAL_APPROVAL
+from contracts.response_codes import APPROVALS, FORMAT_ERROR
 from iso8583 import Field60, FormatError, Message, Value
 from security_module import Key, MacAlgorithm, SecurityModule
 
 NO_PUSH, SIGN_ON_AGAIN = "0", "3"
 """Processing requirement in the header of an answer."""
 _REPEATED = (3, 4, 11, 25, 41, 42, 49)
+_YES = (*APPROVALS, BALANCED)
 _BLANK_MAC = bytes(iso8583.MAC_SIZE)
 
 
@@ -45,7 +46,7 @@ class Answer:
     @property
     def failed(self) -> bool:
         """Whether it says anything but yes."""
-        return self.code not in (APPROVED, BALANCED, PARTIAL_APPROVAL)
+        return self.code not in _YES
 
 
 def repeated(request: Message) -> dict[int, Value]:

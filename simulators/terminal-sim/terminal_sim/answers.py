@@ -11,11 +11,11 @@ from contracts.authorization import BALANCED, NOT_BALANCED, Totals
 from contracts.identity import transaction_id
 from contracts.kinds import KINDS
 from contracts.response_codes import (
+    APPROVALS,
     APPROVED,
     INVALID_RELATED_TRANSACTION,
     MAC_ERROR,
     ORIGINAL_NOT_FOUND,
-    PARTIAL_APPROVAL,
     RESPONSE_CODES,
     SYSTEM_MALFUNCTION,
     describe,
@@ -55,7 +55,6 @@ REVERSAL_ENDS = frozenset({APPROVED, INVALID_RELATED_TRANSACTION, ORIGINAL_NOT_F
 NO_RRN = "000000000000"
 """Field 37 of an answer about which the switch has journalled nothing."""
 _NO_ANSWER, _TERMINAL_REASON = "98", "06"
-_APPROVALS = (APPROVED, PARTIAL_APPROVAL)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +110,7 @@ def _told_the_chip(answer: Answer) -> str:
         return ""
     code = answer.message.text(39)
     made = answer.dialogue.end(code, answer.message.data(55))
-    if code in _APPROVALS and made.kind != chip.TC:
+    if code in APPROVALS and made.kind != chip.TC:
         raise FormatError("55", "the chip declines: no word of its bank's, or a wrong one")
     return made.tags[chip.CRYPTOGRAM].hex().upper()
 
@@ -125,7 +124,7 @@ def _is_final(message: Message) -> bool:
 def _part(sent: Transaction, answer: Answer) -> int:
     """With 10 what was approved; FormatError for an approval of an amount that was not asked for."""
     code, amount = answer.message.text(39), answer.message.text(4)
-    if code not in _APPROVALS:
+    if code not in APPROVALS:
         return 0
     if not FORMS[sent.kind].amount:
         if code != APPROVED:
@@ -142,7 +141,7 @@ def _part(sent: Transaction, answer: Answer) -> int:
 
 def _extras(sent: Transaction, message: Message) -> Extras:
     read = FORMS[sent.kind].read
-    if read is None or message.text(39) not in _APPROVALS:
+    if read is None or message.text(39) not in APPROVALS:
         return NOTHING_MORE
     return read(message, sent.amount_minor)
 

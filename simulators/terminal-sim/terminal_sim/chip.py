@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from contracts.pan import Track2
-from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
+from contracts.response_codes import APPROVALS
 from iso8583 import chip as tags_of
 from security_module import CryptogramVersion, cryptogram, cryptogram_data
 from security_module.des import DesKey
@@ -155,7 +155,7 @@ class Chip:
         if cryptogram.response_cryptogram(key, version, self._asked["9F26"], word, b"") != arpc:
             return False
         if version is CryptogramVersion.CVN_10:
-            return word.decode("ascii", "replace") in (APPROVED, PARTIAL_APPROVAL)
+            return word.decode("ascii", "replace") in APPROVALS
         return bool(word[1] & _APPROVES)
 
     def _key(self, counter: bytes) -> DesKey:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import NamedTuple
 
 from contracts.kinds import KINDS
-from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
+from contracts.response_codes import APPROVALS
 from iso8583 import Answer55, chip, tlv
 from terminal_sim.cards import KEYED, Inserted
 from terminal_sim.chip import Made
 from terminal_sim.kinds import FORMS
-from terminal_sim.orders import Order
+from terminal_sim.orders import SHANGHAI, Order
 from terminal_sim.record import Transaction
 
-_SHANGHAI = timezone(timedelta(hours=8))
 _COUNTRY = "0156"
 _CAPABILITIES, _TYPE, _VERSION = bytes.fromhex("E0E1C8"), bytes.fromhex("22"), bytes.fromhex("0020")
 """Tags 9F33 (stripes, chips; PINs on line, signatures), 9F35 (attended, on line and off) and 9F09."""
@@ -38,7 +37,7 @@ class Dialogue(NamedTuple):
     def end(self, code: str, field_55: bytes) -> Made:
         """The chip's last word on the bank's, and the bank's orders done. FormatError when the field cannot be read."""
         answer = Answer55.parse(field_55)
-        said_yes = code in (APPROVED, PARTIAL_APPROVAL)
+        said_yes = code in APPROVALS
         made = self.card.chip.second(answer.authentication if said_yes else b"")
         for command in answer.scripts:
             self.card.chip.command(command)
@@ -66,7 +65,7 @@ def begin(card: Inserted, sent: Transaction, tid: str, *, pin: bool, alone: bool
     if refusal := card.chip.begin():
         return f"card: {refusal}"
     exceeded = _PIN_TRIES_EXCEEDED if card.chip.memory.pin_tries_left <= 0 else 0
-    day = datetime.fromtimestamp(sent.at_ms / 1000, _SHANGHAI).strftime("%y%m%d")
+    day = datetime.fromtimestamp(sent.at_ms / 1000, SHANGHAI).strftime("%y%m%d")
     values = {
         "9F02": bytes.fromhex(f"{sent.amount_minor:012d}"),
         "9F03": bytes(6),

@@ -6,7 +6,7 @@ import msgspec
 
 from contracts.authorization import BALANCED, Totals
 from contracts.kinds import Kind
-from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
+from contracts.response_codes import APPROVALS
 from contracts.terms import Balance, InstalmentTerms
 from terminal_sim.entries import Entry
 
@@ -51,7 +51,7 @@ class TransactionOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def approved(self) -> bool:
-        return self.response_code in (APPROVED, PARTIAL_APPROVAL) and not self.pending and not self.stored
+        return self.response_code in APPROVALS and not self.pending and not self.stored
 
 
 class SignOnOutcome(msgspec.Struct, frozen=True, kw_only=True):

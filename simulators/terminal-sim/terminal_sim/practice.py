@@ -18,6 +18,7 @@ from contracts.identity import transaction_id
 from contracts.kinds import CLAIMS, KINDS, Kind, most_of
 from contracts.money import CNY
 from contracts.response_codes import (
+    APPROVALS,
     APPROVED,
     FUNCTION_NOT_SUPPORTED,
     INSUFFICIENT_FUNDS,
@@ -83,7 +84,7 @@ class Held:
 
     @property
     def counts(self) -> bool:
-        return self.code in (APPROVED, PARTIAL_APPROVAL) and not self.reversed
+        return self.code in APPROVALS and not self.reversed
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import msgspec
 from contracts.authorization import Original, Totals
 from contracts.identity import transaction_id
 from contracts.kinds import CLAIMS, KINDS, Kind
-from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
+from contracts.response_codes import APPROVALS
 from contracts.terms import InstalmentPlan
 from security_module import WrappedKey
 from terminal_sim.downloaded import Downloaded, Downloading
@@ -82,7 +82,7 @@ class Transaction(msgspec.Struct, kw_only=True, omit_defaults=True):
     @property
     def counts(self) -> bool:
         """Approved and not reversed."""
-        return self.response_code in (APPROVED, PARTIAL_APPROVAL) and not self.reversed
+        return self.response_code in APPROVALS and not self.reversed
 
     @property
     def worth_minor(self) -> int:

@@ -6,7 +6,7 @@ import msgspec
 
 from contracts.authorization import Totals
 from contracts.kinds import Kind
-from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
+from contracts.response_codes import APPROVALS
 from contracts.terms import Balance, InstalmentTerms
 from terminal_sim.outcomes import Outcome, Refused, ReversalOutcome, TransactionOutcome
 
@@ -46,13 +46,7 @@ class SwipeResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def approved(self) -> bool:
-        return (
-            self.rc in (APPROVED, PARTIAL_APPROVAL)
-            and not self.pending
-            and not self.reversed
-            and not self.refused
-            and not self.stored
-        )
+        return self.rc in APPROVALS and not self.pending and not self.reversed and not self.refused and not self.stored
 
     @property
     def duration_ms(self) -> float:

@@ -9,4 +9,5 @@ upload       the details of an unbalanced batch, compared              batch    
 stop_list    the shard's stop list
 stand_in     approvals in the stead of a bank that is not reached     advices    those of which banks have yet to be told
 velocity     how much may be asked for within a time                  cut_over   the end of a business day
+wait         a decision that has to wait for others
 """

@@ -335,7 +335,7 @@ def half_done(transaction: Transaction, code: str, *, at_ms: int, trace: str) ->
     `code`, which is the second one's if it is a refusal. None when a reversal has come in between."""
     if transaction.state is not State.INTENT:
         return None
-    refused = code in rc.RESPONSE_CODES and code not in (rc.APPROVED, rc.PARTIAL_APPROVAL)
+    refused = code in rc.RESPONSE_CODES and code not in rc.APPROVALS
     return _reversing(transaction, code if refused else rc.ISSUER_TIMEOUT, at_ms=at_ms, trace=trace)
 
 

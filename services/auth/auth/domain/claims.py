@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import msgspec
+
 from auth.domain.register import MerchantEntry, Register
 from auth.domain.state import Shard
 from auth.domain.transaction import Transaction, recalled
@@ -115,25 +117,8 @@ def _is(known: Transaction, merchant: str, named: Original) -> bool:
 
 
 def _recalled(found: FoundTransaction, *, at_ms: int, trace: str) -> Recalled:
-    return Recalled(
-        id=found.id,
-        rrn=found.rrn,
-        kind=found.kind,
-        terminal=found.terminal,
-        merchant=found.merchant,
-        batch=found.batch,
-        stan=found.stan,
-        amount_minor=found.amount_minor,
-        currency=found.currency,
-        institution=found.institution,
-        authorization_code=found.authorization_code,
-        state=found.state,
-        decided_ms=found.decided_ms,
-        taken_minor=found.taken_minor,
-        spent=found.spent,
-        at_ms=at_ms,
-        trace=trace,
-    )
+    """All that the ledger says is recorded, under the same names."""
+    return Recalled(**msgspec.structs.asdict(found), at_ms=at_ms, trace=trace)
 
 
 def claim_refusal(

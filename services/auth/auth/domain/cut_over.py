@@ -10,17 +10,12 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from auth.domain.state import Shard
+from auth.domain.wait import Wait
 from contracts.authorization import CutOverReply, CutOverRequest
 from contracts.journal import DayCut, Record
 
 ZONE = timedelta(hours=8)
 """Asia/Shanghai, which has no summer time: the merchants' days."""
-
-
-class Wait(NamedTuple):
-    """Transactions that have no outcome yet: the day is cut when they have one."""
-
-    ids: tuple[str, ...]
 
 
 class CutOver(NamedTuple):

@@ -8,16 +8,11 @@ from auth.domain.authorize import NO_RRN
 from auth.domain.batch import ClosedBatch
 from auth.domain.register import Register
 from auth.domain.state import FIRST_BATCH, Shard, totals_of
+from auth.domain.wait import Wait
 from contracts.authorization import BALANCED, NOT_BALANCED, SETTLE_ERROR, SettleReply, SettleRequest, Totals
 from contracts.identity import format_rrn
 from contracts.journal import BatchClosed, BatchUnbalanced, Record
 from contracts.states import State
-
-
-class Wait(NamedTuple):
-    """Transactions of the batch that have no outcome yet: compare when they have one."""
-
-    ids: tuple[str, ...]
 
 
 class Settlement(NamedTuple):

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from auth.domain.batch import Upload
 from auth.domain.register import Register
-from auth.domain.settle import Wait, next_batch
+from auth.domain.settle import next_batch
 from auth.domain.state import Shard, Terminal, totals_of
 from auth.domain.transaction import Transaction
+from auth.domain.wait import Wait
 from contracts import response_codes as rc
 from contracts.authorization import UploadedDetail, UploadReply, UploadRequest
 from contracts.breaks import Break

@@ -137,7 +137,7 @@ def _answer_again(state: State, known: Transaction, asked: Asked) -> IssuerReply
     if known.reversed:  # a late original behind its reversal, or a repetition of what no longer stands
         return IssuerReply(response_code=rc.INVALID_RELATED_TRANSACTION)
     rule, account = rule_of(asked.kind, incoming=asked.incoming), state.accounts.get(known.account)
-    if known.response_code not in (rc.APPROVED, rc.PARTIAL_APPROVAL) or rule is None or account is None:
+    if known.response_code not in rc.APPROVALS or rule is None or account is None:
         return IssuerReply(response_code=known.response_code)
     part_minor = known.amount_minor if known.response_code == rc.PARTIAL_APPROVAL else 0
     if known.account != asked.account:  # nothing of one card's account is said to another

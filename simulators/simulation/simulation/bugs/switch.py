@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from auth.domain import authorize, reverse, settle
 from auth.domain.state import Shard
+from auth.domain.wait import Wait
 from auth.handlers import ShardOffice
 from auth.issuers import Issuers
 from contracts.authorization import IssuerReply, IssuerReverseReply, ReverseReply, ReverseRequest
@@ -116,7 +117,7 @@ def _intent_later(self: Term[Any], records: Any, *, handed_over: Any = None) -> 
 def _closed_at_once(register: Any, shard: Shard, *arguments: Any, **more: Any) -> Any:
     """Nobody waits for what has no outcome yet."""
     decision = _settle(register, shard, *arguments, **more)
-    if not isinstance(decision, settle.Wait):
+    if not isinstance(decision, Wait):
         return decision
     open_ = {id_: shard.transactions[id_] for id_ in decision.ids}
     for transaction in open_.values():

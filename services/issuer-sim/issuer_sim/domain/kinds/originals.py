@@ -7,8 +7,6 @@ from issuer_sim.domain.accounts import Transaction
 from issuer_sim.domain.holds import Hold
 from issuer_sim.domain.kinds.rule import Booking, Case
 
-_APPROVALS = (rc.APPROVED, rc.PARTIAL_APPROVAL)
-
 
 def standing(case: Case) -> Transaction | str:
     """The original, or why not: 25 when the bank has never seen it, 12 when it is not approved, is reversed or is another account's."""
@@ -17,7 +15,7 @@ def standing(case: Case) -> Transaction | str:
         # Of what is archived only approvals with an amount are kept: this one was none, or a hold that has ended.
         archived = case.state.is_archived(case.asked.original)
         return rc.INVALID_RELATED_TRANSACTION if archived else rc.ORIGINAL_NOT_FOUND
-    stands = original.response_code in _APPROVALS and not original.reversed
+    stands = original.response_code in rc.APPROVALS and not original.reversed
     return original if stands and original.account == case.account.number else rc.INVALID_RELATED_TRANSACTION
 
 
