@@ -53,7 +53,13 @@ def at_once(work: Coroutine[Any, Any, T]) -> T:
     raise AssertionError("it waits")
 
 
-def acquirers_rings(module: SecurityModule, bucket: MemoryBucket | None = None, *, terminals: int = 17) -> KeyStore:
+BY_HAND = sum(int(t.tid) < min(world.LOAD_FIRST.values()) for t in world.built_in().terminals)
+"""Terminals that come before those for load."""
+
+
+def acquirers_rings(
+    module: SecurityModule, bucket: MemoryBucket | None = None, *, terminals: int = BY_HAND
+) -> KeyStore:
     """The acquirer's rings of the test world, of its first terminals only, in a bucket of their own."""
     keys = {
         names.DATA: module.import_clear(Purpose.DATA, world.data_key()),

@@ -85,7 +85,9 @@ def test_a_damaged_journal_is_not_served_and_comes_back_from_backup_banks_and_te
     damaged = StackProcess(data_dir)  # the rest of it works
     assert f"{LOG} is damaged" in damaged.errors.read_text()
     assert "lianji restore" in not_ready(data_dir)
-    assert "had been acknowledged" in said(data_dir, "log damaged: not serving it")[0]["reason"]
+    reason = said(data_dir, "log damaged: not serving it")[0]["reason"]
+    # The broker has dropped what stood behind the flip, or the one message that it hit.
+    assert "had been acknowledged" in reason or "is missing" in reason
     assert len(said(data_dir, "owner")) == owners, "somebody took office on a damaged log"
     swipe = damaged.json("swipe", "--card", "debit-1", "--amount", "1.00", "--pin", "123456", "--terminal", "10000002")
     assert swipe["response_code"] == "00", swipe
