@@ -233,17 +233,17 @@ async def test_a_card_is_keyed_only_where_the_merchant_may(kind: Kind, tid: str,
     line = Line(tid)
     with structlog.testing.capture_logs() as lines:
         reply = await line.gateway.answer(line.request(kind, KEYED))
-    refused = "" if KINDS[kind].mti == "0220" else code  # a notice is of a card that was there
-    assert reply.text(39) == (refused or approval(kind).response_code)
-    assert len(line.switch.asked) == (0 if refused else 1)
-    assert lines[-1].get("field", "") == ("22" if refused else "")
+    assert reply.text(39) == (code or approval(kind).response_code)
+    assert len(line.switch.asked) == (0 if code else 1)
+    assert lines[-1].get("field", "") == ("22" if code else "")
 
 
 @pytest.mark.parametrize("mode", ["012", "022", "052", "072"])
 @pytest.mark.parametrize("expiry", ["3512", None])
-async def test_an_offline_sale_needs_the_number_alone(mode: str, expiry: str | None) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in Kind if KINDS[kind].notice])
+async def test_a_notice_needs_the_number_alone(mode: str, expiry: str | None, kind: Kind) -> None:
     line = Line()
-    reply = await line.gateway.answer(line.request(Kind.OFFLINE_SALE, {22: mode, 14: expiry}))
+    reply = await line.gateway.answer(line.request(kind, {22: mode, 2: CARD.pan.clear(), 14: expiry, 35: None}))
     assert (reply.text(39), reply.text(14)) == ("00", expiry or "")
     asked: AuthorizeRequest = line.switch.last(AuthorizeRequest)
     assert (asked.card.expiry, asked.card.track2, asked.entry_mode) == (expiry or "", None, mode)

@@ -281,7 +281,7 @@ def test_what_is_final_is_kept_in_a_few_bytes_and_can_still_be_given_back_once()
     assert give_back(ids[1]) == 100
     sell(ids[-1], kept_from="000003")
     assert set(state.transactions) == {ids[1], *ids[6:]}, "what was given back stays, so that it is so only once"
-    assert sum(len(rows) for rows in state.archive["10000001"].values()) == 5 * archive.ROW
+    assert sum(len(block.rows) for block in state.archive.blocks("10000001")) == 5 * archive.ROW
     for id_ in ids[:6]:
         assert sell(id_, "000003") == Decision((), None) if id_ != ids[1] else sell(id_).reply is not None
     state = accounts.load(accounts.dump(state))

@@ -53,7 +53,7 @@ def test_a_chip_speaks_for_every_kind_that_is_asked_on_line(kind: Kind, contactl
 def test_a_notice_of_an_earlier_transaction_says_only_which_card_it_is(kind: Kind) -> None:
     bench, chip = Bench(reader="6"), chip_of("credit-ic")
     message = bench.sent(bench.ask(kind, card=read(chip)))
-    assert (message.text(22), 55 in message.fields, chip.memory.counter) == ("012", False, 0)
+    assert (message.text(22), 55 in message.fields, chip.memory.counter) == ("052", False, 0)
 
 
 def test_an_approval_that_the_chip_believes_leaves_its_certificate() -> None:

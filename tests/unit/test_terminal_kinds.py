@@ -151,7 +151,7 @@ def test_entry_by_swipe_and_by_hand(card: object, pin: str, entry: str) -> None:
 def test_a_notice_goes_out_with_the_number_alone(kind: Kind) -> None:
     """So that it can be repeated after a power cut from what may be kept."""
     message = Bench().sent(Bench().ask(kind))
-    assert message.text(22) == "012"
+    assert message.text(22) == "022"
     assert (message.text(2), message.text(14)) == (CARD.pan.clear(), CARD.expiry)
     assert not {35, 52} & set(message.fields)
 

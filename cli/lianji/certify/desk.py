@@ -267,7 +267,7 @@ class Desk:
         """A request, sealed. `pin`: None is the card's own where the kind takes one."""
         session = self._session()
         if pin is None:
-            pin = "" if KINDS[kind].mti == "0220" else card.pin
+            pin = "" if KINDS[kind].notice else card.pin
         sent = Transaction(
             batch=batch or self.batch,
             stan=stan or self.next_stan(),
@@ -275,7 +275,7 @@ class Desk:
             amount_minor=amount_minor,
             currency=CNY,
             card=str(card.pan),
-            entry_mode=(KEYED if keyed or kind is Kind.OFFLINE_SALE else SWIPED) + (WITH_PIN if pin else WITHOUT_PIN),
+            entry_mode=(KEYED if keyed else SWIPED) + (WITH_PIN if pin else WITHOUT_PIN),
             at_ms=0,
             takes_part=takes_part,
             original=original,

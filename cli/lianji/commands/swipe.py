@@ -240,7 +240,7 @@ def show(result: SwipeResult, head: str) -> None:
         print(f"first told: the {notice.kind} of voucher {notice.stan} of batch {notice.batch}: {code}")
     if result.refused:
         raise CliError(f"nothing was sent: {result.refused}")
-    if result.stored and KINDS[result.kind].mti == "0220" and not result.reason:
+    if result.stored and KINDS[result.kind].notice and not result.reason:
         print(
             f"{head}\napproved by the terminal, to be told before its next transaction\nvoucher {result.stan}  batch {result.batch}"
         )

@@ -80,9 +80,15 @@ class KindFacts(NamedTuple):
         return self.effect in (Effect.TAKES, Effect.RETURNS)
 
     @property
+    def notice(self) -> bool:
+        """It tells of what has happened, or what the merchant has granted (0220): kept by the terminal and sent until it is answered, so
+        without PIN or track."""
+        return self.mti == "0220"
+
+    @property
     def advice(self) -> bool:
-        """A notice of what has happened (0220): the bank books it whatever the account holds. A refund is one by its MTI alone."""
-        return self.mti == "0220" and self.effect is Effect.TAKES
+        """A notice that the bank books whatever the account holds."""
+        return self.notice and self.effect is Effect.TAKES
 
     @property
     def slip(self) -> bool:

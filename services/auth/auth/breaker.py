@@ -5,13 +5,13 @@ Of one process and in its memory: which banks it asks is no fact of the journal,
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from runtime import logs
 from runtime.bus import NotDelivered
+from runtime.clock import monotonic_s
 
 log = logs.get("auth")
 
@@ -34,7 +34,7 @@ class Limits(NamedTuple):
 class Breaker:
     """Of one bank. Closed it costs a look at one number."""
 
-    def __init__(self, institution: str, limits: Limits, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, institution: str, limits: Limits, now_s: Callable[[], float] = monotonic_s) -> None:
         self._institution = institution
         self._limits = limits
         self._now_s = now_s

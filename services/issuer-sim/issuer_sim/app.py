@@ -13,6 +13,7 @@ from issuer_sim.handlers import Bank
 from issuer_sim.keys import BankKeys
 from issuer_sim.line import Line
 from issuer_sim.office import BankOffice
+from issuer_sim.scratch import ScratchFile
 from issuer_sim.settings import Settings, chosen_institutions
 from key_store import KeyStore, KeyStoreError, holding, local_master_key, names
 from runtime import logs
@@ -66,7 +67,7 @@ async def wire(service: Service[Settings]) -> None:
             leases=subjects.LEASES,
             snapshots=subjects.snapshots_issuer(institution),
             key=subjects.issuer_lease(institution),
-            machine=LedgerMachine(openings(cards, known[institution].currency)),
+            machine=LedgerMachine(openings(cards, known[institution].currency), ScratchFile),
             office=BankOffice(bank, bus, service.tracer, transactions, takes_reports=settings.world == TEST_WORLD),
             bus=bus,
         )

@@ -35,14 +35,14 @@ class CardChecks:
         self._keys = keys
         self.chips = Chips(module, keys)
 
-    def card_ok(self, data: CardData, entry_mode: str) -> bool:
-        """Whether the track is this card's and its CVV right; without a track, whether the entry mode is one that may have none.
+    def card_ok(self, data: CardData, entry_mode: str, *, notice: bool = False) -> bool:
+        """Whether the track is this card's and its CVV right; without a track, whether there may be none: in a notice, or by the entry mode.
 
         A chip's track has a CVV of its own (iCVV), so that neither can be written from the other.
         """
         track = data.track2
         if track is None:
-            return entry_mode.startswith(_WITHOUT_TRACK)
+            return notice or entry_mode.startswith(_WITHOUT_TRACK)
         if track.pan != data.pan:
             return False
         cvv = world.track2_cvv(track)

@@ -16,6 +16,7 @@ import msgspec
 from contracts import codec, subjects
 from contracts import response_codes as rc
 from contracts.authorization import IssuerReply, IssuerRequest, IssuerReverseReply, IssuerReverseRequest
+from contracts.kinds import KINDS
 from contracts.ledger import LedgerRecord
 from contracts.pan import Pan
 from contracts.reading import UnreadableError, reader
@@ -234,7 +235,7 @@ class Handlers:
 
     def _examine(self, asked: IssuerRequest, card: CardOnFile, proof: Proof | None, at_ms: int, span: Span) -> Evidence:
         with self._tracer.span(spans.CHECK_CARD, parent=span):
-            card_ok = self._bank.checks.card_ok(asked.card, asked.entry_mode)
+            card_ok = self._bank.checks.card_ok(asked.card, asked.entry_mode, notice=KINDS[asked.kind].notice)
             is_expired = expired(asked.card, card, at_ms)
         with self._tracer.span(spans.VERIFY_PIN, parent=span) as verifying:
             pin = self._bank.checks.pin(asked.card, card)

@@ -12,11 +12,11 @@ done in that time, and the limit falls in proportion (Little's law: the wait is 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from types import TracebackType
 
 from runtime import catalogue
+from runtime.clock import monotonic_s
 from runtime.metrics import Metrics
 
 TARGET_S = 0.25
@@ -35,7 +35,7 @@ class Admission:
     """Of one gateway."""
 
     def __init__(
-        self, metrics: Metrics | None = None, *, most: int = MOST, clock: Callable[[], float] = time.monotonic
+        self, metrics: Metrics | None = None, *, most: int = MOST, clock: Callable[[], float] = monotonic_s
     ) -> None:
         """`clock` gives seconds."""
         shed = (metrics or Metrics()).counter(catalogue.SHED)

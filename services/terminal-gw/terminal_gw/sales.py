@@ -22,7 +22,6 @@ from terminal_gw.kinds.wire import Particulars, Wire
 from terminal_gw.requests import Desk, Exchange, from_silence
 from terminal_gw.switch import Silence
 
-_NOTICE = "0220"
 ORGANISATION = Texts63("CUP").pack()
 REVERSAL_REASONS = ("98", "A0", "96", "06")
 _CHIP_READERS = ("5", "6")
@@ -119,7 +118,7 @@ def _unserved(desk: Desk, exchange: Exchange) -> Refusal | None:
     how = message.text(22)[:2]
     if how not in ENTRY_MODES:
         return Refusal(rc.FUNCTION_NOT_SUPPORTED, "22", "this entry mode is not served")
-    if how == MANUAL and message.mti != _NOTICE:  # a terminal that tells it later has kept no track
+    if how == MANUAL:
         merchant = desk.world.merchant(exchange.terminal.merchant)
         if merchant is None or not merchant.keyed:
             return Refusal(rc.NOT_PERMITTED_TO_TERMINAL, "22", "this merchant may not key a card's number in")

@@ -94,12 +94,11 @@ class Day:
                 return claim
             kind = Kind.SALE
         card = self._card(world.CREDIT if kind is Kind.INSTALMENT and self._cards[world.CREDIT] else None)
-        notice = KINDS[kind].mti == "0220"
         order = Order(
             kind=kind,
             card=self._read(card),
             amount_minor=0 if KINDS[kind].effect is Effect.LOOKS else self._amount(shop),
-            pin="" if notice else self._pin(card),
+            pin="" if KINDS[kind].notice else self._pin(card),
             plan=InstalmentPlan(periods=self._chance.choice(PERIODS)) if kind is Kind.INSTALMENT else None,
             target=self._card(None).pan if kind is Kind.TRANSFER else None,
         )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from contracts.kinds import KINDS
 from contracts.response_codes import APPROVALS
 from iso8583 import Answer55, chip, tlv
-from terminal_sim.cards import KEYED, Inserted
+from terminal_sim.cards import Inserted
 from terminal_sim.chip import Made
 from terminal_sim.kinds import FORMS
 from terminal_sim.orders import SHANGHAI, Order
@@ -47,9 +47,9 @@ class Dialogue(NamedTuple):
 def read(order: Order, sent: Transaction, tid: str) -> Dialogue | str | None:
     """Lets the chip in the reader, if there is one, take part in what is about to be sent, and notes it there. The dialogue to be ended by the
     answer; None when nobody waits for it; or why the chip takes no part."""
-    if not isinstance(order.card, Inserted) or sent.entry_mode.startswith(KEYED):
-        return None
     alone = FORMS[order.kind].offline
+    if not isinstance(order.card, Inserted) or (KINDS[order.kind].notice and not alone):
+        return None
     begun = begin(order.card, sent, tid, pin=bool(order.pin), alone=alone)
     if isinstance(begun, str):
         return begun

@@ -64,7 +64,7 @@ def wrong(order: Order) -> str:
         differ = (n for n, (had, wanted) in enumerate(zip(given, _WANTED[kind], strict=True)) if had != wanted)
         field = next(differ)
         return f"{_FIELDS[field]}: {article(kind)} {'needs one' if _WANTED[kind][field] else 'has none'}"
-    if order.pin and KINDS[kind].mti == "0220":
+    if order.pin and KINDS[kind].notice:
         return f"pin: {article(kind)} carries none, for it may have to wait"
     return "" if order.original is None else _named_too_little(kind, order.original)
 

@@ -17,7 +17,7 @@ from terminal_sim import answers, download, emv, operators, upload
 from terminal_sim.answers import Answer, Verdict
 from terminal_sim.attended import Attended
 from terminal_sim.bounds import out_of_bounds, stopped
-from terminal_sim.cards import KEYED, Card, Inserted, Keyed, entry_of
+from terminal_sim.cards import Card, Keyed, entry_of
 from terminal_sim.downloaded import DownloadBegun, Downloading
 from terminal_sim.emv import Dialogue
 from terminal_sim.entries import AdviceTried, CloseSent, Entry, ReversalTried, Sent, StanUsed, Stored, used
@@ -31,7 +31,6 @@ from terminal_sim.state import State, advance
 from terminal_sim.stopped import StopList
 from terminal_sim.stored import StoredAdvice
 
-ADVICE_MTI = "0220"
 REVERSAL_TRIES = 3
 _HANDLERS = answers.HANDLERS | {State.UPLOADING: upload.answered, State.DOWNLOADING: download.answered}
 _LOST = answers.LOST | {State.UPLOADING: upload.lost, State.DOWNLOADING: download.lost}
@@ -103,7 +102,7 @@ class Terminal(Attended):
         if isinstance(read, str):
             return self._refused(read)
         self._dialogue = read
-        if KINDS[order.kind].mti == ADVICE_MTI:
+        if KINDS[order.kind].notice:
             return self._store(order, sent)
         try:
             counter = self._seal.next_counter(self.record.counter)
@@ -283,11 +282,6 @@ class Terminal(Attended):
 
     def _transaction(self, order: Order, session: Session, now_ms: int) -> Transaction:
         """As the memory keeps it."""
-        advice = KINDS[order.kind].mti == ADVICE_MTI
-        # What may have to wait goes out as if keyed, at once and later alike: only number and expiry may be kept, and only sealed. But what a
-        # chip has approved is kept with its cryptogram, which is what the bank goes by.
-        kept = not advice or (FORMS[order.kind].offline and isinstance(order.card, Inserted))
-        entry = entry_of(order.card) if kept else KEYED
         return Transaction(
             batch=session.batch,
             stan=self.record.next_stan(),
@@ -295,7 +289,7 @@ class Terminal(Attended):
             amount_minor=order.amount_minor,
             currency=order.currency,
             card=str(order.card.pan),
-            entry_mode=entry + (WITH_PIN if order.pin else WITHOUT_PIN),
+            entry_mode=entry_of(order.card) + (WITH_PIN if order.pin else WITHOUT_PIN),
             at_ms=now_ms,
             takes_part=FORMS[order.kind].partial and (order.takes_part or self.record.parameters.takes_part),
             original=order.original,
@@ -304,7 +298,11 @@ class Terminal(Attended):
         )
 
     def _store(self, order: Order, kept: Transaction) -> Step:
-        """Keeps a notice; sends it at once unless it is of a sale that the terminal approves alone."""
+        """Keeps a notice; sends it at once unless it is of a sale that the terminal approves alone.
+
+        At once and later alike it goes out with number and expiry: no more of a card may be kept, and that only sealed. A chip's cryptogram
+        stands in `kept`.
+        """
         card = order.card
         keyed = Keyed(pan=card.pan, expiry=card.expiry)
         sealed = self._seal.keep_card(keyed, transaction_id(self.tid, kept.batch, kept.stan))

@@ -6,7 +6,8 @@ a log always gives the state that wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 import msgspec
 
@@ -25,7 +26,7 @@ from contracts.ledger import (
 )
 from contracts.money import CNY
 from contracts.response_codes import APPROVED, PARTIAL_APPROVAL, RESPONSE_CODES
-from issuer_sim.domain import archive
+from issuer_sim.domain.archive import Archive, Memory, Pages, Row, fits
 from issuer_sim.domain.holds import Hold, Holds
 from issuer_sim.domain.reports import STATUSES, Reports
 from issuer_sim.domain.terms import day_of
@@ -117,7 +118,7 @@ class Transaction(msgspec.Struct, array_like=True, gc=False):
     reversed: bool = False
 
 
-class State(msgspec.Struct, tag="issuer-4"):
+class State(msgspec.Struct, tag="issuer-5"):
     """One institution: its accounts by number, its transactions by id, and the counter behind its authorization codes.
 
     The tag changes with the layout: a snapshot of another layout is then no snapshot, and the log is replayed.
@@ -131,8 +132,7 @@ class State(msgspec.Struct, tag="issuer-4"):
     """Terminal → batch → the keys above, in order."""
     archived: dict[str, str] = {}
     """Terminal → the first batch of which everything is kept; of those before, approvals that stand are in the archive."""
-    archive: dict[str, dict[str, bytes]] = {}
-    """Terminal → batch → rows (archive)."""
+    archive: Archive = msgspec.field(default_factory=Archive)
     approvals: int = 0
     epoch: int = 0
     reports: Reports = msgspec.field(default_factory=Reports)
@@ -171,16 +171,14 @@ class State(msgspec.Struct, tag="issuer-4"):
         known = self.transactions.get(key)
         if known is not None or not self.is_archived(key):
             return known
-        terminal, batch, _ = identity_of(key)
-        for row in archive.unpack(self.archive.get(terminal, {}).get(batch, b"")):
-            if _is_row_of(row, key):
-                return Transaction(list(self.accounts)[row.account], row.amount_minor, APPROVED)
-        return None
+        row = self.archive.find(*_row_of(key), incoming=key.endswith(_INCOMING))
+        return None if row is None else Transaction(list(self.accounts)[row.account], row.amount_minor, APPROVED)
 
 
-def open_accounts(openings: Iterable[Account]) -> State:
+def open_accounts(openings: Iterable[Account], pages: Callable[[], Pages] = Memory) -> State:
     """The state before the first record. The accounts given stay as they are."""
-    return State(accounts={a.number: msgspec.structs.replace(a, balance_minor=a.opening_minor) for a in openings})
+    accounts = {a.number: msgspec.structs.replace(a, balance_minor=a.opening_minor) for a in openings}
+    return State(accounts=accounts, archive=Archive(pages()))
 
 
 def apply(state: State, record: LedgerRecord) -> None:
@@ -241,9 +239,12 @@ def _reverse(state: State, record: ReversalPosting) -> None:
     key = key_of(record.id, incoming=record.incoming)
     transaction = state.transactions.get(key)
     if transaction is None:
-        transaction = state.find(key) or Transaction(record.account)
+        transaction = state.find(key)
+        if transaction is None:
+            transaction = Transaction(record.account)
+        else:
+            state.archive.void(*_row_of(key), incoming=record.incoming)
         state.put(key, transaction)
-        _drop_row(state, key)
     transaction.reversed = True
     transaction.amount_minor -= record.amount_minor
     held_minor = record.restored_minor - record.held_minor
@@ -270,17 +271,16 @@ def _archive(state: State, record: Archived) -> None:
                 transaction.reversed
                 or state.holds.needs(transaction.account, key)
                 or state.holds.may_restore(key, record.at_ms)
-                or not archive.fits(stan, transaction.amount_minor)
+                or not fits(stan, transaction.amount_minor)
             ):
                 kept.append(key)
                 continue
             if transaction.amount_minor:
-                rows.append(archive.Row(int(stan), places[transaction.account], transaction.amount_minor, incoming))
+                rows.append(Row(int(stan), places[transaction.account], transaction.amount_minor, incoming))
             state.holds.settle(key)
             del state.transactions[key]
         if rows:
-            before = state.archive.setdefault(record.terminal, {}).get(batch, b"")
-            state.archive[record.terminal][batch] = before + archive.pack(rows)
+            state.archive.put(record.terminal, batch, rows)
         if kept:
             batches[batch] = kept
     if not batches:
@@ -288,45 +288,55 @@ def _archive(state: State, record: Archived) -> None:
     state.archived[record.terminal] = record.kept_from
 
 
-def _is_row_of(row: archive.Row, key: str) -> bool:
-    return key_of(f"{row.stan:06d}", incoming=row.incoming) == identity_of(key)[2]
+def _row_of(key: str) -> tuple[str, str, str]:
+    """Terminal, batch and STAN, by which the archive knows it."""
+    return identity_of(key.removesuffix(_INCOMING))
 
 
-def _drop_row(state: State, key: str) -> None:
-    terminal, batch, _ = identity_of(key)
-    rows = state.archive.get(terminal, {}).get(batch)
-    if rows is not None:
-        state.archive[terminal][batch] = archive.pack(row for row in archive.unpack(rows) if not _is_row_of(row, key))
+def _encode(value: object) -> object:
+    if isinstance(value, Archive):
+        return value.last
+    raise NotImplementedError(f"{type(value).__name__}: no part of a snapshot")
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(State)
-_transactions = msgspec.msgpack.Decoder(dict[str, Transaction])
+def _decode(kind: type, value: object) -> object:
+    if kind is Archive:
+        return Archive(last=msgspec.convert(value, dict[str, int]))
+    raise NotImplementedError(f"{kind.__name__}: no part of a snapshot")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_encode)
+_decoder = msgspec.msgpack.Decoder(State, dec_hook=_decode)
+_part: msgspec.msgpack.Decoder[dict[str, Transaction] | bytes] = msgspec.msgpack.Decoder(dict[str, Transaction] | bytes)
 
 
 def dump(state: State) -> bytes:
-    """The state as a snapshot holds it."""
+    """The state as a snapshot holds it: what is small, then the archive, then the transactions."""
     rest = msgspec.structs.replace(state, transactions={}, batches={})
-    parts = (_encoder.encode(part) for part in slices.slices(state.transactions))
-    return slices.join([_encoder.encode(rest), *parts])
+    parts = chain((rest,), state.archive.chunks(), slices.slices(state.transactions))
+    return slices.join(_encoder.encode(part) for part in parts)
 
 
-def load(snapshot: bytes) -> State:
+def load(snapshot: bytes, pages: Callable[[], Pages] = Memory) -> State:
     """The state that `dump` wrote; raises msgspec.DecodeError when the bytes are no snapshot."""
-    *_, state = load_in_parts(snapshot)
+    *_, state = load_in_parts(snapshot, pages)
     return state
 
 
-def load_in_parts(snapshot: bytes) -> Iterator[State]:
+def load_in_parts(snapshot: bytes, pages: Callable[[], Pages] = Memory) -> Iterator[State]:
     """The state that `dump` wrote, growing: the last is the whole. Raises msgspec.DecodeError when the bytes are no snapshot."""
     parts = slices.split(snapshot)
     state = _decoder.decode(next(parts, b""))
+    state.archive = Archive(pages(), state.archive.last)
     yield state
-    for part in parts:
-        transactions = _transactions.decode(part)
-        for key, transaction in transactions.items():
-            _share(state, transaction)
-            state.put(key, transaction)
+    for encoded in parts:
+        part = _part.decode(encoded)
+        if isinstance(part, bytes):
+            state.archive.extend(part)
+        else:
+            for key, transaction in part.items():
+                _share(state, transaction)
+                state.put(key, transaction)
         yield state
 
 

@@ -49,6 +49,11 @@ def read_card(entry_mode: str, pan: str, expiry: str, track2: str) -> Card | Fau
     )
 
 
+def noticed_card(entry_mode: str, pan: str, expiry: str, track2: str) -> Card | Fault:
+    """Of a card of which a terminal may have kept no more than number and expiry, however it was read."""
+    return read_card(entry_mode, pan, expiry, track2) if track2 else told_card(entry_mode, pan, expiry, track2)
+
+
 def told_card(entry_mode: str, pan: str, expiry: str, track2: str) -> Card | Fault:
     """Of a card that has been read and is gone again: its number is enough."""
     if not pan:
