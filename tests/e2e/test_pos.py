@@ -8,6 +8,7 @@ import subprocess
 
 from contracts.kinds import KINDS, Kind
 from terminal_sim import memory_path, read_memory
+from terminal_sim.shipped import Parameters
 from tests.e2e.support import LIANJI, StackProcess, wait_until
 
 SHOP, OTHER, TRANSFERS = "10000019", "10000014", "10000016"
@@ -75,6 +76,28 @@ def test_a_day_at_the_counter(stack: StackProcess) -> None:
 def test_a_transfer_at_its_terminal(stack: StackProcess) -> None:
     seen = stand(stack, TRANSFERS, *LOG_IN, "7", "1", "debit-1", "credit-1", "2000", PIN)
     assert "转入卡号(TO CARD)" in seen.stdout, seen.stdout + seen.stderr
+
+
+def test_the_system_operator_sets_the_terminal_up(stack: StackProcess) -> None:
+    path = memory_path(stack.data_dir, SHOP)
+    by_cashier = stand(stack, SHOP, *LOG_IN, *("0", "0", "1", "7", "3"))
+    assert "only 99 sets parameters" in in_one_line(by_cashier)
+    made = stand(
+        stack,
+        SHOP,
+        "99",
+        "12345678",
+        *("0", "0", "1", "7", "3"),
+        *("0", "0", "1", "2", "1"),
+        *("1", "debit-1", "100", PIN),
+    )
+    assert made.returncode == 0, made.stderr
+    assert "脱机笔数 OFFLINE NOTICES: 3" in in_one_line(made)
+    assert "takes no cards" in in_one_line(made)
+    kept = read_memory(path).parameters
+    assert (kept.offline_most, kept.supervisor_for_refunds) == (3, True)
+    stand(stack, SHOP, "99", "12345678", *("0", "0", "1", "7", "20"), *("0", "0", "1", "2", "0"))
+    assert read_memory(path).parameters == Parameters()
 
 
 def test_wrong_keys_are_said_and_nothing_is_sent(stack: StackProcess) -> None:

@@ -9,7 +9,7 @@ import pytest
 import world
 from contracts.kinds import Kind
 from contracts.paper import WIDTH, columns
-from lianji.pos import Action, Desk, Facts, Job, Menu, begin, done, draw, press
+from lianji.pos import Action, Desk, Facts, Job, Menu, Setting, begin, done, draw, press
 from lianji.pos.keyboard import shown
 
 FILES = Path(__file__).parent / "pos"
@@ -50,6 +50,15 @@ KEYS: dict[Job, list[str]] = {
     Action.ECHO: ["0", "7"],
     Action.DOWNLOAD: ["0", "8", "5", "4"],
     Action.LOG_OUT: ["0", "9"],
+    Action.RESET: ["0", "0", "2", "01", "4321"],
+    Action.DELETE: ["0", "0", "3", "x", "02"],
+    Setting.SUPERVISOR_FOR_VOIDS: ["0", "0", "1", "1", "yes", "1"],
+    Setting.SUPERVISOR_FOR_REFUNDS: ["0", "0", "1", "2", "1"],
+    Setting.PIN_FOR_VOIDS: ["0", "0", "1", "3", "0"],
+    Setting.TAKES_PART: ["0", "0", "1", "4", "1"],
+    Setting.CONTACTLESS_LIMIT: ["0", "0", "1", "5", "1.00", "30000"],
+    Setting.OFFLINE_LIMIT: ["0", "0", "1", "6", "0"],
+    Setting.OFFLINE_MOST: ["0", "0", "1", "7", "1000", "5"],
 }
 """Of each job: how an operator gets there, and what it asks."""
 
@@ -67,7 +76,7 @@ def at_the_menu() -> Desk:
     return done(begin(), operator="01")
 
 
-@pytest.mark.parametrize("job", [*Kind, *Action])
+@pytest.mark.parametrize("job", [*Kind, *Action, *Setting])
 def test_every_job_asks_what_it_needs(job: Job) -> None:
     text, desk = played(begin() if job is Action.LOG_IN else at_the_menu(), KEYS[job])
     assert desk.ready is job

@@ -27,6 +27,7 @@ from lianji.pos import (
     Facts,
     Keyboard,
     Menu,
+    Setting,
     begin,
     done,
     draw,
@@ -36,6 +37,7 @@ from lianji.pos import (
 from lianji.pos.keyboard import shown
 from lianji.pos.tables import Echo
 from terminal_sim.results import SwipeResult
+from terminal_sim.shipped import Parameters
 
 FACTS = Facts(merchant="云溪茶馆", tid="10000001", batch="000001", approvals=frozenset({Kind.VOID}))
 NUMBER = "62820200000001" + luhn_check_digit("62820200000001")
@@ -51,8 +53,9 @@ _KEYS = st.one_of(
 
 def test_menus_lead_to_every_job_and_every_job_asks_what_is_known() -> None:
     jobs = {choice.leads for choices in MENUS.values() for choice in choices if not isinstance(choice.leads, Menu)}
-    assert jobs == {*Kind, *Action} - {Action.LOG_IN}, "nobody logs in from a menu"
-    assert set(JOBS) == {*Kind, *Action}
+    assert jobs == {*Kind, *Action, *Setting} - {Action.LOG_IN}, "nobody logs in from a menu"
+    assert set(JOBS) == {*Kind, *Action, *Setting}
+    assert {setting.value for setting in Setting} == set(Parameters.__struct_fields__), "each parameter has its choice"
     assert {ask for asks in JOBS.values() for ask in asks} == set(PROMPTS) == set(Ask)
     for choices in MENUS.values():
         keys = [choice.key for choice in choices]

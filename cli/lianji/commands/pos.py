@@ -25,7 +25,24 @@ from lianji.commands.do import Asked, named, transaction
 from lianji.commands.slip import COPIES, from_receipts
 from lianji.commands.swipe import PATIENCE_S, open_terminal, read_by, said_after
 from lianji.errors import CliError
-from lianji.pos import Action, Ask, Desk, Entries, Facts, Keyboard, Read, begin, closed, done, draw, note, press, result
+from lianji.pos import (
+    Action,
+    Ask,
+    Desk,
+    Entries,
+    Facts,
+    Keyboard,
+    Read,
+    Setting,
+    begin,
+    closed,
+    done,
+    draw,
+    note,
+    press,
+    result,
+    setup,
+)
 from lianji.pos.told import code
 from terminal_sim import operators, orders
 from terminal_sim.cards import Card
@@ -103,6 +120,8 @@ class Counter:
             Action.PASSWORD: self._password,
             Action.CASHIER: self._cashier,
             Action.DOWNLOAD: self._download,
+            Action.RESET: self._reset,
+            Action.DELETE: self._delete,
         }
 
     @property
@@ -135,6 +154,8 @@ class Counter:
     async def _job(self, desk: Desk) -> tuple[str, ...]:
         if isinstance(desk.ready, Kind):
             return await self._transaction(desk.ready, desk.entries)
+        if isinstance(desk.ready, Setting):
+            return self._set(desk.ready, desk.entries.value)
         return await self._actions[Action(desk.ready or "")](desk.entries)
 
     # Transactions
@@ -238,6 +259,18 @@ class Counter:
     async def _cashier(self, entries: Entries) -> tuple[str, ...]:
         step = self._till.terminal.create_cashier(entries.cashier, entries.new_password)
         return self._entered(f"已增加 CASHIER {entries.cashier}", step)
+
+    async def _reset(self, entries: Entries) -> tuple[str, ...]:
+        step = self._till.terminal.reset_password(entries.who, entries.new_password)
+        return self._entered(f"密码已重置 PASSWORD OF {entries.who} SET", step)
+
+    async def _delete(self, entries: Entries) -> tuple[str, ...]:
+        return self._entered(f"已删除 DELETED {entries.who}", self._till.terminal.delete_cashier(entries.who))
+
+    def _set(self, setting: Setting, value: int) -> tuple[str, ...]:
+        terminal = self._till.terminal
+        step = terminal.set_parameters(setup.changed(terminal.record.parameters, setting, value))
+        return *self._entered("参数已设 SET", step), *setup.shown(terminal.record.parameters)
 
     async def _download(self, entries: Entries) -> tuple[str, ...]:
         made = await self._till.download(entries.download)

@@ -5,6 +5,7 @@ tables     menus, questions, and which questions a job asks
 desk       the machine: where the operator stands, and where a key leads
 screen     32 columns of it
 told       what came of a transaction, in words
+setup      what operator 99 sets
 keyboard   lines from a terminal, with what must not be seen masked, or from a pipe
 """
 
@@ -12,6 +13,7 @@ from lianji.pos.desk import Desk, Facts, begin, done, press
 from lianji.pos.entries import Entries, Read
 from lianji.pos.keyboard import Keyboard
 from lianji.pos.screen import draw, note
+from lianji.pos.setup import Setting
 from lianji.pos.tables import CANCEL, JOBS, MENUS, PROMPTS, Action, Ask, Job, Menu
 from lianji.pos.told import closed, result
 
@@ -29,6 +31,7 @@ __all__ = [
     "Keyboard",
     "Menu",
     "Read",
+    "Setting",
     "begin",
     "closed",
     "done",

@@ -68,6 +68,10 @@ class Entries(msgspec.Struct, frozen=True, kw_only=True):
     new_password: str = ""
     download: str = ""
     """60.3."""
+    who: str = ""
+    """The operator that something is done to."""
+    value: int = 0
+    """Of a parameter."""
 
     def __repr__(self) -> str:  # the default would print PIN and passwords
         return f"Entries({self.card!r}, {self.amount_minor})"
@@ -200,3 +204,28 @@ def download(entries: Entries, keys: str) -> Checked:
     if keys not in codes:
         return Wrong("download: 1, 2, 3 or 4")
     return msgspec.structs.replace(entries, download=codes[keys])
+
+
+def who(entries: Entries, keys: str) -> Checked:
+    if not re.fullmatch(r"[0-9]{2}", keys, re.ASCII):
+        return Wrong("operator: two digits, like 01")
+    return msgspec.structs.replace(entries, who=keys)
+
+
+def switch(entries: Entries, keys: str) -> Checked:
+    if keys not in ("0", "1"):
+        return Wrong("switch: 1 is on, 0 is off")
+    return msgspec.structs.replace(entries, value=int(keys))
+
+
+def limit(entries: Entries, keys: str) -> Checked:
+    """In minor units; 0 is a limit."""
+    if not re.fullmatch(r"[0-9]{1,12}", keys, re.ASCII) or int(keys) > MAX_AMOUNT_MINOR:
+        return Wrong(f"limit: digits only, 1234 is 12.34, at most {Money(MAX_AMOUNT_MINOR)}")
+    return msgspec.structs.replace(entries, value=int(keys))
+
+
+def count(entries: Entries, keys: str) -> Checked:
+    if not re.fullmatch(r"[0-9]{1,3}", keys, re.ASCII):
+        return Wrong("count: 0 to 999")
+    return msgspec.structs.replace(entries, value=int(keys))

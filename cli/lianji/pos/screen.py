@@ -48,7 +48,7 @@ def _question(desk: Desk) -> list[str]:
     if desk.job is None or desk.asks is None:
         return []
     prompt = PROMPTS[desk.asks]
-    asked = wrap(f"{prompt.chinese} {prompt.english}:")
+    asked = wrap(f"{prompt.chinese} {prompt.english}".rstrip() + ":")
     return [*wrap(" ".join(title(desk.job))), *_keyed(desk), "", *asked, *(wrap(prompt.hint) if prompt.hint else ())]
 
 
@@ -65,6 +65,7 @@ def _keyed(desk: Desk) -> list[str]:
         (Ask.AMOUNT, f"RMB {Money(entries.amount_minor)}" if entries.amount_minor else ""),
         (Ask.PERIODS, str(entries.periods) if entries.periods else ""),
         (Ask.CASHIER, entries.cashier),
+        (Ask.WHO, entries.who),
     )
     return [line for ask, value in rows if value for line in wrap(f"{PROMPTS[ask].english}: {value}")]
 

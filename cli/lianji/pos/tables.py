@@ -9,6 +9,7 @@ from typing import NamedTuple
 from contracts.kinds import KINDS, Kind
 from lianji.pos import entries
 from lianji.pos.entries import Checked, Entries
+from lianji.pos.setup import SETTINGS, Setting, Unit
 
 CANCEL, HELP = "*", "?"
 """The two keys that mean the same everywhere; Esc is CANCEL, too."""
@@ -20,6 +21,8 @@ class Menu(StrEnum):
     INSTALMENT = "instalment"
     TRANSFER = "transfer"
     MANAGEMENT = "management"
+    SYSTEM = "system"
+    PARAMETERS = "parameters"
 
 
 class Action(StrEnum):
@@ -36,9 +39,11 @@ class Action(StrEnum):
     PASSWORD = "password"  # noqa: S105 - the name of an action
     CASHIER = "cashier"
     DOWNLOAD = "download"
+    RESET = "reset"
+    DELETE = "delete"
 
 
-Job = Kind | Action
+Job = Kind | Action | Setting
 
 
 class Choice(NamedTuple):
@@ -50,6 +55,11 @@ class Choice(NamedTuple):
 
 def _kind(key: str, kind: Kind) -> Choice:
     return Choice(key, KINDS[kind].chinese, KINDS[kind].english, kind)
+
+
+def _settings() -> tuple[Choice, ...]:
+    rows = enumerate(SETTINGS.items(), 1)
+    return tuple(Choice(str(key), row.chinese, row.english, setting) for key, (setting, row) in rows)
 
 
 MENUS: dict[Menu, tuple[Choice, ...]] = {
@@ -84,7 +94,14 @@ MENUS: dict[Menu, tuple[Choice, ...]] = {
         Choice("7", "线路测试", "ECHO TEST", Action.ECHO),
         Choice("8", "下载", "DOWNLOAD", Action.DOWNLOAD),
         Choice("9", "退出登录", "LOG OUT", Action.LOG_OUT),
+        Choice("0", "系统", "SYSTEM …", Menu.SYSTEM),
     ),
+    Menu.SYSTEM: (
+        Choice("1", "参数", "PARAMETERS …", Menu.PARAMETERS),
+        Choice("2", "重置密码", "RESET PASSWORD", Action.RESET),
+        Choice("3", "删除操作员", "DELETE CASHIER", Action.DELETE),
+    ),
+    Menu.PARAMETERS: _settings(),
 }
 TITLES: dict[Menu, tuple[str, str]] = {
     Menu.MAIN: ("主菜单", "MENU"),
@@ -92,6 +109,8 @@ TITLES: dict[Menu, tuple[str, str]] = {
     Menu.INSTALMENT: ("分期", "INSTALMENT"),
     Menu.TRANSFER: ("转账", "TRANSFER"),
     Menu.MANAGEMENT: ("管理", "MANAGEMENT"),
+    Menu.SYSTEM: ("系统", "SYSTEM"),
+    Menu.PARAMETERS: ("参数", "PARAMETERS"),
 }
 """Chinese, English; of the jobs the choice that leads there, or the kind, says it."""
 
@@ -115,6 +134,10 @@ class Ask(StrEnum):
     CASHIER = "cashier"
     NEW_PASSWORD = "new password"  # noqa: S105 - the name of a question
     DOWNLOAD = "download"
+    WHO = "who"
+    SWITCH = "switch"
+    LIMIT = "limit"
+    COUNT = "count"
 
 
 class Echo(StrEnum):
@@ -152,8 +175,13 @@ PROMPTS: dict[Ask, Prompt] = {
     Ask.CASHIER: Prompt("新操作员号", "CASHIER", entries.cashier),
     Ask.NEW_PASSWORD: Prompt("新密码", "NEW PASSWORD", entries.new_password, Echo.MASKED),
     Ask.DOWNLOAD: Prompt("1 参数 2 公钥 3 IC参数 4 黑名单", "DOWNLOAD", entries.download),
+    Ask.WHO: Prompt("操作员号", "OPERATOR", entries.who),
+    Ask.SWITCH: Prompt("1 开 ON 0 关 OFF", "", entries.switch),
+    Ask.LIMIT: Prompt("限额(分)", "LIMIT", entries.limit, Echo.AMOUNT, "1234 = RMB 12.34"),
+    Ask.COUNT: Prompt("笔数", "COUNT", entries.count),
 }
 
+_VALUE = {Unit.SWITCH: Ask.SWITCH, Unit.MINOR: Ask.LIMIT, Unit.COUNT: Ask.COUNT}
 _CARD = (Ask.CARD, Ask.EXPIRY)
 _ORIGINAL = (Ask.ORIGINAL, Ask.RRN, Ask.AUTHORIZATION)
 _VOID = (Ask.APPROVAL, *_ORIGINAL, *_CARD, Ask.AMOUNT, Ask.PIN)
@@ -184,6 +212,9 @@ JOBS: dict[Job, tuple[Ask, ...]] = {
     Action.PASSWORD: (Ask.NEW_PASSWORD,),
     Action.CASHIER: (Ask.CASHIER, Ask.NEW_PASSWORD),
     Action.DOWNLOAD: (Ask.DOWNLOAD,),
+    Action.RESET: (Ask.WHO, Ask.NEW_PASSWORD),
+    Action.DELETE: (Ask.WHO,),
+    **{setting: (_VALUE[row.unit],) for setting, row in SETTINGS.items()},
 }
 """In the order in which they are asked; `desk.applies` says which of them a case does not need."""
 
