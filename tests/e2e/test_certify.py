@@ -23,7 +23,7 @@ NEW = "LIANJI_NEW_GOLDEN"
 def certify(stack: StackProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
     host, port = stack.gateway
     return subprocess.run(
-        [LIANJI, "certify", "--host", host, "--port", str(port), *arguments],
+        [LIANJI, "certify", "--host", host, "--port", str(port), "--data-dir", str(stack.data_dir), *arguments],
         capture_output=True,
         text=True,
         timeout=600,

@@ -1,4 +1,4 @@
-"""A host that is broken on purpose, in six places one after the other: exactly the cases that are about it fail.
+"""A host that is broken on purpose, in seven places one after the other: exactly the cases that are about it fail.
 
 The whole stack runs in the simulated network, so that a bug can be switched on in it, and time-outs cost nothing.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -23,6 +24,7 @@ from issuer_sim.checks import CardChecks
 from issuer_sim.domain.facts import Pin
 from lianji.certify import ALL, Result, as_json, in_words, run
 from lianji.certify.profile import Terminals, terminal_of, world_profile
+from security_module import SecurityModule
 from simulation import cast, day
 from simulation.broker.streams import Store
 from simulation.bugs import switch
@@ -33,6 +35,7 @@ from simulation.loop import Loop
 from simulation.recorder import Recorder
 from simulation.stage import Stage
 from terminal_gw.pipeline import Pipeline
+from terminal_sim.messages import CONTACTLESS_READER, MAGNETIC_READER
 
 PARTS = {
     "main": "20000985",
@@ -48,6 +51,7 @@ PARTS = {
     "unkeyed": "10000004",
     "suspended": "10000007",
     "closed": "10000008",
+    "chip": "20000937",
 }
 
 SOUND_HOST = "nothing is wrong"
@@ -63,6 +67,10 @@ async def _mac_not_checked(self: Pipeline, message: Any, body: bytes, terminal: 
 def _any_pin(self: CardChecks, data: Any, card: Any) -> Pin:
     found = _pin(self, data, card)
     return Pin.RIGHT if found is Pin.WRONG else found
+
+
+def _any_chip(self: SecurityModule, *arguments: Any, **more: Any) -> bool:
+    return True
 
 
 def _without_credits(shard: Any, terminal: str) -> Any:
@@ -111,11 +119,21 @@ BROKEN: dict[str, Broken] = {
         Bug("", (Replaced(authorize, "RULES", _FORGETFUL),)),
         {"refund/in-parts"},
     ),
+    "the bank believes any chip": Broken(
+        Bug("", (Replaced(SecurityModule, "verify_arqc", _any_chip),)),
+        {
+            "chip/other-sequence",
+            "chip/wrong-cryptogram",
+            "chip/offline-wrong",
+            *(f"chip/cryptogram-covers-{tag}" for tag in ("9f37", "9f36", "95", "9a", "9f1a", "9f03", "82")),
+        },
+    ),
     "the bank takes any PIN": Broken(
         Bug("", (Replaced(CardChecks, "pin", _any_pin),)),
         {
             "keys/pin-format-3-wrong-pin",
             "mac/of-a-refusal",
+            "chip/with-wrong-pin",
             "sale/wrong-pins",
             "sale/too-many-wrong-pins",
             "void/with-a-wrong-pin",
@@ -130,15 +148,17 @@ BROKEN: dict[str, Broken] = {
 }
 
 
-async def _certified(stage: Stage, bug: Bug) -> list[Result]:
+async def _certified(stage: Stage, bug: Bug, folder: Path) -> list[Result]:
     """The whole list, on a host that has just been started."""
     stage.add_services()
     for name in (cast.BROKER, *cast.SERVICES):
         stage.start(name)
     await stage.until_ready()
-    profile = world_profile(Terminals(**{part: terminal_of(tid) for part, tid in PARTS.items()}))
+    readers = {"chip": CONTACTLESS_READER}
+    entries = {part: terminal_of(tid, readers.get(part, MAGNETIC_READER)) for part, tid in PARTS.items()}
+    profile = world_profile(Terminals(**entries))
     with bug.switched_on():
-        return await run(profile, "127.0.0.1", cast.GATEWAY_PORT, ALL)
+        return await run(profile, "127.0.0.1", cast.GATEWAY_PORT, ALL, folder)
 
 
 def _on_a_stage(store: Store, bug: Bug) -> list[Result]:
@@ -147,7 +167,7 @@ def _on_a_stage(store: Store, bug: Bug) -> list[Result]:
     recorder = Recorder(loop, keeps=False)
     with day._one_process(), day._folder() as folder, virtual(loop, 1), recorder.listening():
         stage = Stage(loop, store, random.Random(1), folder, recorder)  # noqa: S311 - to be repeated
-        found = loop.run(_certified(stage, bug))
+        found = loop.run(_certified(stage, bug, folder))
         stage.close()
         loop.abandon()
         del stage

@@ -14,7 +14,7 @@ from contracts.kinds import CLAIMS, KINDS, Kind
 from iso8583 import Field60, Message, parse_request
 from terminal_sim.cards import Inserted
 from terminal_sim.chip import Chip, ChipMemory
-from terminal_sim.chip_file import ChipBusyError, ChipFile, ChipFileError
+from terminal_sim.chip_file import ChipBusyError, ChipFile, ChipFileError, written
 from terminal_sim.outcomes import Refused, Step, TransactionOutcome
 from terminal_sim.readers import inserted
 from tests.support_chip import BankDesk, card_named, chip_of
@@ -152,7 +152,7 @@ def test_a_chip_in_a_file_counts_on_and_is_in_one_reader_at_a_time(tmp_path: Pat
     with inserted(tmp_path, card) as first:
         assert first.chip.begin() == ""
         with pytest.raises(ChipBusyError, match="credit-ic"):
-            ChipFile.insert(tmp_path, card)
+            ChipFile.insert(tmp_path, card.name, written(card))
     with inserted(tmp_path, card) as second:
         second.chip.begin()
         assert second.chip.memory.counter == 2
@@ -165,7 +165,7 @@ def test_a_damaged_memory_is_named_and_gives_no_new_chip(tmp_path: Path) -> None
     (tmp_path / "chips").mkdir()
     (tmp_path / "chips" / "credit-ic.json").write_text('{"counter": "x"}')
     with pytest.raises(ChipFileError, match=r"chips/credit-ic\.json"):
-        ChipFile.insert(tmp_path, card_named("credit-ic"))
+        ChipFile.insert(tmp_path, "credit-ic", written(card_named("credit-ic")))
 
 
 _COUNTS = """

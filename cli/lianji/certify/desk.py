@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from contracts.authorization import Original, Totals
 from contracts.kinds import KINDS, Effect, Kind
 from contracts.money import CNY
-from contracts.pan import Pan, Track2
+from contracts.pan import Pan
 from contracts.terms import InstalmentPlan
 from iso8583 import (
     MAC_SIZE,
@@ -23,23 +22,23 @@ from iso8583 import (
     decode,
     encode,
     reply_mti,
+    tlv,
 )
 from lianji.certify.line import Line, LineError
+from lianji.certify.patience import until
 from lianji.certify.profile import CardEntry, TerminalEntry
 from lianji.certify.sealed import BALANCED, UNBALANCED, Exchange, Fields, Sealed, changed, plain, result_of, seal_for
 from lianji.certify.verdict import Failed, expect, require
 from security_module import SecurityModuleError
-from terminal_sim.cards import KEYED, SWIPED, Keyed
-from terminal_sim.messages import SIGN_ON_DOUBLE, WITH_PIN, WITHOUT_PIN, Messages
+from terminal_sim import emv
+from terminal_sim.cards import KEYED, SWIPED, Inserted, Keyed
+from terminal_sim.kinds import FORMS
+from terminal_sim.messages import MAGNETIC_READER, SIGN_ON_DOUBLE, WITH_PIN, WITHOUT_PIN, Messages
 from terminal_sim.orders import VOIDS
 from terminal_sim.record import PendingClose, PendingReversal, Session, Transaction
 
-R = TypeVar("R")
-
 APPROVED, IN_PART, TRY_LATER = "00", "10", "91"
 OPERATOR = "001"
-PATIENCE_S, PAUSE_S = 8.0, 0.1
-"""For what the host does behind its answer: a reversal that is on its way to the bank."""
 _BARE = frozenset({"A0", "97", "03"})
 """Refusals that may come before the gateway has keys, and then have no MAC (terminal-protocol, chapter 11)."""
 _YES = (APPROVED, IN_PART)
@@ -97,11 +96,13 @@ class Desk:
     def __init__(self, entry: TerminalEntry, host: str, port: int, kept: Callable[[Exchange], None]) -> None:
         self.entry = entry
         self.seal = seal_for(entry)
-        self.messages = Messages(entry.tid, entry.mid)
+        self.messages = Messages(entry.tid, entry.mid, entry.reader)
         self.session: Session | None = None
         self.batch = ""
         self.done: list[Done] = []
         """Transactions of the case that runs, in their order."""
+        self.dialogue: emv.Dialogue | None = None
+        """What the chip in the reader has begun last."""
         self._address = host, port
         self._keep = kept
         self._line: Line | None = None
@@ -263,8 +264,10 @@ class Desk:
         stan: str = "",
         batch: str = "",
         change: Fields | None = None,
+        chip: Inserted | None = None,
+        tags: Mapping[str, bytes | None] | None = None,
     ) -> Sealed:
-        """A request, sealed. `pin`: None is the card's own where the kind takes one."""
+        """A request, sealed. `pin`: None is the card's own where the kind takes one. `tags`: what is changed of a chip's field 55."""
         session = self._session()
         if pin is None:
             pin = "" if KINDS[kind].notice else card.pin
@@ -275,17 +278,28 @@ class Desk:
             amount_minor=amount_minor,
             currency=CNY,
             card=str(card.pan),
-            entry_mode=(KEYED if keyed else SWIPED) + (WITH_PIN if pin else WITHOUT_PIN),
-            at_ms=0,
+            entry_mode=(chip.entry if chip else KEYED if keyed else SWIPED) + (WITH_PIN if pin else WITHOUT_PIN),
+            at_ms=time.time_ns() // 1_000_000,
             takes_part=takes_part,
             original=original,
             target=str(target or ""),
             plan=plan,
         )
-        track: Track2 = card.track
-        shown = Keyed(pan=card.pan, expiry=track.expiry) if keyed or kind is Kind.OFFLINE_SALE else track
+        if chip is not None:
+            self._begin(chip, sent, pin=bool(pin), tags=tags or {})
+        number = Keyed(pan=card.pan, expiry=card.track.expiry)
+        shown = number if keyed or kind is Kind.OFFLINE_SALE else chip or card.track
         message = self.messages.request(sent, shown, self.protection(pin, card.pan), target)
         return Sealed(*self.sealed(session, message, change), sent)
+
+    def _begin(self, chip: Inserted, sent: Transaction, *, pin: bool, tags: Mapping[str, bytes | None]) -> None:
+        """The chip's part in what is about to be sent; Failed when it takes none."""
+        begun = emv.begin(chip, sent, self.entry.tid, pin=pin, alone=FORMS[sent.kind].offline)
+        if isinstance(begun, str):
+            raise Failed(begun)
+        self.dialogue = begun
+        changed_tags = {tag: value for tag, value in {**begun.tags, **tags}.items() if value is not None}
+        sent.sequence, sent.chip = f"{chip.chip.written.sequence:0>3}", tlv.pack(changed_tags).hex()
 
     def protection(self, pin: str, pan: Pan | None) -> dict[int, Value]:
         """Fields 52, 53 and 59, with a counter of its own."""
@@ -372,21 +386,12 @@ class Desk:
             code = await until(once, lambda said: said == APPROVED)
             expect("39 (response code) of the reversal afterwards", wanted=APPROVED, got=code)
         elif facts.debit and (left := done.worth_minor - done.refunded_minor) > 0:
-            (await self.about(Kind.REFUND, done, left)).must_be(APPROVED)
+            # A swipe around a chip is refused; a number says as well which card it is.
+            keyed = self.entry.reader != MAGNETIC_READER
+            (await self.about(Kind.REFUND, done, left, keyed=keyed)).must_be(APPROVED)
         done.over = True
 
     def _session(self) -> Session:
         if self.session is None:
             raise ValueError("not signed on")
         return self.session
-
-
-async def until(once: Callable[[], Awaitable[R]], holds: Callable[[R], bool]) -> R:
-    """Asks until the answer holds, or the patience is used up: the last answer."""
-    loop = asyncio.get_running_loop()
-    give_up = loop.time() + PATIENCE_S
-    while True:
-        answer = await once()
-        if holds(answer) or loop.time() > give_up:
-            return answer
-        await asyncio.sleep(PAUSE_S)

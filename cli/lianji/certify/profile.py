@@ -5,6 +5,7 @@ The test world's is built in (`of_test_world`); any other stands in a TOML file 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,10 +13,15 @@ import msgspec
 
 import world
 from contracts.pan import Pan, Track2, luhn_valid
-from security_module import MacAlgorithm, PinFormat
+from security_module import CryptogramVersion, MacAlgorithm, PinFormat
+from security_module.des import DesKey
+from terminal_sim.chip import Written
+from terminal_sim.chip_file import written
+from terminal_sim.messages import CONTACTLESS_READER, MAGNETIC_READER
 from world import KeyScheme
 
 T = TypeVar("T")
+_NAME, _SEQUENCE = re.compile(r"[A-Za-z0-9-]{1,40}", re.ASCII), re.compile(r"[0-9]{2}", re.ASCII)
 _MAC, _ISO_0 = MacAlgorithm.CUP_ECB, PinFormat.ISO_0
 
 
@@ -33,6 +39,8 @@ class TerminalEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     scheme: KeyScheme = KeyScheme.SESSION
     mac: MacAlgorithm = _MAC
     pin_format: PinFormat = _ISO_0
+    reader: str = MAGNETIC_READER
+    """60.4: 2 stripes, 5 chips too, 6 contactless ones too."""
     tmk: str = ""
     ik: str = ""
     ksn: str = ""
@@ -46,6 +54,47 @@ class TerminalEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         return f"TerminalEntry({self.tid})"
 
 
+class ChipEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The chip of a test card. Keys are the card's own, in hex: those for cryptograms and for its bank's orders (EMV 4.3 Book 2, A1.4)."""
+
+    name: str
+    """Of the file that keeps its counter."""
+    track2: str
+    """The equivalent (tag 57), separator D."""
+    application: str
+    """AID, in hex."""
+    version: CryptogramVersion
+    """10 or 18."""
+    cryptogram_key: str
+    script_key: str
+    sequence: str = "00"
+    """PAN sequence number (tag 5F34), two digits."""
+
+    def __post_init__(self) -> None:
+        _hex("application", self.application, tuple(range(5, 17)))
+        for name in ("cryptogram_key", "script_key"):
+            _hex(name, getattr(self, name), (16,))
+        if not _NAME.fullmatch(self.name):
+            raise ValueError("name is not 1 to 40 letters, digits or hyphens")
+        if not _SEQUENCE.fullmatch(self.sequence):
+            raise ValueError("sequence is not two digits")
+
+    def written(self, pin: str) -> Written:
+        """As the card factory has written it."""
+        return Written(
+            track=Track2(self.track2),
+            sequence=self.sequence,
+            application=bytes.fromhex(self.application),
+            version=self.version,
+            cryptogram_key=DesKey(bytes.fromhex(self.cryptogram_key)),
+            script_key=DesKey(bytes.fromhex(self.script_key)),
+            pin=pin,
+        )
+
+    def __repr__(self) -> str:  # the default would print card and keys
+        return f"ChipEntry({self.name})"
+
+
 class CardEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A test card. `str` and `repr` show none of it but its masked number."""
 
@@ -56,6 +105,7 @@ class CardEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The response code (39) of a sale; empty: the card is good."""
     holds_minor: int = 0
     """Of the card with little money: how much, in minor units."""
+    chip: ChipEntry | None = None
 
     def __post_init__(self) -> None:
         number, separator, rest = self.track2.partition("D")
@@ -96,6 +146,8 @@ class Terminals(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Of a merchant that may not key a card's number."""
     suspended: TerminalEntry | None = None
     """Of a merchant that is suspended (03)."""
+    chip: TerminalEntry | None = None
+    """Another one of `main`'s merchant: it reads chips, contactless ones too (`reader` 6)."""
     closed: TerminalEntry | None = None
     """Taken out of service (58)."""
 
@@ -117,6 +169,10 @@ class Cards(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A card to which a transfer is refused, with `expect`."""
     stopped: CardEntry | None = None
     """On the host's stop list, with `expect`."""
+    chip: CardEntry | None = None
+    """Has a chip beside its stripe, and needs a PIN but for a small contactless sale."""
+    chip_other: CardEntry | None = None
+    """With a chip of the other version, that comes without a PIN too."""
 
 
 class Instalments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -175,6 +231,7 @@ def of_test_world() -> Profile:
         iso_3=terminal_of("10000011"),
         dukpt_tdes=terminal_of(_load(63, KeyScheme.DUKPT_TDES)),
         dukpt_aes=terminal_of(_load(63, KeyScheme.DUKPT_AES)),
+        chip=terminal_of(_load(merchant - 48), reader=CONTACTLESS_READER),
         unkeyed=terminal_of("10000004"),
         suspended=terminal_of("10000007"),
         closed=terminal_of("10000008"),
@@ -196,6 +253,8 @@ def world_profile(terminals: Terminals) -> Profile:
             guessed=card_of("debit-pin", expect="38"),
             payee=card_of("debit-refer", expect="01"),
             stopped=card_of("debit-stopped", expect="04"),
+            chip=card_of("debit-ic"),
+            chip_other=card_of("credit-ic"),
         ),
         refused={name: card_of(name, expect=code) for name, code in _REFUSED.items()},
         instalments=Instalments(),
@@ -228,7 +287,7 @@ def _load(offset: int, scheme: KeyScheme = KeyScheme.SESSION) -> str:
     return str(world.LOAD_FIRST[scheme] + offset)
 
 
-def terminal_of(tid: str) -> TerminalEntry:
+def terminal_of(tid: str, reader: str = MAGNETIC_READER) -> TerminalEntry:
     """A terminal of the built-in world."""
     facts = _there(world.built_in().terminal(tid), tid)
     keys: dict[str, Any] = (
@@ -242,6 +301,7 @@ def terminal_of(tid: str) -> TerminalEntry:
         scheme=facts.scheme,
         mac=facts.mac_algorithm,
         pin_format=facts.pin_format,
+        reader=reader,
         **keys,
     )
 
@@ -249,7 +309,21 @@ def terminal_of(tid: str) -> TerminalEntry:
 def card_of(name: str, *, expect: str = "", holds_minor: int = 0) -> CardEntry:
     """A card of the built-in world."""
     card = _there(world.built_in().card(name), name)
-    return CardEntry(track2=world.track2(card).clear(), pin=card.pin, expect=expect, holds_minor=holds_minor)
+    chip = _chip_of(card) if card.chip else None
+    return CardEntry(track2=world.track2(card).clear(), pin=card.pin, expect=expect, holds_minor=holds_minor, chip=chip)
+
+
+def _chip_of(card: world.Card) -> ChipEntry:
+    chip = written(card)
+    return ChipEntry(
+        name=card.name,
+        track2=chip.track.clear(),
+        application=chip.application.hex(),
+        version=chip.version,
+        cryptogram_key=chip.cryptogram_key.clear.hex(),
+        script_key=chip.script_key.clear.hex(),
+        sequence=chip.sequence,
+    )
 
 
 def _there(found: T | None, name: str) -> T:

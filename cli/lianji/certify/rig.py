@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 from lianji.certify.desk import Desk, Done
 from lianji.certify.profile import CardEntry, Instalments, Profile
 from lianji.certify.sealed import Exchange
 from lianji.certify.verdict import Failed, Skipped
+from terminal_sim.cards import Inserted
+from terminal_sim.chip_file import ChipFileError
+from terminal_sim.readers import put_in
 
 
 class Rig:
     """One for a whole run."""
 
-    def __init__(self, profile: Profile, host: str, port: int) -> None:
+    def __init__(self, profile: Profile, host: str, port: int, data_dir: Path) -> None:
+        """`data_dir`: where the chips' counters are kept, so that no run repeats another's."""
         self.profile = profile
+        self._data_dir = data_dir
         self.host = host
         self.port = port
         self.last: Exchange | None = None
@@ -53,6 +62,17 @@ class Rig:
         if found is None:
             raise Skipped(f"cards.{part}")
         return found
+
+    @contextmanager
+    def read(self, card: CardEntry, *, contactless: bool = False) -> Iterator[Inserted]:
+        """Its chip in the reader, or before it; Failed when it cannot be read."""
+        if card.chip is None:
+            raise Skipped("chip of that card")
+        try:
+            with put_in(self._data_dir, card.chip.name, card.chip.written(card.pin), contactless=contactless) as read:
+                yield read
+        except (ChipFileError, OSError) as error:
+            raise Failed(f"chip: {error}") from None
 
     @property
     def instalments(self) -> Instalments:

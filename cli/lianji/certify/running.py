@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from iso8583 import FormatError
@@ -34,11 +35,12 @@ async def run(
     host: str,
     port: int,
     cases: Sequence[Case],
+    data_dir: Path,
     *,
     told: Callable[[Result], None] = lambda _: None,
 ) -> list[Result]:
-    """Runs the cases in their order; `told` hears of each when it is over. LineError when the host cannot be reached to begin with."""
-    rig = Rig(profile, host, port)
+    """Runs the cases in their order; `told` hears of each when it is over, and `data_dir` keeps the chips' counters. LineError when the host cannot be reached to begin with."""
+    rig = Rig(profile, host, port, data_dir)
     results = []
     try:
         (await rig.main.dial()).close()

@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
         address = (host, port) if host else options.gateway_address(data_dir, gateway)
         known = _profile(profile)
         began = time.perf_counter()
-        results = _run(known, address, cases)
+        results = _run(known, address, cases, data_dir)
         facts = {"host": f"{address[0]}:{address[1]}", "profile": known.name, "took_s": time.perf_counter() - began}
         print(in_words(results, **facts))  # type: ignore[arg-type]
         if json is not None:
@@ -70,10 +70,10 @@ def _profile(path: Path | None) -> Profile:
         raise CliError(f"profile: {error}") from None
 
 
-def _run(profile: Profile, address: tuple[str, int], cases: tuple[Case, ...]) -> list[Result]:
+def _run(profile: Profile, address: tuple[str, int], cases: tuple[Case, ...], data_dir: Path) -> list[Result]:
     with Console(stderr=True, highlight=False).status("certifying") as status:
         try:
-            return options.run(run(profile, *address, cases, told=lambda r: status.update(r.case.name)))
+            return options.run(run(profile, *address, cases, data_dir, told=lambda r: status.update(r.case.name)))
         except LineError as error:
             raise CliError(f"host: {error}") from None
 

@@ -38,9 +38,9 @@ class ChipFile:
         self._lock = lock
 
     @classmethod
-    def insert(cls, data_dir: str | Path, card: world.Card) -> tuple[Chip, ChipFile]:
-        """The card's chip as it was when it was last used. ChipBusyError, ChipFileError, OSError."""
-        path = Path(data_dir) / "chips" / f"{card.name}.json"
+    def insert(cls, data_dir: str | Path, name: str, written: Written) -> tuple[Chip, ChipFile]:
+        """The chip of the card called so, as it was when it was last used. ChipBusyError, ChipFileError, OSError."""
+        path = Path(data_dir) / "chips" / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -48,12 +48,12 @@ class ChipFile:
             memory = _decode(path.read_bytes()) if path.exists() else ChipMemory()
         except BlockingIOError:
             os.close(lock)
-            raise ChipBusyError(f"card: {card.name} is in another reader") from None
+            raise ChipBusyError(f"card: {name} is in another reader") from None
         except msgspec.DecodeError as error:
             os.close(lock)
             raise ChipFileError(f"{path}: cannot be read: {error}") from None
         file = cls(path, lock)
-        return Chip(written(card), memory, file), file
+        return Chip(written, memory, file), file
 
     def write(self, memory: ChipMemory) -> None:
         fresh = self._path.with_suffix(".new")

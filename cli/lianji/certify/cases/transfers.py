@@ -10,7 +10,8 @@ from lianji.certify.case import Section
 from lianji.certify.cases import making
 from lianji.certify.cases.keys import wrong_pin
 from lianji.certify.cases.making import AMOUNT
-from lianji.certify.desk import APPROVED, Desk, Done, until
+from lianji.certify.desk import APPROVED, Desk, Done
+from lianji.certify.patience import until
 from lianji.certify.profile import CardEntry
 from lianji.certify.rig import Rig
 from lianji.certify.verdict import Failed, expect
