@@ -388,6 +388,20 @@ async def test_stored_sessions_hold_no_clear_key(line: Line) -> None:
     assert len(bytes.fromhex(pin["cryptogram"])) == 12 + 16 + 16
 
 
+async def test_no_key_of_a_session_that_is_over_stays_open(line: Line) -> None:
+    first, terminal = line
+    second = Gateway(first.switch, first.bucket)
+    opened = []
+    for gateway in (first, second, first, first):
+        await terminal.sign_on(gateway)
+        for each in (first, second):
+            assert (await each.answer(terminal.sale())).text(39) == "00"
+        opened.append([each.desk.module.keys_open for each in (first, second)])
+    assert opened == [opened[0]] * len(opened)
+    await first.answer(terminal.management("0820", "002"))
+    assert first.desk.module.keys_open == opened[0][0] - 2
+
+
 async def test_another_gateway_knows_the_session_and_its_newer_keys(line: Line) -> None:
     first, terminal = line
     second = Gateway(first.switch, first.bucket)

@@ -36,6 +36,10 @@ class KeyManagement(Protocol):
         """KeyFormatError when the key is not under this module's LMK, or was changed since it was wrapped."""
         ...
 
+    def release(self, key: WrappedKey) -> None:
+        """Keeps it open no longer. Whoever uses it again has it opened again."""
+        ...
+
     def export_under(self, kek: WrappedKey, key: WrappedKey, *, width: int = 0) -> tuple[bytes, bytes]:
         """(cryptogram under the TMK, check value): a session key, or the next TMK, on the terminal's line. KeyUsageError, KeyFormatError."""
         ...

@@ -60,6 +60,14 @@ class SecurityModule(HostSecurityModule):
         """KeyFormatError when the key is not under this LMK, or was changed since it was wrapped."""
         self._keys.verify(key)
 
+    def release(self, key: WrappedKey) -> None:
+        """Nothing of it stays open: the keys of a session that is over, which otherwise stay until others take their place."""
+        self._keys.release(key)
+
+    @property
+    def keys_open(self) -> int:
+        return self._keys.kept_open
+
     def export_under(self, kek: WrappedKey, key: WrappedKey, *, width: int = 0) -> tuple[bytes, bytes]:
         """A session key, or the next TMK, for the line: (cryptogram under the TMK, 3DES-ECB; 4-byte check value).
 

@@ -124,6 +124,15 @@ class KeyStore:
             raise _wrong_purpose(wrapped, Purpose.DATA)
         return self._data.get(wrapped) or self._data.put(wrapped, DataKey(self._open(wrapped, Algorithm.TDES)))
 
+    def release(self, wrapped: WrappedKey) -> None:
+        """Keeps it open no longer."""
+        for kept in (self._des, self._aes, self._data):
+            kept.pop(wrapped, None)
+
+    @property
+    def kept_open(self) -> int:
+        return len(self._des) + len(self._aes) + len(self._data)
+
     def verify(self, wrapped: WrappedKey) -> None:
         """KeyFormatError unless the key opens. It is not kept open: this is asked of many keys that may never be used."""
         self._open(wrapped, wrapped.algorithm)

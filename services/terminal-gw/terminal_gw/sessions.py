@@ -65,6 +65,8 @@ class Opener(Protocol):
 
     def verify_key(self, key: WrappedKey) -> None: ...
 
+    def release(self, key: WrappedKey) -> None: ...
+
 
 class Sessions:
     """Sessions by terminal. Only terminals of the world are asked for, so memory is bounded by it."""
@@ -88,10 +90,7 @@ class Sessions:
         """What the bucket says: another gateway may have made newer keys. One made under another LMK is none: the terminal signs on again."""
         stored = await self._read(subjects.token(terminal))
         session = None if stored is None else self._opened(_decode(stored), terminal)
-        if session is None:
-            self._known.pop(terminal, None)
-            return None
-        self._known[terminal] = session
+        self._remember(terminal, session)
         return session
 
     async def _read(self, key: str) -> bytes | None:
@@ -120,8 +119,17 @@ class Sessions:
     async def put(self, terminal: str, session: Session) -> None:
         """Returns when the session is durable."""
         await self._bucket.put(subjects.token(terminal), encode_stored(session))
-        self._known[terminal] = session
+        self._remember(terminal, session)
 
     async def forget(self, terminal: str) -> None:
-        self._known.pop(terminal, None)
+        self._remember(terminal, None)
         await self._bucket.delete(subjects.token(terminal))
+
+    def _remember(self, terminal: str, session: Session | None) -> None:
+        """Of a session that is over no key stays open: a terminal has a new one each day, and gateways run for long."""
+        former = self._known.pop(terminal, None)
+        if session is not None:
+            self._known[terminal] = session
+        if former is not None and former != session:
+            self._module.release(former.pin)
+            self._module.release(former.mac)
