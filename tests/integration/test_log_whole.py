@@ -105,7 +105,7 @@ async def test_what_no_replay_reads_is_read_once_after_each_start_of_the_broker(
     snapshots = BucketSnapshots(bucket, store.name)
     heads = BucketHeads(bucket, store.name, broker=lambda: broker[0])
     await replay(store, MACHINE, snapshots, heads)
-    state, position, _ = await replay(store, MACHINE, NoSnapshots(), heads)
+    state, position, *_ = await replay(store, MACHINE, NoSnapshots(), heads)
     await snapshots.save(Snapshot(at(store, 6), MACHINE.dump(state)))
     before = list(store.groups)
     damage(store.groups)

@@ -348,10 +348,6 @@ class Everything(RuleBasedStateMachine):
             self.reverse(self.model.deeds[asked.id], asked.amount)
 
     def reverse(self, deed: Deed, amount: int, as_kind: str = "") -> None:
-        original = deed.original
-        if original is not None and not self.model.remembers(deed) and self.model.remembers(original):
-            # A gap: the switch remembers of the original that it is spent, and by whom no more. It stays spent there until it is forgotten, too.
-            return
         asked = deed.request or Asked(deed.kind, deed.terminal, deed.batch, deed.stan, "debit-1")
         self._reverse(as_kind or deed.kind, asked, amount)
 

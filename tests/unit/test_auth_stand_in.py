@@ -171,7 +171,7 @@ async def test_an_advice_outlives_the_owner_that_owes_it() -> None:
     assert (told.institution, told.transaction, told.amount_minor) == ("bank", ID, 10_00)
     assert (told.authorization_code, told.card, told.rrn) == ("S00001", swiped().masked, reply.rrn)
     await term.flushed()
-    replayed, _, _ = await replay(store, ShardMachine(), NoSnapshots())
+    replayed, *_ = await replay(store, ShardMachine(), NoSnapshots())
     assert replayed == term.state == ShardMachine().load(ShardMachine().dump(replayed))
     await desk.close()
 

@@ -190,7 +190,7 @@ def test_tampering_leaves_the_mac_as_it_was() -> None:
     assert iso8583.decode(other.body).text(4) == "000000000001"
 
 
-async def test_a_case_fails_or_is_skipped_and_the_next_one_runs() -> None:
+async def test_a_case_fails_or_is_skipped_and_the_next_one_runs(tmp_path: Path) -> None:
     section = Section("s", "S")
 
     @section.case("2")
@@ -215,16 +215,16 @@ async def test_a_case_fails_or_is_skipped_and_the_next_one_runs() -> None:
 
     server = await asyncio.start_server(hang, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    results = await run_cases(of_test_world(), "127.0.0.1", port, section.cases)
+    results = await run_cases(of_test_world(), "127.0.0.1", port, section.cases, tmp_path)
     server.close()
     assert [(r.passed, r.skipped) for r in results] == [(False, False), (False, True), (False, False)]
     assert results[0].reason == "so it does"
     assert "within 0.05 s" in results[2].reason
 
 
-async def test_nobody_listens() -> None:
+async def test_nobody_listens(tmp_path: Path) -> None:
     with pytest.raises(LineError, match="cannot be reached"):
-        await run_cases(of_test_world(), "127.0.0.1", 1, ALL[:1])
+        await run_cases(of_test_world(), "127.0.0.1", 1, ALL[:1], tmp_path)
 
 
 def test_the_command_lists_its_cases() -> None:

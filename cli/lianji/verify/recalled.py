@@ -20,5 +20,5 @@ def misremembered(record: Recalled, path: Path | None, *, closed: bool) -> str:
 
 _REMEMBERED = (
     *("rrn", "kind", "terminal", "merchant", "batch", "stan", "amount_minor", "currency", "institution"),
-    *("authorization_code", "state", "decided_ms", "taken_minor"),
+    *("authorization_code", "state", "decided_ms", "taken_minor", "original"),
 )

@@ -105,6 +105,8 @@ class Recalled(_Record, frozen=True, kw_only=True, tag="recalled"):
     """What the claims that stand on it come to."""
     spent: bool = False
     """A claim that is exclusive stands on it."""
+    original: str = ""
+    """The id of the transaction on which this one stands."""
 
 
 class StoodIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +171,8 @@ class Tombstone(_Record, frozen=True, kw_only=True, tag="tombstone"):
     currency: str
     reason: str
     institutions: tuple[str, ...]
+    original: str = ""
+    """The id of the transaction on which the reversed one stands, where the settlement ledger knows it."""
 
 
 class Reversed(_Record, frozen=True, kw_only=True, tag="reversed"):

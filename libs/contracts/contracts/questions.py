@@ -114,6 +114,8 @@ class FoundTransaction(msgspec.Struct, frozen=True, kw_only=True, tag="transacti
     decided_ms: int
     taken_minor: int
     spent: bool
+    original: str = ""
+    """The id of the transaction on which this one stands."""
 
 
 class NoTransaction(msgspec.Struct, frozen=True, kw_only=True, tag="no-transaction"):

@@ -218,6 +218,17 @@ class Bus:
 
         For this package.
         """
+        key, future = self._asked(subject, body, header, timeout_s)
+        try:
+            return await future
+        finally:
+            self._waiting.pop(key, None)
+
+    def question(self, subject: str, body: bytes, timeout_s: float) -> asyncio.Future[Answer]:
+        """As `exchange`, for whoever asks many and waits for each in its turn. To be awaited or cancelled."""
+        return self._asked(subject, body, b"", timeout_s)[1]
+
+    def _asked(self, subject: str, body: bytes, header: bytes, timeout_s: float) -> tuple[str, asyncio.Future[Answer]]:
         key = str(next(self._numbers))
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
@@ -226,18 +237,17 @@ class Bus:
         if due < self._deadline.due:
             self._deadline.move(due)
         try:
-            try:
-                self.client.send(subject, body, reply=f"{self._inbox}{subject}.{key}", header=header)
-            except (nats.errors.Error, ConnectionError) as error:
-                raise NotDelivered(f"{subject}: {type(error).__name__}") from None
-            return await future
-        finally:
-            self._waiting.pop(key, None)
+            self.client.send(subject, body, reply=f"{self._inbox}{subject}.{key}", header=header)
+        except (nats.errors.Error, ConnectionError) as error:
+            del self._waiting[key]
+            raise NotDelivered(f"{subject}: {type(error).__name__}") from None
+        return key, future
 
     def _expire(self) -> None:
         """Those whose time is up; then the earliest of the rest is waited for."""
         now = asyncio.get_running_loop().time()
-        for waiting in [waiting for waiting in self._waiting.values() if waiting.due <= now]:
+        for key in [key for key, waiting in self._waiting.items() if waiting.due <= now]:
+            waiting = self._waiting.pop(key)
             if not waiting.answer.done():
                 waiting.answer.set_exception(NoAnswer(f"{waiting.subject}: no answer in time"))
         self._deadline.move(min((w.due for w in self._waiting.values() if w.due > now), default=NEVER))

@@ -40,8 +40,10 @@ RENEW_S = 0.5
 """A quarter of the lease's time to live."""
 STAND_BACK_S = 0.5
 """A process that has a log in hand asks for another one less often: one that has none asks every RENEW_S / 2 and mostly comes first."""
-SNAPSHOT_EVERY = 20_000
-"""Groups between two snapshots of a running owner."""
+SNAPSHOT_EVERY = 4_000
+"""Groups between two snapshots of a running owner: a successor reads no more of them, and that takes it a second."""
+LARGE, AT_MOST = 4_000_000, 5
+"""Above so many bytes a snapshot is made as much more rarely as it is larger, up to so many times: to make it is one step, in which nobody is answered."""
 HEAD_EVERY_S = 0.5
 """How far the log's head, noted outside of its stream, may be behind what has been acknowledged."""
 RESTORE = (
@@ -112,6 +114,15 @@ class LeaseLike(Protocol):
         """False when another has it; raises NoAnswer when nobody can say."""
 
     async def release(self) -> None: ...
+
+
+def groups_between(every: int, size: int) -> int:
+    """Until the next snapshot, behind one of `size` bytes.
+
+    >>> [groups_between(1000, megabytes * 1_000_000) for megabytes in (1, 6, 100)]
+    [1000, 1500, 5000]
+    """
+    return every * min(max(size, LARGE), AT_MOST * LARGE) // LARGE
 
 
 class Owner(Generic[S]):
@@ -274,13 +285,12 @@ class Owner(Generic[S]):
         started = time.monotonic()
         try:
             self._tell("at its beginning")
-            state, position, epoch = await replay(
-                self._store, self._machine, self._snapshots, self._heads, tell=self._tell
-            )
+            found = await replay(self._store, self._machine, self._snapshots, self._heads, tell=self._tell)
             self._store.found_whole()
         finally:
             self._tell("")
-        group_log = GroupLog(self._store, epoch + 1, position, now_ns=time.time_ns, measures=self._measures)
+        epoch, state = found.epoch + 1, found.state
+        group_log = GroupLog(self._store, epoch, found.position, now_ns=time.time_ns, measures=self._measures)
         ended = asyncio.Event()
         reasons: list[LogError] = []
 
@@ -291,11 +301,12 @@ class Owner(Generic[S]):
         group_log.on_end = over
         term = Term(self._machine, state, group_log)
         try:
-            await term.append([self._machine.epoch_record(epoch=epoch + 1, owner=self._owner, at_ms=clock.now_ms())])
+            await term.append([self._machine.epoch_record(epoch=epoch, owner=self._owner, at_ms=clock.now_ms())])
         except Fenced as error:
             log.info("another owner was faster", log=self.name, reason=str(error))
             return
-        self._next_snapshot = group_log.position.sequence + self._every
+        # From the last snapshot on, not from here: an owner that dies again and again would leave more to replay each time.
+        self._next_snapshot = found.snapshot + self._every
         group_log.on_group = lambda whole: self._consider_snapshot(term, whole)
         log.info(
             "owner",
@@ -366,8 +377,8 @@ class Owner(Generic[S]):
         """When a group holds all that is waiting, the state is exactly what the log will say once the group stands."""
         if not whole or term.log.position.sequence < self._next_snapshot:
             return None
-        self._next_snapshot = term.log.position.sequence + self._every
         state = self._machine.dump(term.state)
+        self._next_snapshot = term.log.position.sequence + groups_between(self._every, len(state))
 
         def stands(position: Position) -> None:
             task = asyncio.create_task(self._snapshots.save(Snapshot(position, state)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -49,6 +49,17 @@ class Machine(Protocol[S]):
         """The state that was dumped, growing; the last is the whole. Each step takes a few milliseconds; raises msgspec.MsgspecError."""
 
 
+class Replayed(NamedTuple, Generic[S]):
+    """A log as far as it goes."""
+
+    state: S
+    position: Position
+    epoch: int
+    """The last one; 0: nobody has owned it yet."""
+    snapshot: int
+    """The sequence of the snapshot that it was read from; 0: from its beginning."""
+
+
 async def replay(
     store: LogStore,
     machine: Machine[S],
@@ -56,8 +67,8 @@ async def replay(
     heads: Heads | None = None,
     *,
     tell: Callable[[str], None] = _nobody,
-) -> tuple[S, Position, int]:
-    """State, position and last epoch of a log, read to its end and found whole; raises LogDamaged, AppendUnknown. `tell` hears how far it is.
+) -> Replayed[S]:
+    """A log read to its end and found whole; raises LogDamaged, AppendUnknown. `tell` hears how far it is.
 
     In steps, with room between them for the renewal of the lease and for whoever asks how it goes.
     """
@@ -75,7 +86,7 @@ async def replay(
         except msgspec.MsgspecError as error:
             log.warning("snapshot skipped", log=store.name, reason=type(error).__name__)
             state = machine.new_state()
-    epoch = applied = 0
+    epoch, applied, snapshot_at = 0, 0, position.sequence
     if position.sequence:
         stands = await store.read(position.sequence)
         if stands is None:
@@ -97,7 +108,7 @@ async def replay(
             tell(f"at {group.sequence:,} of {last:,} groups")
             await asyncio.sleep(0)
     await heads.mark_read(position.sequence)
-    return state, position, epoch
+    return Replayed(state, position, epoch, snapshot_at)
 
 
 async def _loaded(machine: Machine[S], snapshot: Snapshot, tell: Callable[[str], None]) -> S:

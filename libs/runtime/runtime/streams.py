@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
-from runtime.bus import Bus
+from runtime.bus import Answer, Bus
 from runtime.bus_errors import NoAnswer
 
 READ_TIMEOUT_S = 2.0
@@ -22,6 +22,7 @@ READ_TRIES = 2
 AHEAD = 64
 """Messages asked for before the first of them has come."""
 
+_API = "$JS.API."
 _NOT_FOUND = 404
 _STATUS_LINE = b"NATS/1.0"
 
@@ -132,20 +133,26 @@ async def messages(bus: Bus, stream: str, first: int, last: int) -> AsyncIterato
 
     For streams without many gaps: each sequence is asked for.
     """
-    asked: deque[asyncio.Task[StoredMessage | None]] = deque()
-    following = first
+    # Futures and not tasks: a new owner reads all of a log, and a task for each message was half of what that took.
+    asked: deque[asyncio.Future[Answer]] = deque()
+    subject, following = f"{_API}STREAM.MSG.GET.{stream}", first
     try:
         while following <= last or asked:
             while following <= last and len(asked) < AHEAD:
-                asked.append(asyncio.create_task(message_at(bus, stream, following)))
+                asked.append(bus.question(subject, b'{"seq":%d}' % following, READ_TIMEOUT_S))
                 following += 1
-            message = await asked.popleft()
+            sequence = following - len(asked)
+            try:
+                data = (await asked.popleft()).data
+            except NoAnswer:
+                data = b""
+            message = _message(data, stream) if data else await message_at(bus, stream, sequence)
             if message is not None:
                 yield message
     finally:
-        for task in asked:
-            task.cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
+        for future in asked:
+            if not future.cancel():
+                future.exception()  # seen: it came when nobody waited for it any more
 
 
 async def messages_behind(bus: Bus, stream: str, sequence: int) -> AsyncIterator[StoredMessage]:
@@ -175,7 +182,12 @@ async def every_message(bus: Bus) -> AsyncIterator[tuple[str, StoredMessage]]:
 
 
 async def _get(bus: Bus, stream: str, question: bytes) -> StoredMessage | None:
-    answer = _got(await _ask(bus, f"STREAM.MSG.GET.{stream}", question))
+    return _message(await _ask(bus, f"STREAM.MSG.GET.{stream}", question), stream)
+
+
+def _message(data: bytes, stream: str) -> StoredMessage | None:
+    """Of an answer; raises NoAnswer where it is none."""
+    answer = _got(data)
     if answer.error is not None and answer.error.code == _NOT_FOUND:
         return None
     _raise_for(answer.error, stream)
@@ -185,7 +197,7 @@ async def _get(bus: Bus, stream: str, question: bytes) -> StoredMessage | None:
 async def _ask(bus: Bus, operation: str, question: bytes) -> bytes:
     for left in reversed(range(READ_TRIES)):
         try:
-            message = await bus.exchange(f"$JS.API.{operation}", question, b"", READ_TIMEOUT_S)
+            message = await bus.exchange(f"{_API}{operation}", question, b"", READ_TIMEOUT_S)
         except NoAnswer:
             if not left:
                 raise

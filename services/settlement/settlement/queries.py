@@ -158,6 +158,7 @@ class LedgerReader:
                 decided_ms=found.at_ms,
                 taken_minor=taken_minor,
                 spent=spent,
+                original=found.original,
             ),
             checkpoint,
         )

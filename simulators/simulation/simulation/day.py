@@ -47,10 +47,10 @@ RECOVERY_S = 5.0
 REST_S = 1.0
 """In which the projections follow."""
 LAST: dict[str, tuple[str, Arguments]] = {
-    world.CONSUMPTION: ("sale", {"card": "debit-1", "amount": 1_00}),
-    world.TRANSFER: ("transfer", {"card": "debit-1", "target": "credit-1", "amount": 1_00, "lost": 0}),
+    world.CONSUMPTION: ("sale", {"card": "load-debit-002", "amount": 1_00}),
+    world.TRANSFER: ("transfer", {"card": "load-debit-002", "target": "load-credit-002", "amount": 1_00, "lost": 0}),
 }
-"""What a terminal does last, by its role, and what must be approved."""
+"""What a terminal does last, by its role, and what must be approved: by cards of which the day has made nothing, so that no limit of theirs is used up."""
 THOROUGH = 4
 """One seed in so many is judged with the projections made again."""
 GROUP_RECORDS = 2

@@ -50,13 +50,13 @@ Amount = Callable[[Transaction, int], int]
 # ---------------------------------------------------------------------- what is drawn
 
 
-def _lost(chance: random.Random) -> int:
+def lost(chance: random.Random) -> int:
     return int(chance.random() < LOST_SHARE)
 
 
 def _an_amount(low: int, high: int, cards: tuple[str, ...] = cast.CARDS) -> Callable[[random.Random], Arguments]:
     def draw(chance: random.Random) -> Arguments:
-        return {"card": chance.choice(cards), "amount": chance.randint(low, high), "lost": _lost(chance)}
+        return {"card": chance.choice(cards), "amount": chance.randint(low, high), "lost": lost(chance)}
 
     return draw
 
@@ -66,7 +66,7 @@ def _a_percent(low: int, high: int) -> Callable[[random.Random], Arguments]:
 
     def draw(chance: random.Random) -> Arguments:
         original: Arguments = {"card": chance.choice(cast.CARDS), "amount": chance.randint(1, 500_00)}
-        return {**original, "percent": chance.randint(low, high), "lost": _lost(chance)}
+        return {**original, "percent": chance.randint(low, high), "lost": lost(chance)}
 
     return draw
 
@@ -75,7 +75,7 @@ def _a_transfer(*amounts: int) -> Callable[[random.Random], Arguments]:
     def draw(chance: random.Random) -> Arguments:
         amount = chance.choice(amounts) if amounts else chance.randint(1, 500_00)
         card, target = chance.choice(cast.CARDS), chance.choice(TARGETS)
-        return {"card": card, "target": target, "amount": amount, "lost": _lost(chance)}
+        return {"card": card, "target": target, "amount": amount, "lost": lost(chance)}
 
     return draw
 
@@ -83,7 +83,7 @@ def _a_transfer(*amounts: int) -> Callable[[random.Random], Arguments]:
 # ---------------------------------------------------------------------- what is done
 
 
-async def _send(till: Till, make: Callable[[], Order | str], lost: object) -> tuple[str, str]:
+async def send(till: Till, make: Callable[[], Order | str], lost: object) -> tuple[str, str]:
     """An order that is made when everything that goes first is done; or why there is none. The response code, and what came of it."""
     hindrance = await till.make_ready([])
     if hindrance is not None:
@@ -117,7 +117,7 @@ def _order(kind: Kind, arguments: Arguments) -> Order:
 
 def _plain(kind: Kind) -> Callable[[Till, Arguments], Awaitable[str]]:
     async def do(till: Till, arguments: Arguments) -> str:
-        return (await _send(till, lambda: _order(kind, arguments), arguments["lost"]))[1]
+        return (await send(till, lambda: _order(kind, arguments), arguments["lost"]))[1]
 
     return do
 
@@ -141,7 +141,7 @@ def _claim(
     async def do(till: Till, arguments: Arguments) -> str:
         if about.pick(till, kind) is None and about.prepare is not None:
             await about.prepare(till, kind, arguments)
-        code, said = await _send(
+        code, said = await send(
             till, lambda: _order_about(till, kind, about.pick, amount, arguments), arguments["lost"]
         )
         if allowed and code in DENIED:
@@ -168,18 +168,18 @@ async def _make_original(till: Till, kind: Kind, arguments: Arguments) -> None:
     if original in CLAIMS:
         if _free(till, original) is None:
             await _make_original(till, original, arguments)
-        await _send(till, lambda: _order_about(till, original, _free, _whole, arguments), 0)
+        await send(till, lambda: _order_about(till, original, _free, _whole, arguments), 0)
         return
     if original is Kind.INSTALMENT:
         arguments = {**arguments, "card": CREDIT[int(arguments["amount"]) % len(CREDIT)]}
-    await _send(till, lambda: _order(original, arguments), 0)
+    await send(till, lambda: _order(original, arguments), 0)
 
 
 async def _make_taken(till: Till, kind: Kind, arguments: Arguments) -> None:
     taker = Kind.VOID if _ORIGINALS[kind] is Kind.SALE else Kind.COMPLETION
     if _free(till, taker) is None:
         await _make_original(till, taker, arguments)
-    await _send(till, lambda: _order_about(till, taker, _free, _whole, arguments), 0)
+    await send(till, lambda: _order_about(till, taker, _free, _whole, arguments), 0)
 
 
 async def _make_old(till: Till, kind: Kind, arguments: Arguments) -> None:
@@ -187,7 +187,7 @@ async def _make_old(till: Till, kind: Kind, arguments: Arguments) -> None:
     await _make_original(till, kind, arguments)
     for _ in range(2):
         await till.close_batch()
-        await _send(till, lambda: _order(Kind.SALE, arguments), 0)
+        await send(till, lambda: _order(Kind.SALE, arguments), 0)
     await till.close_batch()
 
 
@@ -204,7 +204,7 @@ _ORIGINALS = {
 
 
 def _card_of(transaction: Transaction | None) -> world.Card | None:
-    """Of a transaction that a terminal remembers; of cards that look alike, the first."""
+    """Of a transaction that a terminal remembers; of cards that look alike, the first. None of a chip: who comes back swipes (chips.py)."""
     if transaction is None:
         return None
     cards = (world.built_in().card(name) for name in _CARDS)
@@ -217,7 +217,7 @@ def _card_of(transaction: Transaction | None) -> world.Card | None:
 def _standing(record: TerminalRecord, kind: Kind) -> Iterator[Transaction]:
     """A terminal's own that this kind may be about, newest first, whatever has been done to them."""
     for one in reversed(record.transactions.values()):
-        if one.counts and one.kind in CLAIMS[kind].originals and one.amount_minor < SCRIPTED:
+        if one.counts and one.kind in CLAIMS[kind].originals and one.amount_minor < SCRIPTED and _card_of(one):
             yield one
 
 
@@ -260,7 +260,9 @@ def _of_another(till: Till, kind: Kind) -> Transaction | None:
 def _wrong_kind(till: Till, kind: Kind) -> Transaction | None:
     """One that this kind is never about."""
     transactions = reversed(till.terminal.record.transactions.values())
-    return next((one for one in transactions if one.counts and one.kind not in CLAIMS[kind].originals), None)
+    return next(
+        (one for one in transactions if one.counts and one.kind not in CLAIMS[kind].originals and _card_of(one)), None
+    )
 
 
 def others(till: Till) -> Iterator[TerminalRecord]:

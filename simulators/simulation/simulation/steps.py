@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from simulation import cast, kinds
+from simulation import cast, chips, kinds
 from simulation.step import ANYWHERE, Arguments, Step, card_of, nothing, told
 from terminal_sim.changes import apply
 from terminal_sim.entries import ReversalDue
@@ -107,4 +107,5 @@ STEPS: dict[str, Step] = {
     "recover": Step("the operator orders the pending reversal to be sent", 2, nothing, _recover, ANYWHERE),
     "reverse-settled": Step("a reversal that comes after the batch was closed", 5, nothing, _reverse_settled, ANYWHERE),
     **kinds.STEPS,
+    **chips.STEPS,
 }

@@ -50,7 +50,8 @@ def decide(
             return Recall(id_, (id_,), "", "")
         if recollection is not None and (refusal := _claimed(recollection)):
             return Reversal(ReverseReply(response_code=refusal, rrn=NO_RRN, at_ms=at_ms))
-        return _tombstone(register, id_, format_rrn(shard_number, shard.number + 1), request, at_ms=at_ms, trace=trace)
+        rrn, original = format_rrn(shard_number, shard.number + 1), _original(request, recollection)
+        return _tombstone(register, id_, rrn, request, original=original, at_ms=at_ms, trace=trace)
     return _of_known(known, request, at_ms=at_ms, trace=trace)
 
 
@@ -98,7 +99,16 @@ def _refusal(known: Transaction, request: ReverseRequest) -> str:
     return "" if undoable else rc.INVALID_RELATED_TRANSACTION
 
 
-def _tombstone(register: Register, id_: str, rrn: str, request: ReverseRequest, *, at_ms: int, trace: str) -> Reversal:
+def _original(request: ReverseRequest, recollection: Recollection | None) -> str:
+    """What the forgotten transaction stands on, which the reversal makes good again; empty where it stands on nothing, or is another one."""
+    found = recollection.found if recollection is not None else None
+    same = found is not None and (found.kind, found.amount_minor) == (request.kind, request.amount_minor)
+    return found.original if found is not None and same else ""
+
+
+def _tombstone(
+    register: Register, id_: str, rrn: str, request: ReverseRequest, *, original: str, at_ms: int, trace: str
+) -> Reversal:
     """Which bank the original would have gone to is not known either (a reversal carries no card): all are told."""
     record = Tombstone(
         id=id_,
@@ -112,6 +122,7 @@ def _tombstone(register: Register, id_: str, rrn: str, request: ReverseRequest, 
         currency=request.currency,
         reason=request.reason,
         institutions=register.institutions,
+        original=original,
         at_ms=at_ms,
         trace=trace,
     )

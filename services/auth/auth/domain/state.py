@@ -326,6 +326,7 @@ def _apply_tombstone(shard: Shard, record: Tombstone) -> None:
         at_ms=record.at_ms,
         reversed_at_ms=record.at_ms,
         undelivered=record.institutions,
+        particulars=Particulars(original=record.original) if record.original else None,
     )
     for institution in record.institutions:
         shard.reversals.setdefault(institution, {})[record.id] = None

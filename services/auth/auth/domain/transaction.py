@@ -101,5 +101,5 @@ def recalled(record: Recalled) -> Transaction:
         response_code=APPROVED,
         authorization_code=record.authorization_code,
         standing=standing,
-        particulars=Particulars(recalled=True),
+        particulars=Particulars(recalled=True, original=record.original),
     )
