@@ -27,7 +27,7 @@ from contracts.authorization import (
     Totals,
 )
 from contracts.identity import identity_of
-from contracts.journal import Intent, Recalled, Reversed, Reversing
+from contracts.journal import Intent, Recalled, Reversed, Reversing, Tombstone
 from contracts.kinds import CLAIMS, Kind
 from contracts.pan import MaskedCard, Pan, luhn_check_digit
 from contracts.questions import FoundTransaction
@@ -504,9 +504,13 @@ def test_nothing_is_asked_that_memory_knows_or_that_cannot_have_been(desk: Desk)
     assert desk.code(Kind.REFUND, original=absent) == "25"
 
 
-def test_without_a_reference_number_the_own_forgotten_one_comes_before_anothers_in_memory(desk: Desk) -> None:
+@pytest.mark.parametrize("code", ["", "A00001"])
+def test_without_a_reference_number_the_own_forgotten_one_comes_before_anothers_in_memory(
+    desk: Desk, code: str
+) -> None:
+    """An authorization code does not tell them apart: two banks may have given the same."""
     id_, named = forgotten(desk)
-    unnamed = msgspec.structs.replace(named, rrn="")
+    unnamed = msgspec.structs.replace(named, rrn="", authorization_code=code)
     desk.stan = 0
     twin = desk.do(Kind.SALE, terminal="T2")
     assert twin.partition(":")[2] == id_.partition(":")[2]
@@ -552,6 +556,32 @@ def test_what_a_claim_stands_on_is_not_reversed_though_it_is_forgotten(
     assert isinstance(told, reverse.Reversal)
     assert told.reply.response_code == code
     assert len(told.records) == (code == "00")
+
+
+@pytest.mark.parametrize(("amount_minor", "frees"), [(10_00, True), (9_00, False)])
+def test_the_late_reversal_of_a_forgotten_claim_frees_its_original(desk: Desk, amount_minor: int, frees: bool) -> None:
+    """Where it is that claim's: of an amount of another one nothing is concluded."""
+    hold = desk.do(Kind.PRE_AUTH)
+    id_ = desk.do(Kind.COMPLETION, original=desk.named(hold))
+    for _ in range(2):
+        desk.close()
+    terminal, batch, stan = identity_of(id_)
+    request = ReverseRequest(
+        kind=Kind.COMPLETION,
+        terminal=terminal,
+        merchant="M1",
+        batch=batch,
+        stan=stan,
+        amount_minor=amount_minor,
+        currency="156",
+        reason="98",
+    )
+    said = Recollection((id_,), found(id_, kind=Kind.COMPLETION, original=hold))
+    undone = reverse.decide(REGISTER, desk.shard, 0, request, at_ms=3, trace="", recollection=said)
+    assert isinstance(undone, reverse.Reversal)
+    (tombstone,) = undone.records
+    assert isinstance(tombstone, Tombstone)
+    assert tombstone.original == (hold if frees else "")
 
 
 def test_a_recalled_sale_is_reversed_like_any_and_its_request_is_of_an_old_batch(desk: Desk) -> None:

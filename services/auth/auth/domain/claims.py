@@ -65,13 +65,13 @@ def find(
 ) -> Found | Forgotten | None:
     """The transaction that a request names: the terminal's own comes first, then those of the merchant's other terminals. None: there is none.
 
-    One that fits in memory is taken at once where a reference number or an authorization code tells it from all others; else nothing that comes
-    before it may be forgotten.
+    One that fits in memory is taken at once where a reference number tells it from all others; else nothing that comes before it may be
+    forgotten. An authorization code tells it from those of one bank only: another bank may have given the same.
     """
     named = request.original
     if named is None:
         return None
-    told = bool(named.rrn or named.authorization_code)
+    told = bool(named.rrn)
     forgotten: list[str] = []
     otherwise: Transaction | None = None
     for terminal in _terminals(register, claiming.claim, request):
