@@ -18,6 +18,7 @@ MODULES = (
     "metrics",
     "journal",
     "card",
+    "account",
     "report",
     "summary",
     "breaks",

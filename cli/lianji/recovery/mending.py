@@ -342,6 +342,9 @@ class Mender:
                 released_minor=ended.held_minor,
                 forced=KINDS[began.kind].advice or path.stood_in,
                 part_of_minor=billed(path.asked_minor, rate) if path.part_minor and not incoming else 0,
+                kind=began.kind,
+                original=path.original,
+                instalment=path.instalment,
                 at_ms=self._at_ms,
             ),
         )

@@ -21,6 +21,7 @@ from contracts.journal import (
 )
 from contracts.kinds import CLAIMS, KINDS
 from contracts.states import TRANSITIONS, State
+from contracts.terms import InstalmentTerms
 from lianji import claims
 
 Batch = tuple[str, str]
@@ -41,6 +42,7 @@ class Path(msgspec.Struct, kw_only=True):
     """Approved by the switch in its bank's stead."""
     part_minor: int = 0
     """What was approved of it, where that is less."""
+    instalment: InstalmentTerms | None = None
     decided_ms: int = 0
     claiming: bool = False
     """Its claim stands on its original; `claims` that stand on it, those that are exclusive (`alone`), and what they come to."""
@@ -186,7 +188,7 @@ class Paths:
             return False
         path.response_code, path.authorization_code = record.response_code, record.authorization_code
         path.part_minor, path.decided_ms = record.part_minor, record.at_ms
-        path.stood_in = record.stand_in is not None
+        path.stood_in, path.instalment = record.stand_in is not None, record.instalment
         if not approved:
             self._lift(path)
         return True

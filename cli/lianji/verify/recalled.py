@@ -15,10 +15,12 @@ def misremembered(record: Recalled, path: Path | None, *, closed: bool) -> str:
     differs = [name for name in _REMEMBERED if getattr(record, name) != getattr(path, name)]
     if record.spent != bool(path.alone):
         differs.append("spent")
+    if record.original not in ("", path.original):  # empty: of a journal that did not say it yet
+        differs.append("original")
     return f"was recalled otherwise than it stands: {', '.join(differs)}" if differs else ""
 
 
 _REMEMBERED = (
     *("rrn", "kind", "terminal", "merchant", "batch", "stan", "amount_minor", "currency", "institution"),
-    *("authorization_code", "state", "decided_ms", "taken_minor", "original"),
+    *("authorization_code", "state", "decided_ms", "taken_minor"),
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from contracts.kinds import Kind
 from contracts.reports import Report
+from contracts.terms import InstalmentTerms
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -47,6 +49,12 @@ class Posting(_Record, frozen=True, kw_only=True, tag="posting"):
     """With a partial approval: what was asked for."""
     counter: int = 0
     """The application transaction counter (ATC) with which the card's chip has proved itself; 0: no chip did."""
+    kind: Kind | None = None
+    """None: of a ledger that did not say so yet."""
+    original: str = ""
+    """The id of the transaction that it is about."""
+    instalment: InstalmentTerms | None = None
+    """How an instalment sale is billed: the amount is taken at once, and paid by and by."""
 
 
 class Refusal(_Record, frozen=True, kw_only=True, tag="refusal"):

@@ -105,6 +105,9 @@ def _decide_case(case: Case, rule: Rule, evidence: Evidence, script: Script) -> 
         forced=rule.forced,
         part_of_minor=booking.part_of_minor,
         counter=evidence.counter,
+        kind=asked.kind,
+        original=asked.original,
+        instalment=booking.instalment,
     )
     part_minor = booking.amount_minor if booking.part_of_minor else 0
     reply = _approval(posting.authorization_code, case, rule, part_minor)

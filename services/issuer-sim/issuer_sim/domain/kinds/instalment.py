@@ -21,7 +21,12 @@ def _book(case: Case) -> Booking | str:
         return rc.FORMAT_ERROR
     if asked.card.debit or plan.periods not in asked.bank.instalment_periods:
         return rc.NOT_PERMITTED_TO_CARDHOLDER
-    return take(case)
+    taken = take(case)
+    if isinstance(taken, str):
+        return taken
+    return taken._replace(
+        instalment=terms(asked.amount_minor, asked.currency, plan, asked.bank.instalment_fee_permille)
+    )
 
 
 def terms(amount_minor: int, currency: str, plan: InstalmentPlan, fee_permille: int) -> InstalmentTerms:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from contracts.authorization import IssuerReply
+from contracts.terms import InstalmentTerms
 from issuer_sim.domain.accounts import Account, State
 from issuer_sim.domain.facts import Asked
 from issuer_sim.domain.rules import Check
@@ -20,6 +21,7 @@ class Booking(NamedTuple):
     releases: str = ""
     released_minor: int = 0
     part_of_minor: int = 0
+    instalment: InstalmentTerms | None = None
 
 
 class Case(NamedTuple):
