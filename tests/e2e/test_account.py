@@ -41,7 +41,10 @@ def test_a_bill_and_the_account_behind_it(stack: StackProcess) -> None:
     shown = stack.run("account", "credit-2", "--statement", month).stdout
     assert "分期消费 INSTALMENT 1/12" in shown
     assert "instalments still to come" in shown
-    assert stack.run("account", "credit-2").stdout.count("分期消费 INSTALMENT") >= 1
+    history = stack.run("account", "credit-2").stdout.splitlines()
+    row = next(one for one in history if line["id"] in one)
+    assert "instalment" in row
+    assert "-1200.00" in row
 
 
 def test_what_cannot_be_shown_is_said_in_a_line(stack: StackProcess) -> None:

@@ -16,7 +16,7 @@ import world
 from contracts import subjects
 from contracts.kinds import KINDS, Kind
 from contracts.money import Money
-from contracts.response_codes import APPROVALS, describe
+from contracts.response_codes import APPROVALS
 from lianji import options
 from lianji.accounts.history import Account, Line, read
 from lianji.accounts.statement import Statement, month_named, statement
@@ -74,18 +74,22 @@ def _say_to_people(text: str) -> None:
 def show(facts: world.Card, account: Account, limit: int) -> None:
     """The history as a table, and below it what there is now."""
     console = Console(highlight=False)
-    right = [Column(name, justify="right", no_wrap=True) for name in ("amount", "balance", "held")]
-    table = Table(Column("time", no_wrap=True), "what", "transaction", *right, box=None, pad_edge=False)
-    for line in account.lines[-limit:]:
-        table.add_row(_time(line.at_ms), _what(line), line.id, *_amounts(line, account.currency))
+    lines = account.lines[-limit:]
+    names = ("amount", "balance", "held") if any(line.held_minor for line in lines) else ("amount", "balance")
+    right = [Column(name, justify="right", no_wrap=True) for name in names]
+    fixed = [Column(name, no_wrap=True) for name in ("time", "transaction")]
+    table = Table(fixed[0], "what", fixed[1], *right, box=None, pad_edge=False)
+    for line in lines:
+        amounts = _amounts(line, account.currency)[: len(names)]
+        table.add_row(_time(line.at_ms).partition("-")[2], _what(line), line.id, *amounts)
     console.print(table)
     if len(account.lines) > limit:
         console.print(f"{len(account.lines) - limit:,} older lines are left out; --limit shows more")
     rows = [("balance", account.balance_minor), ("held", account.held_minor), ("available", account.available_minor)]
     if account.credit_limit_minor:
         rows.insert(0, ("credit line", account.credit_limit_minor))
-    amounts = ", ".join(f"{name} {Money(minor, account.currency)}" for name, minor in rows)
-    console.print(f"{facts.name} {facts.pan}, account {account.number} at {facts.issuer}: {amounts}")
+    sums = ", ".join(f"{name} {Money(minor, account.currency)}" for name, minor in rows)
+    console.print(f"{facts.name} {facts.pan}, account {account.number} at {facts.issuer}: {sums}")
 
 
 def show_statement(facts: world.Card, account: Account, bill: Statement) -> None:
@@ -124,8 +128,8 @@ def _amounts(line: Line, currency: str) -> tuple[str, str, str]:
 
 def _what(line: Line) -> str:
     if line.response_code not in APPROVALS:
-        return f"refused: {describe(line.response_code)}"
-    return _name(line.what)
+        return f"refused {line.response_code}"
+    return line.what
 
 
 def _name(what: str) -> str:
