@@ -409,6 +409,7 @@ class Model:
             return "12"
         if deed.stands:
             self._take_back(deed, "")
+        deed.amount = deed.asked  # all that is known of it is what its reversal repeats
         deed.state, deed.request, deed.told_in = "reversed", None, self.shops[deed.terminal].batch
         return "00"
 

@@ -317,7 +317,8 @@ class Everything(RuleBasedStateMachine):
         chance = self.chance(seed)
         for id_ in chance.sample(sorted(self.answers), k=min(3, len(self.answers))):
             deed = self.model.deeds[id_]
-            assert deed.request is not None
+            if deed.request is None:  # reversed when it had been forgotten
+                continue
             answer = self.ask(deed.request)
             if answer.code != "77":
                 assert answer.alike(self.answers[id_]), deed.request
