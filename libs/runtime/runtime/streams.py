@@ -133,7 +133,7 @@ async def messages(bus: Bus, stream: str, first: int, last: int) -> AsyncIterato
 
     For streams without many gaps: each sequence is asked for.
     """
-    # Futures and not tasks: a new owner reads all of a log, and a task for each message was half of what that took.
+    # Futures and not tasks: a new owner reads all of a log, and a task for each message was a third of what that took.
     asked: deque[asyncio.Future[Answer]] = deque()
     subject, following = f"{_API}STREAM.MSG.GET.{stream}", first
     try:
