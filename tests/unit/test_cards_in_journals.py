@@ -19,8 +19,9 @@ from contracts.pan import MaskedCard, Pan, luhn_check_digit
 from contracts.states import State
 from key_store import KeyRing
 from lianji.cards.history import CardHistory, digests, history
-from lianji.cards.journals import SAID_EVERY, every_record
+from lianji.cards.journals import every_record
 from lianji.cards.sealed import FAULTS_KEPT, Fault, SealedReport, VersionUse, read_sealed
+from lianji.records import SAID_EVERY
 from runtime.log import LogDamaged
 from runtime.memory_log import MemoryLog
 from terminal_gw.card_store import CardStore

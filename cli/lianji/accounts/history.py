@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from contracts.kinds import Kind
 from contracts.ledger import CardReported, HoldExpired, LedgerRecord, Posting, Refusal, ReversalPosting, record_decoder
 from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
 from contracts.terms import InstalmentTerms
-from runtime.log import LogDamaged, LogStore, Position, read_groups
+from lianji.records import Progress, every_record
+from runtime.log import LogStore
 
 REVERSAL, EXPIRY, REPORT = "reversal", "hold expired", "reported"
 """What a line can be beside a kind of transaction."""
 UNKNOWN = "transaction"
 """Of a ledger that did not say kinds yet, or a refusal, which never does."""
-SAID_EVERY = 5_000
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,18 +109,10 @@ class Account(msgspec.Struct, kw_only=True):
         )
 
 
-async def read(account: Account, store: LogStore, progress: Callable[[str], None]) -> Account:
+async def read(account: Account, store: LogStore, progress: Progress) -> Account:
     """The account as of the ledger's end; raises LogDamaged and the store's errors."""
-    last = await store.last_sequence()
-    async for group in read_groups(store, Position(), last):
-        for raw in group.group.records:
-            try:
-                account.take(record_decoder.decode(bytes(raw)))
-            except msgspec.MsgspecError as error:
-                what = type(error).__name__
-                raise LogDamaged(f"{store.name}: sequence {group.sequence} holds no record ({what})") from None
-        if group.sequence % SAID_EVERY == 0 or group.sequence == last:
-            progress(f"{store.name}: {group.sequence:,} of {last:,} groups")
+    async for record in every_record([store], record_decoder.decode, progress):
+        account.take(record)
     return account
 
 

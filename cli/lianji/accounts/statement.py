@@ -129,8 +129,8 @@ def _plan(line: Line, terms: InstalmentTerms, end: Line | None) -> Iterator[Bill
                     payment=number,
                     payments=terms.periods,
                 )
-    if end is not None and last is not None:
-        yield Billed(month=last, at_ms=end.at_ms, what=end.what, id=end.id, amount_minor=-given_back)
+    if end is not None:
+        yield Billed(month=month_of(end.at_ms), at_ms=end.at_ms, what=end.what, id=end.id, amount_minor=-given_back)
 
 
 def _ends(lines: list[Line], plans: dict[str, Line], voids: set[str]) -> dict[str, Line]:

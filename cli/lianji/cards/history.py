@@ -10,7 +10,8 @@ from contracts.journal import BatchClosed, Intent, LateAnswer, Outcome, Record, 
 from contracts.pan import Pan
 from contracts.states import State
 from key_store import KeyVersion
-from lianji.cards.journals import Progress, every_record
+from lianji.cards.journals import every_record
+from lianji.records import Progress
 from lianji.verify.facts import Facts
 from lianji.verify.journals import Journals
 from runtime.log import LogStore

@@ -13,7 +13,8 @@ import msgspec
 from contracts.journal import Intent
 from contracts.pan import MaskedCard, Pan, sealed_with
 from key_store import KeyRing
-from lianji.cards.journals import Progress, every_record
+from lianji.cards.journals import every_record
+from lianji.records import Progress
 from runtime.log import LogStore
 from security_module import DataProtection, SealedDataError
 

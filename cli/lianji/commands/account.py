@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +20,7 @@ from lianji import options
 from lianji.accounts.history import Account, Line, read
 from lianji.accounts.statement import Statement, month_named, statement
 from lianji.errors import WrongUseError
+from lianji.records import say_to_people
 from lianji.zone import SHANGHAI
 from runtime.jetstream import JetStreamLog
 
@@ -63,12 +63,7 @@ async def _read(facts: world.Card, data_dir: Path, nats: str) -> Account:
     )
     async with options.connected(options.broker(data_dir, nats), "account") as bus:
         store = JetStreamLog(bus, subjects.ledger_stream(facts.issuer), subjects.ledger(facts.issuer))
-        return await read(account, store, _say_to_people)
-
-
-def _say_to_people(text: str) -> None:
-    if sys.stderr.isatty():
-        print(text, file=sys.stderr, flush=True)
+        return await read(account, store, say_to_people)
 
 
 def show(facts: world.Card, account: Account, limit: int) -> None:

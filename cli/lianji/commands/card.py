@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +19,7 @@ from lianji.cards.history import CardHistory, digests, history
 from lianji.cards.journals import journals_of
 from lianji.cards.opened import data_key
 from lianji.errors import WrongUseError
+from lianji.records import say_to_people
 from lianji.zone import SHANGHAI
 
 
@@ -47,12 +47,7 @@ def register(app: typer.Typer) -> None:
 async def _find(facts: world.Card, data_dir: Path, nats: str, keys: Path | None) -> CardHistory:
     async with data_key(data_dir, nats, keys, "card") as (bus, module, ring):
         wanted = digests(module, ring.usable(), facts.pan)
-        return await history(journals_of(bus, world.built_in()), wanted, _say_to_people)
-
-
-def _say_to_people(text: str) -> None:
-    if sys.stderr.isatty():
-        print(text, file=sys.stderr, flush=True)
+        return await history(journals_of(bus, world.built_in()), wanted, say_to_people)
 
 
 def show(facts: world.Card, found: CardHistory) -> None:
