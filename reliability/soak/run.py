@@ -19,8 +19,9 @@ CAPACITY_S = 10.0
 SAMPLE_S = 5.0
 WARM_UP = 1 / 6
 """Of the run: caches fill, and the first batches."""
-EDGE = 1 / 10
-"""Of what follows: the median of its beginning is compared with that of its end. A garbage collector's memory goes up and down."""
+EDGE = 1 / 5
+"""Of what follows: the median of its beginning is compared with that of its end. The broker's memory goes up and down with its collector's
+rounds, an owner's with its snapshots, every minute or two: several of them must be in each."""
 BATCH_SALES = 100
 """A shop's day. Open batches grow until they are closed."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from runtime import projection, streams
 from runtime.log import Group, LogDamaged
-from runtime.projection import FETCH, Follower, ProjectedGroup
+from runtime.projection import AT_ONCE, FETCH, Follower, ProjectedGroup
 from runtime.pull import Delivered
 
 SOON_S = 30.0
@@ -36,12 +36,13 @@ def follower(tables: Tables) -> Follower:
     return Follower(bus, stream="JOURNAL_0", durable="d", partition="0", projection=tables, decode=msgspec.json.decode)
 
 
-def group(sequence: int) -> bytes:
-    return msgspec.json.encode(Group(log="journal.v1.0", epoch=1, number=sequence, prev="", records=[]))
+def group(sequence: int, records: int = 0) -> bytes:
+    raws = [msgspec.Raw(b"1")] * records
+    return msgspec.json.encode(Group(log="journal.v1.0", epoch=1, number=sequence, prev="", records=raws))
 
 
-def delivered(*sequences: int) -> list[Delivered]:
-    return [Delivered(sequence, group(sequence), "") for sequence in sequences]
+def delivered(*sequences: int, records: int = 0) -> list[Delivered]:
+    return [Delivered(sequence, group(sequence, records), "") for sequence in sequences]
 
 
 @pytest.fixture
@@ -97,6 +98,13 @@ async def test_nothing_gathers_while_somebody_waits() -> None:
     await asyncio.sleep(0.01)
     assert not still.done()
     still.cancel()
+
+
+async def test_what_has_gathered_is_projected_a_piece_at_a_time() -> None:
+    """The longest stall there has been would else set the memory of the process for good."""
+    tables = Tables()
+    await follower(tables)._project(delivered(*range(1, 8), records=AT_ONCE // 3 + 1))
+    assert tables.lists == [[1, 2, 3], [4, 5, 6], [7]]
 
 
 async def test_what_was_brought_to_another_database_is_read_again_a_list_at_a_time(stream: set[int]) -> None:

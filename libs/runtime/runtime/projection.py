@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -29,6 +29,9 @@ FETCH_WAIT_S = 2.0
 LINGER_S, LONG_LINGER_S = 0.2, 1.0
 """Pause after a fetch that was not full: groups gather, so that one SQL transaction and its sync to disk carry many of them.
 The same disk syncs the broker's appends, on which terminals wait. When somebody waits for a projection there is no pause."""
+AT_ONCE = 1_000
+"""Records that fill one SQL transaction: a second's at half a thousand sales. What gathers in a stall is not taken in one piece: the memory
+that the largest piece ever has needed is kept by the process for good, and a stall that is longer still comes along in time."""
 BUSY = 16
 """Groups in one fetch that make the pause the long one: what each round costs, whatever it brings, is then paid once a second."""
 
@@ -197,30 +200,27 @@ class Follower:
         if not fresh:
             return
         await self._catch_up(fresh[0][0] - 1)
-        groups: list[ProjectedGroup] = []
+        pieces = _Pieces(self._apply)
         expected = self.checkpoint + 1
         for sequence, data in fresh:
             if sequence < expected:
                 continue  # the same group twice in one fetch
             for missing in range(expected, sequence):
-                groups.append(self._group(missing, await self._read(missing)))
-            groups.append(self._group(sequence, data))
+                await pieces.take(self._group(missing, await self._read(missing)))
+            await pieces.take(self._group(sequence, data))
             expected = sequence + 1
-        await self._apply(groups)
+        await pieces.end()
 
     async def _catch_up(self, last: int) -> None:
-        """Projects up to `last` what the consumer has brought before, and not to this database: its tables were made anew. A list at a time."""
-        groups: list[ProjectedGroup] = []
-        async for message in streams.messages(self._bus, self._stream, self.checkpoint + 1, last):
-            expected = groups[-1].sequence + 1 if groups else self.checkpoint + 1
+        """Projects up to `last` what the consumer has brought before, and not to this database: its tables were made anew."""
+        pieces = _Pieces(self._apply)
+        expected = self.checkpoint + 1
+        async for message in streams.messages(self._bus, self._stream, expected, last):
             if message.seq != expected:
                 raise LogDamaged(f"{self._stream}: sequence {expected} is missing")
-            groups.append(self._group(message.seq, message.data))
-            if len(groups) == FETCH:
-                await self._apply(groups)
-                groups = []
-        if groups:
-            await self._apply(groups)
+            await pieces.take(self._group(message.seq, message.data))
+            expected += 1
+        await pieces.end()
         if self.checkpoint < last:
             raise LogDamaged(f"{self._stream}: sequence {self.checkpoint + 1} is missing")
 
@@ -247,3 +247,24 @@ class Follower:
             )
         except msgspec.ValidationError as error:
             raise ProjectionError(f"{self._stream}: sequence {sequence}: {rule(error)}") from None
+
+
+class _Pieces:
+    """Groups in order, handed on a piece at a time."""
+
+    def __init__(self, apply: Callable[[list[ProjectedGroup]], Awaitable[None]]) -> None:
+        self._apply = apply
+        self._groups: list[ProjectedGroup] = []
+        self._records = 0
+
+    async def take(self, group: ProjectedGroup) -> None:
+        self._groups.append(group)
+        self._records += len(group.records)
+        if self._records >= AT_ONCE or len(self._groups) >= FETCH:
+            await self.end()
+
+    async def end(self) -> None:
+        """What is left is handed on."""
+        groups, self._groups, self._records = self._groups, [], 0
+        if groups:
+            await self._apply(groups)
