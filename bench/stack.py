@@ -8,13 +8,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import msgspec
 
+from bench.cores import only_on
 from bench.cpu import cpu_ns
 from bench.errors import BenchError
 from bench.figures import Figures
@@ -114,11 +115,13 @@ class Stack:
         tls: bool = False,
         environment: Mapping[str, str] | None = None,
         said: Path | None = None,
+        cores: Collection[int] = (),
     ) -> None:
-        """`said` is a file for what `lianji up` says; its own standard error when left out."""
+        """`said` is a file for what `lianji up` says, its own standard error when left out; `cores` are all that it runs on, where named."""
         self._data_dir = data_dir
         self._tls = tls
         self._said = said
+        self._cores = cores
         self._environment = {**os.environ, **(environment or {})}
         self.port = self.tls_port = 0
         """The gateway's, once it is up."""
@@ -129,7 +132,7 @@ class Stack:
 
     def __enter__(self) -> Stack:
         command = lianji("up", "--json", "--data-dir", str(self._data_dir), *(["--tls"] if self._tls else []))
-        with self._said.open("ab") if self._said else nullcontext() as errors:
+        with only_on(self._cores), self._said.open("ab") if self._said else nullcontext() as errors:
             self._up = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=self._environment)
         try:
             ready = self._ready(_pipe(self._up.stdout))

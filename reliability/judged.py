@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,14 +19,20 @@ R = TypeVar("R")
 
 
 def judged(
-    name: str, measure: Callable[[Stack, Path], R], text: Callable[[R, int], str], *, page: bool
+    name: str,
+    measure: Callable[[Stack, Path], R],
+    text: Callable[[R, int], str],
+    *,
+    page: bool,
+    cores: Collection[int] = (),
 ) -> tuple[R, bool] | None:
     """What `measure` found on a stack and its data directory, and whether the books held; None, and why on stderr, when it could not be measured.
 
     Prints `text` (of the result and the number of cores), writes build/NAME.json, and with `page` the section NAME of docs/reliability.md.
+    The stack stays on `cores`, where they are named.
     """
     try:
-        with temporary_directory() as folder, Stack(Path(folder) / "data") as stack:
+        with temporary_directory() as folder, Stack(Path(folder) / "data", cores=cores) as stack:
             data_dir = Path(folder) / "data"
             result = measure(stack, data_dir)
             said = text(result, os.cpu_count() or 1)

@@ -80,8 +80,8 @@ def _phase(stack: Stack, data_dir: Path, share: float, rate: float, duration_s: 
     )
 
 
-def text(result: Result, *, cpus: int) -> str:
-    """The table, as the run prints it and as the page shows it."""
+def text(result: Result, *, stack: int, terminals: int) -> str:
+    """The table, as the run prints it and as the page shows it; `stack` and `terminals` are how many cores each had."""
     head = (
         "of the capacity",
         "offered /s",
@@ -110,7 +110,11 @@ def text(result: Result, *, cpus: int) -> str:
     after_s = result.phases[-1].normal_after_s
     back = f"back to normal within {after_s:.0f} s" if after_s else "not back to normal"
     said = (
-        f"Capacity {result.capacity_s:,.0f} sales a second, {IN_FLIGHT} in flight, {cpus} cores with the terminals on them; "
+        f"Capacity {result.capacity_s:,.0f} sales a second, {IN_FLIGHT} in flight, with {_cores(stack)} for the stack and {_cores(terminals)} for the terminals; "
         f"after the overload {back}."
     )
     return f"{said}\n\n{table(head, rows)}"
+
+
+def _cores(count: int) -> str:
+    return f"{count} core{'s' if count > 1 else ''}"

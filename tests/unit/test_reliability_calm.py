@@ -68,9 +68,10 @@ PAGES = {
                     for share, after in ((0.5, 0.0), (2.0, 0.0), (0.5, 2.0))
                 ],
             ),
-            cpus=2,
+            stack=1,
+            terminals=2,
         ),
-        "after the overload back to normal within 2 s.",
+        "with 1 core for the stack and 2 cores for the terminals; after the overload back to normal within 2 s.",
         "| 0.5× again | 500 | 900 | 5 | 0 | 20.0 | 90 | 60 | 100 |",
     ),
     "soak": (
