@@ -21,7 +21,7 @@ from bench.history import History, Line
 from contracts import access, subjects
 from contracts.codec import encode_stored
 from lianji.broker import BrokerError, LocalBroker
-from lianji.commands.load import LOAD_CARDS, load_terminals
+from lianji.commands.load import load_terminals
 from lianji.declaration import declaration_for
 from lianji.permissions import identity_of, users_of
 from runtime.bus import Bus, BusError
@@ -100,7 +100,7 @@ def history_of(transactions: int) -> History:
     return History(
         transactions=transactions,
         terminals=load_terminals(KeyScheme.SESSION)[-HISTORY_TERMINALS:],
-        cards=sorted((c for c in a_world.cards if c.name.startswith(LOAD_CARDS)), key=_by_turns),
+        cards=sorted(world.load_cards(), key=_by_turns),
         shards=a_world.shards,
         ends_at_ms=time.time_ns() // 1_000_000,
     )

@@ -45,7 +45,7 @@ class OtherCardsTrack(Track2):
 
 
 CARDS = {card.name: card for card in world.built_in().cards}
-LOAD_CARDS = [card for card in CARDS.values() if card.name.startswith("load-")]
+LOAD_CARDS = world.load_cards()
 
 
 def _track(pan: str) -> Track2:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contracts.kinds import Kind
-from terminal_sim.mix import Amounts, Mix, Shop
+from terminal_sim.mix import Amounts, Cards, Mix, Shop
 
 _AMOUNTS = [Amounts(share=1, from_minor=100, to_minor=10_000)]
 
 SHOPS = Mix(
+    cards=Cards(chip=0.3, contactless=0.2),
     shops=[
         Shop(
             name="shop",
@@ -28,7 +29,7 @@ SHOPS = Mix(
             },
             amounts=_AMOUNTS,
         )
-    ]
+    ],
 )
 BRANCHES = Mix(
     shops=[

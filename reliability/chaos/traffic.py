@@ -21,6 +21,7 @@ from terminal_sim.load import open_tills
 from terminal_sim.mix import Mix
 from terminal_sim.results import SwipeResult
 from terminal_sim.till import Till
+from terminal_sim.wallet import Wallet
 from world import KeyScheme, Terminal, World
 
 ANSWER_S = 6.0
@@ -55,7 +56,8 @@ class Traffic:
             _terminals(self._world), host="127.0.0.1", port=port, data_dir=data_dir, timeout_s=ANSWER_S
         )
         self._roles = {t.tid: t.role for t in self._world.terminals}
-        self._cards = [card for card in self._world.cards if card.name.startswith("load-")]
+        self._cards = world.load_cards()
+        self._wallet = Wallet(data_dir, world.load_cards(chips=True))
         self._random = random.Random(seed)
         self._shops, self._branches = (
             self._day(SHOPS, world.CONSUMPTION, seed),
@@ -71,7 +73,7 @@ class Traffic:
 
     def _day(self, mix: Mix, role: str, seed: int) -> Day:
         tills = [till for till in self._tills if self._roles[till.terminal.tid] == role]
-        return Day(msgspec.structs.replace(mix, seed=seed), tills, self._cards)
+        return Day(msgspec.structs.replace(mix, seed=seed), tills, self._cards, self._wallet)
 
     @property
     def kinds(self) -> dict[str, dict[str, int]]:
@@ -103,6 +105,7 @@ class Traffic:
     def shut(self) -> None:
         for till in self._tills:
             till.shut()
+        self._wallet.close()
 
     async def sold_since(self, moment_s: float, within_s: float) -> float:
         """When every route had answered a sale with an approval that was sent after `moment_s`; TimeoutError."""

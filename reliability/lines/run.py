@@ -143,7 +143,7 @@ class _Shop:
         profile = PROFILES[kind]
         self.row = Row(link=kind.value, terminals=len(facts))
         self._left = plan.swipes
-        self._cards = [card for card in world.built_in().cards if card.name.startswith("load-")]
+        self._cards = world.load_cards()
         self._random = random.Random(f"{plan.seed}:{kind}")
         shape = Shape(profile, loss=plan.loss, keep_s=profile.keep_s, seed=f"{plan.seed}:{kind}")
         self._tills = open_tills(

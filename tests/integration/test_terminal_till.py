@@ -268,7 +268,7 @@ def load_tills(server: Server, tmp_path: Path, number: int) -> list[Till]:
     return open_tills(facts, host="127.0.0.1", port=server.port, data_dir=tmp_path)
 
 
-LOAD_CARDS = [c for c in WORLD.cards if c.name.startswith("load-")]
+LOAD_CARDS = world.load_cards()
 
 
 def views(server: Server, tills: list[Till]) -> tuple[dict[str, int], dict[str, int]]:

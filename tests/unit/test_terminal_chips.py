@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import iso8583
+import world
 from contracts.kinds import CLAIMS, KINDS, Kind
 from iso8583 import Field60, Message, parse_request
 from terminal_sim.cards import Inserted
@@ -17,6 +19,7 @@ from terminal_sim.chip import Chip, ChipMemory
 from terminal_sim.chip_file import ChipBusyError, ChipFile, ChipFileError, written
 from terminal_sim.outcomes import Refused, Step, TransactionOutcome
 from terminal_sim.readers import inserted
+from terminal_sim.wallet import Wallet
 from tests.support_chip import BankDesk, card_named, chip_of
 from tests.unit.test_terminal_kinds import APPROVAL, Bench, order
 
@@ -168,9 +171,51 @@ def test_a_damaged_memory_is_named_and_gives_no_new_chip(tmp_path: Path) -> None
         ChipFile.insert(tmp_path, "credit-ic", written(card_named("credit-ic")))
 
 
+def stands(folder: Path, name: str) -> ChipMemory:
+    return msgspec.json.decode((folder / "chips" / f"{name}.json").read_bytes(), type=ChipMemory)
+
+
+def test_a_counter_that_stands_ahead_never_goes_back(tmp_path: Path) -> None:
+    """Whatever the moment in which the power goes; what else it remembers stands there at once."""
+    card = card_named("credit-ic")
+    chip, file = ChipFile.insert(tmp_path, card.name, written(card), ahead=3)
+    writes = set()
+    for count in range(1, 9):
+        chip.begin()
+        assert count <= stands(tmp_path, card.name).counter <= count + 3
+        writes.add(stands(tmp_path, card.name).counter)
+    assert writes == {4, 8}, "two of eight transactions waited for the disk"
+    chip.verify_pin("000000")
+    assert stands(tmp_path, card.name).pin_tries_left == 2
+    file.close()
+    assert stands(tmp_path, card.name) == ChipMemory(counter=8, pin_tries_left=2), "out of its reader in order"
+
+
+def test_a_wallet_has_each_chip_in_one_reader_at_a_time(tmp_path: Path) -> None:
+    one, other, busy = world.load_cards(chips=True)[:3]
+    with inserted(tmp_path, busy):
+        wallet = Wallet(tmp_path, (one, other, busy))
+    assert wallet.cards == (one, other), "the third is in somebody else's reader"
+    with wallet.taken(one, contactless=True) as read:
+        assert read is not None
+        assert (read.contactless, read.pan) == (True, one.pan)
+        read.chip.begin()
+        with wallet.taken(one) as again, wallet.taken(other) as its:
+            assert again is None
+            assert its is not None
+            assert its.unpredictable != read.unpredictable
+    with wallet.taken(one) as read:
+        assert read is not None
+        read.chip.begin()
+    wallet.close()
+    with inserted(tmp_path, one) as later:
+        assert later.chip.memory.counter == 2
+
+
 _COUNTS = """
 import sys
 from terminal_sim.readers import inserted
+from terminal_sim.wallet import Wallet
 import world
 with inserted(sys.argv[1], world.built_in().card("credit-ic")) as read:
     while True:

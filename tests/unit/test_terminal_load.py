@@ -15,7 +15,7 @@ from terminal_sim.schedule import Schedule
 from terminal_sim.tally import LoadReport
 from tests.support_time import VirtualLoop
 
-CARDS = [c for c in world.built_in().cards if c.name.startswith("load-")][:2]
+CARDS = world.load_cards()[:2]
 
 
 class SlowTill:

@@ -21,7 +21,7 @@ from terminal_sim.till import Till
 from tests.support_terminal import DirectLink
 
 WORLD = world.built_in()
-CARDS = [card for card in WORLD.cards if card.name.startswith("load-")]
+CARDS = world.load_cards()
 TERMINALS = [t for t in WORLD.terminals if t.tid in ("10000001", "10000002", "10000005", "10000009", "10000015")]
 
 
@@ -70,6 +70,10 @@ def test_the_mix_that_comes_along_can_be_read_and_has_every_kind() -> None:
         (SHOP.format(kinds="sale = 1", low=3, high=2), "shops.amounts: 'one' has an amount whose from_minor"),
         ("sead = 1\n" + SHOP.format(kinds="sale = 1", low=1, high=2), "sead"),
         ("[cards]\nkeyed = 2\n" + SHOP.format(kinds="sale = 1", low=1, high=2), "$.cards.keyed"),
+        (
+            "[cards]\nkeyed = 0.4\nchip = 0.4\ncontactless = 0.3\n" + SHOP.format(kinds="sale = 1", low=1, high=2),
+            "cards: keyed, chip",
+        ),
         ("[cards]\ndebit = 0\ncredit = 0\n" + SHOP.format(kinds="sale = 1", low=1, high=2), "cards: neither"),
     ],
 )

@@ -156,7 +156,11 @@ def test_the_cast_is_there() -> None:
     assert expired.expiry < "2101"
     assert lost is not None
     assert lost.status == world.LOST
-    assert len([c for c in W.cards if c.name.startswith("load-")]) == 256
+    swiped, chips = world.load_cards(), world.load_cards(chips=True)
+    assert (len(swiped), len(chips)) == (256, 256)
+    assert {c.chip for c in swiped} == {False}
+    assert {c.chip for c in chips} == {True}
+    assert {*swiped, *chips} == {c for c in W.cards if c.name.startswith(world.LOAD)}
     assert sum(len(W.cards_of(i.id)) for i in W.institutions) == len(W.cards)
     assert {c.issuer for c in W.cards if c.name.startswith("load-")} == {"huaxing", "nanhai"}, (
         "benchmarks ask two banks"

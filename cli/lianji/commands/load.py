@@ -18,15 +18,15 @@ import world
 from lianji import checks, options, tls
 from lianji import line as lines
 from lianji.errors import CliError, WrongUseError
+from terminal_sim.chip_file import ChipFileError
 from terminal_sim.day import Day
 from terminal_sim.load import AT_ONCE, PATIENCE_S, LoadError, open_tills, run_load
 from terminal_sim.memory import MemoryFileError
 from terminal_sim.mix import Mix, MixError, read_mix
 from terminal_sim.shaped import Shape
 from terminal_sim.tally import LoadReport, Progress
+from terminal_sim.wallet import Wallet
 from world import Card, KeyScheme, Terminal
-
-LOAD_CARDS = "load-"
 
 
 def load_terminals(scheme: KeyScheme, merchant: str = "", *, role: str = world.CONSUMPTION) -> list[Terminal]:
@@ -56,7 +56,7 @@ def of_the_mix(mix: Mix, there: list[Terminal], scheme: KeyScheme, merchant: str
 def load_cards(name: str) -> list[Card]:
     """The card of this name; without one, the cards that are there for load."""
     if not name:
-        return [c for c in world.built_in().cards if c.name.startswith(LOAD_CARDS)]
+        return list(world.load_cards())
     card = world.built_in().card(name)
     if card is None:
         raise WrongUseError(f"card: there is no {name!r}; `lianji world` lists them")
@@ -183,8 +183,11 @@ async def _load(
     host, port = options.gateway_address(data_dir, gateway, tls=line is not None)
     context = (lambda terminal: line.context(terminal.tid)) if line else None
     try:
+        # With one card alone it is swiped: there is nothing to choose from.
+        chips = world.load_cards(chips=True) if mix is not None and mix.cards.chips and len(cards) > 1 else ()
+        wallet = Wallet(data_dir, chips)
         tills = open_tills(facts, host=host, port=port, data_dir=data_dir, tls=context, shape=shape)
-    except MemoryFileError as error:
+    except (MemoryFileError, ChipFileError) as error:
         raise CliError(str(error)) from None
     except OSError as error:
         raise CliError(f"data-dir: {error.filename or data_dir}: {error.strerror}") from None
@@ -208,7 +211,7 @@ async def _load(
                 rate=rate,
                 on_progress=show,
                 batch_sales=batch_sales,
-                day=None if mix is None else Day(mix, tills, cards),
+                day=None if mix is None else Day(mix, tills, cards, wallet),
                 stop=stop,
                 # With a shape it is the lines that take long, and not the host.
                 patience_s=SLOW_PATIENCE_S if shape else PATIENCE_S,
@@ -219,6 +222,7 @@ async def _load(
     finally:
         for till in tills:
             till.shut()
+        wallet.close()
 
 
 def _line(p: Progress) -> str:
@@ -246,9 +250,11 @@ def _text(r: LoadReport) -> str:
 
 
 def _kinds(r: LoadReport) -> str:
-    """A line for each kind of a mix; nothing without one."""
+    """A line for each kind of a mix, and how the cards came; nothing without one."""
     lines = [
         f"\n{kind:<18} {sum(codes.values()):>7}  " + ", ".join(f"{code} × {count}" for code, count in codes.items())
         for kind, codes in r.kinds.items()
     ]
+    if r.entries:
+        lines.append("\ncards: " + ", ".join(f"{name} {count}" for name, count in r.entries.items()))
     return "".join(lines)

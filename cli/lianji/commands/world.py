@@ -44,7 +44,7 @@ def _terminals(everything: worlds.World, every: bool) -> list[worlds.Terminal]:
 
 
 def _cards(everything: worlds.World, every: bool) -> list[worlds.Card]:
-    return [c for c in everything.cards if every or not c.name.startswith("load-")]
+    return [c for c in everything.cards if every or not c.name.startswith(worlds.LOAD)]
 
 
 def _keys(terminal: worlds.Terminal) -> dict[str, str]:

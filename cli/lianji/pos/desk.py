@@ -121,4 +121,4 @@ def _said(desk: Desk, *lines: str) -> Desk:
 
 def _cards() -> tuple[str, ...]:
     """The named cards of the test world; those for load are too many."""
-    return (" ".join(card.name for card in world.built_in().cards if not card.name.startswith("load-")),)
+    return (" ".join(card.name for card in world.built_in().cards if not card.name.startswith(world.LOAD)),)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from world.banks import cards, institutions, stop_list
+from world.banks import LOAD, cards, institutions, load_cards, stop_list
 from world.chips import SEQUENCE, ChipKeys, application, chip_keys
 from world.downloads import SHIPPED, Download, Offer, offer
 from world.dukpt import initial_key, initial_serial_number
@@ -69,6 +69,7 @@ __all__ = [
     "CREDIT",
     "DEBIT",
     "ICVV_SERVICE_CODE",
+    "LOAD",
     "LOAD_FIRST",
     "LOST",
     "NOTICE",
@@ -99,6 +100,7 @@ __all__ = [
     "initial_key",
     "initial_serial_number",
     "lmk",
+    "load_cards",
     "nats_seed",
     "offer",
     "pvk",

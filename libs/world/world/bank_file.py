@@ -58,6 +58,8 @@ class BankEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     cards: tuple[CardEntry, ...]
     load_cards: Annotated[int, Meta(ge=0, le=9000)] = 0
     """Cards with as good as no end of money for load, beside those that are named."""
+    load_chips: Annotated[int, Meta(ge=0, le=9000)] = 0
+    """The same with a chip."""
     stopped_prefixes: tuple[Digits, ...] = ()
     """For the switch's stop list."""
     pin_format: PinFormat = PinFormat.ISO_0
@@ -86,7 +88,9 @@ def read(text: str) -> tuple[BankEntry, ...]:
     _different("bin", [bank.bin for bank in banks])
     _different("code", [bank.code for bank in banks])
     _different("cards.name", [card.name for bank in banks for card in bank.cards])
-    _different("load_cards: kind", [bank.kind for bank in banks if bank.load_cards])  # load cards are named by kind
+    _different(
+        "load_cards: kind", [bank.kind for bank in banks if bank.load_cards or bank.load_chips]
+    )  # load cards are named by kind
     for bank in banks:
         _consistent(bank)
     return banks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +16,9 @@ STOPPED = "debit-stopped"
 """The card that the switch has on its stop list."""
 
 _VERY_RICH = 10_000_000_000_00
-_LOAD_SERIAL = 1000
+_LOAD_SERIAL, _CHIP_SERIAL = 1000, 10_000
+LOAD = "load-"
+"""What the names of cards begin with that are there for load."""
 
 
 @cache
@@ -48,14 +51,22 @@ def institutions() -> tuple[Institution, ...]:
 
 
 def cards() -> tuple[Card, ...]:
-    """The named ones first, bank by bank, then those for load."""
+    """The named ones first, bank by bank, then those for load, and those of them that have a chip."""
     named = (_card(bank, card, card.serial) for bank in _entries() for card in bank.cards)
-    load = (
-        _card(bank, CardEntry(name=f"load-{bank.kind}-{n:03d}", serial=1, money_minor=_VERY_RICH), _LOAD_SERIAL + n)
-        for bank in _entries()
-        for n in range(1, bank.load_cards + 1)
-    )
-    return (*named, *load)
+    return (*named, *_for_load(chips=False), *_for_load(chips=True))
+
+
+def load_cards(*, chips: bool = False) -> tuple[Card, ...]:
+    """The cards that are there for load: to be swiped, or with a chip."""
+    return tuple(_for_load(chips=chips))
+
+
+def _for_load(*, chips: bool) -> Iterator[Card]:
+    for bank in _entries():
+        for n in range(1, (bank.load_chips if chips else bank.load_cards) + 1):
+            name = f"{LOAD}{bank.kind}-{'ic-' if chips else ''}{n:03d}"
+            entry = CardEntry(name=name, serial=1, money_minor=_VERY_RICH, chip=chips)
+            yield _card(bank, entry, (_CHIP_SERIAL if chips else _LOAD_SERIAL) + n)
 
 
 def _card(bank: BankEntry, entry: CardEntry, serial: int) -> Card:

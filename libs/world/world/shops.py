@@ -106,4 +106,5 @@ def _stalls(
             scheme=scheme,
             mac_algorithm=mac_algorithm,
             pin_format=pin_format,
+            reader="6" if role == CONSUMPTION else "2",
         )

@@ -1,7 +1,9 @@
 """The memory of a simulated chip on disk: `<data-dir>/chips/<card>.json`, by the card's name and never its number.
 
 A chip is in one reader at a time: its file is locked while it is there. What is written has reached the disk before the chip says anything,
-so that its counter does not go back when the power goes. (A data directory that is thrown away gives new chips, to new banks.)
+so that its counter does not go back when the power goes. It may stand there further ahead than the chip is: then a chip that has not come out
+of its reader in order leaves numbers out, as real ones do, and few of its transactions wait for the disk. (A data directory that is thrown
+away gives new chips, to new banks.)
 
     ChipFileError
     └── ChipBusyError    the card is in another reader
@@ -11,13 +13,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+from copy import copy
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
 import world
 from security_module import CryptogramVersion
-from terminal_sim.chip import Chip, ChipMemory, Written
+from terminal_sim.chip import MOST_COUNTER, Chip, ChipMemory, Written
 
 _decode = msgspec.json.Decoder(ChipMemory).decode
 
@@ -33,13 +37,19 @@ class ChipBusyError(ChipFileError):
 class ChipFile:
     """One chip in one reader, until `close`."""
 
-    def __init__(self, path: Path, lock: int) -> None:
+    def __init__(self, path: Path, lock: int, ahead: int) -> None:
         self._path = path
         self._lock = lock
+        self._ahead = ahead
+        self._stands = self._last = ChipMemory()
+        """What stands on disk, and what the chip remembers."""
 
     @classmethod
-    def insert(cls, data_dir: str | Path, name: str, written: Written) -> tuple[Chip, ChipFile]:
-        """The chip of the card called so, as it was when it was last used. ChipBusyError, ChipFileError, OSError."""
+    def insert(cls, data_dir: str | Path, name: str, written: Written, *, ahead: int = 0) -> tuple[Chip, ChipFile]:
+        """The chip of the card called so, as it was when it was last used. Its counter may stand so far `ahead` on disk.
+
+        ChipBusyError, ChipFileError, OSError.
+        """
         path = Path(data_dir) / "chips" / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -52,20 +62,37 @@ class ChipFile:
         except msgspec.DecodeError as error:
             os.close(lock)
             raise ChipFileError(f"{path}: cannot be read: {error}") from None
-        file = cls(path, lock)
+        file = cls(path, lock, ahead)
+        file._stands = file._last = copy(memory)
         return Chip(written, memory, file), file
 
     def write(self, memory: ChipMemory) -> None:
+        """Returns when the memory stands on disk, or one that differs in a counter that is further on."""
+        self._last = copy(memory)
+        if self._ahead and memory.counter <= self._stands.counter and _but_for_the_counter(memory, self._stands):
+            return
+        self._put(structs.replace(memory, counter=min(memory.counter + self._ahead, MOST_COUNTER)))
+
+    def _put(self, memory: ChipMemory) -> None:
         fresh = self._path.with_suffix(".new")
         with open(fresh, "wb") as out:
             out.write(msgspec.json.encode(memory))
             out.flush()
             os.fsync(out.fileno())
         fresh.replace(self._path)
+        self._stands = memory
 
     def close(self) -> None:
         """Out of the reader."""
-        os.close(self._lock)
+        try:
+            if self._stands != self._last:
+                self._put(self._last)
+        finally:
+            os.close(self._lock)
+
+
+def _but_for_the_counter(memory: ChipMemory, other: ChipMemory) -> bool:
+    return structs.replace(memory, counter=other.counter) == other
 
 
 def written(card: world.Card) -> Written:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import random
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple, TypeVar
 
 import world
 from contracts.kinds import CLAIMS, KINDS, Effect, Kind
-from contracts.pan import Track2
 from contracts.terms import InstalmentPlan
-from terminal_sim import orders
+from terminal_sim import cards, orders
 from terminal_sim.cards import Keyed
+from terminal_sim.messages import CONTACTLESS_READER
 from terminal_sim.mix import Mix, Shop
 from terminal_sim.orders import Order
 from terminal_sim.record import Transaction
 from terminal_sim.results import SwipeResult
 from terminal_sim.till import Till
+from terminal_sim.wallet import Wallet
 from world import Card
 
 T = TypeVar("T")
@@ -27,6 +29,8 @@ SCRIPTED = range(8_000_00, 8_005_00)
 """Amounts whose answers the simulated banks script (docs/issuer-simulator.md): no customer's doing."""
 REMEMBERED = 64
 """Transactions of a terminal that a customer may still come back about."""
+ENTRIES = {cards.SWIPED: "swiped", cards.KEYED: "keyed", cards.INSERTED: "chip", cards.CONTACTLESS: "contactless"}
+"""Field 22, the first two digits, in words."""
 STORED = "stored"
 """In place of a response code: the terminal has approved it alone."""
 NO_ANSWER, NOT_SENT = "no answer", "not sent"
@@ -43,11 +47,14 @@ class _Past(NamedTuple):
 class Day:
     """Draws what each terminal does next, and counts what came of it by kind and response code."""
 
-    def __init__(self, mix: Mix, tills: Sequence[Till], cards: Sequence[Card]) -> None:
+    def __init__(self, mix: Mix, tills: Sequence[Till], cards: Sequence[Card], wallet: Wallet | None = None) -> None:
+        """`cards` are swiped or keyed, those of the `wallet` have chips; without one no chip is read."""
         self._mix = mix
+        self._wallet = wallet
         self._chance = random.Random(mix.seed)  # noqa: S311 - to be repeated, not to be secret
         by_kind = {world.DEBIT: mix.cards.debit, world.CREDIT: mix.cards.credit}
-        self._cards = {kind: [card for card in cards if card.kind == kind] for kind in by_kind}
+        self._cards = _by_kind(cards)
+        self._chips = _by_kind(wallet.cards if wallet is not None else ())
         self._card_shares = {kind: share for kind, share in by_kind.items() if self._cards[kind]}
         self._shops = {
             till.terminal.tid: shop
@@ -56,6 +63,7 @@ class Day:
         }
         self._past: dict[str, deque[_Past]] = {till.terminal.tid: deque(maxlen=REMEMBERED) for till in tills}
         self._counts: Counter[tuple[Kind, str]] = Counter()
+        self._entries: Counter[str] = Counter()
 
     @property
     def kinds(self) -> dict[str, dict[str, int]]:
@@ -65,12 +73,19 @@ class Day:
             found.setdefault(kind.value, {})[code] = count
         return found
 
+    @property
+    def entries(self) -> dict[str, int]:
+        """How often cards came in which way (ENTRIES)."""
+        return {name: self._entries[digits] for digits, name in ENTRIES.items()}
+
     async def next(self, till: Till) -> SwipeResult:
         """One transaction at this terminal."""
         tid = till.terminal.tid
-        card, order = self._draw(till, self._shops[tid])
-        offline = order.kind is Kind.OFFLINE_SALE
-        result = await (till.sell_offline(order.card, order.amount_minor) if offline else till.do(order))
+        with ExitStack() as reader:
+            card, order = self._draw(till, self._shops[tid], reader)
+            self._entries[cards.entry_of(order.card)] += 1
+            offline = order.kind is Kind.OFFLINE_SALE
+            result = await (till.sell_offline(order.card, order.amount_minor) if offline else till.do(order))
         self._count(result, order.kind)
         if result.approved and KINDS[result.kind].slip:
             self._past[tid].append(_Past(result.batch, result.stan, card))
@@ -87,18 +102,19 @@ class Day:
             code = result.rc or NO_ANSWER
         self._counts[kind, code] += 1
 
-    def _draw(self, till: Till, shop: Shop) -> tuple[Card, Order]:
+    def _draw(self, till: Till, shop: Shop, reader: ExitStack) -> tuple[Card, Order]:
         kind = self._weighted(shop.kinds)
         if kind in CLAIMS:
             if (claim := self._claim(till, kind)) is not None:
                 return claim
             kind = Kind.SALE
-        card = self._card(world.CREDIT if kind is Kind.INSTALMENT and self._cards[world.CREDIT] else None)
+        card, read = self._read(till, kind, reader)
+        amount_minor = 0 if KINDS[kind].effect is Effect.LOOKS else self._amount(shop)
         order = Order(
             kind=kind,
-            card=self._read(card),
-            amount_minor=0 if KINDS[kind].effect is Effect.LOOKS else self._amount(shop),
-            pin="" if KINDS[kind].notice else self._pin(card),
+            card=read,
+            amount_minor=amount_minor,
+            pin="" if KINDS[kind].notice or _small(till, read, amount_minor) else self._pin(card),
             plan=InstalmentPlan(periods=self._chance.choice(PERIODS)) if kind is Kind.INSTALMENT else None,
             target=self._card(None).pan if kind is Kind.TRANSFER else None,
         )
@@ -118,7 +134,9 @@ class Day:
                 continue
             order = Order(
                 kind=kind,
-                card=world.track2(past.card),
+                card=_keyed(past.card)
+                if past.card.chip
+                else world.track2(past.card),  # a swipe around a chip is refused
                 amount_minor=self._part(kind, found, left),
                 original=orders.reference(found),
             )
@@ -136,9 +154,22 @@ class Day:
     def _card(self, kind: str | None) -> Card:
         return self._chance.choice(self._cards[kind or self._weighted(self._card_shares)])
 
-    def _read(self, card: Card) -> Keyed | Track2:
-        keyed = self._chance.random() < self._mix.cards.keyed
-        return Keyed(pan=card.pan, expiry=card.expiry) if keyed else world.track2(card)
+    def _read(self, till: Till, kind: Kind, reader: ExitStack) -> tuple[Card, cards.Card]:
+        """A card, and how it comes to the terminal. A chip stays in its `reader` until that is closed; where it is in another one, the
+        customer pays with a card that has none."""
+        wanted = world.CREDIT if kind is Kind.INSTALMENT and self._cards[world.CREDIT] else None
+        card = self._card(wanted)
+        way, shares = self._chance.random() - self._mix.cards.keyed, self._mix.cards
+        if way < 0:
+            return card, _keyed(card)
+        chips = self._chips[wanted or card.kind]
+        if self._wallet is not None and chips and way < shares.chips and _reads_chips(till):
+            other = self._chance.choice(chips)
+            contactless = way >= shares.chip and kind is Kind.SALE
+            read = reader.enter_context(self._wallet.taken(other, contactless=contactless))
+            if read is not None:
+                return other, read
+        return card, world.track2(card)
 
     def _pin(self, card: Card) -> str:
         return "000000" if self._chance.random() < self._mix.cards.wrong_pin else card.pin
@@ -161,6 +192,26 @@ class Day:
             index = due.index(max(due))
             given[index] += 1
             yield till, shops[index]
+
+
+def _by_kind(cards: Sequence[Card]) -> dict[str, list[Card]]:
+    return {kind: [card for card in cards if card.kind == kind] for kind in (world.DEBIT, world.CREDIT)}
+
+
+def _keyed(card: Card) -> Keyed:
+    return Keyed(pan=card.pan, expiry=card.expiry)
+
+
+def _reads_chips(till: Till) -> bool:
+    """Contactless ones, too."""
+    return till.terminal.reader == CONTACTLESS_READER
+
+
+def _small(till: Till, read: cards.Card, amount_minor: int) -> bool:
+    """Whether it goes without a PIN."""
+    if not isinstance(read, cards.Inserted) or not read.contactless:
+        return False
+    return amount_minor <= till.terminal.record.parameters.contactless_limit_minor
 
 
 def _is_for_transfers(till: Till) -> bool:

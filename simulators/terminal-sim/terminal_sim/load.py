@@ -179,6 +179,7 @@ class _Load:
             pending=pending,
             schedule=schedule,
             kinds=self.day.kinds if self.day else None,
+            entries=self.day.entries if self.day else None,
         )
 
     async def end_when(self, stop: asyncio.Event) -> None:

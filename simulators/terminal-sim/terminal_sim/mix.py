@@ -40,8 +40,17 @@ class Cards(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     credit: Share = 1.0
     keyed: Part = 0.0
     """Their number is keyed by hand."""
+    chip: Part = 0.0
+    """Their chip is put in, where a terminal reads chips and it is no customer who comes back."""
+    contactless: Part = 0.0
+    """Their chip is held before the reader, for sales; for anything else it is put in."""
     wrong_pin: Part = 0.0
     """Of those whose holder keys a PIN."""
+
+    @property
+    def chips(self) -> float:
+        """How many of them are read by their chips."""
+        return self.chip + self.contactless
 
 
 class Shop(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,6 +97,8 @@ def _impossible(mix: Mix) -> str:
     """What the shares and amounts make impossible, by field; empty when nothing."""
     if mix.cards.debit + mix.cards.credit == 0:
         return "cards: neither debit nor credit has a share"
+    if mix.cards.keyed + mix.cards.chips > 1:
+        return "cards: keyed, chip and contactless are more than all together"
     if not any(shop.terminals for shop in mix.shops):
         return "shops: none has a share of the terminals"
     return next(filter(None, map(_impossible_at, mix.shops)), "")

@@ -70,6 +70,8 @@ class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     """Approved by the terminal alone, and told to the host later."""
     kinds: dict[str, dict[str, int]] = {}
     """Of a mix: by kind how often which response code came."""
+    entries: dict[str, int] = {}
+    """Of a mix: how often cards came in which way."""
 
 
 def percentile(values: Sequence[int], percent: float) -> int:
@@ -147,8 +149,9 @@ class Tally:
         pending: int,
         schedule: Schedule | None = None,
         kinds: dict[str, dict[str, int]] | None = None,
+        entries: dict[str, int] | None = None,
     ) -> LoadReport:
-        """The sum of it all; `schedule` is an open loop's, `kinds` a mix's."""
+        """The sum of it all; `schedule` is an open loop's, `kinds` and `entries` a mix's."""
         values, approved = sorted(self.latencies_us), sorted(self._approved_us)
         return LoadReport(
             terminals=terminals,
@@ -175,4 +178,5 @@ class Tally:
             unsent=schedule.unsent if schedule else 0,
             offline=self.offline,
             kinds=kinds or {},
+            entries=entries or {},
         )

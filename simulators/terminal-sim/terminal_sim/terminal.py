@@ -57,6 +57,11 @@ class Terminal(Attended):
         """The last transaction, to be repeated byte for byte; in memory only, and only while its keys are in use."""
 
     @property
+    def reader(self) -> str:
+        """60.4: what cards it reads."""
+        return self._messages.reader
+
+    @property
     def batch_full(self) -> bool:
         """Field 48 cannot count more: close the batch."""
         return self.record.batch_size >= BATCH_LIMIT
@@ -92,7 +97,7 @@ class Terminal(Attended):
             self._hindrance(order)
             or wrong(order)
             or operators.may_not_transact(self.record, self.operator, order.kind, approval)
-            or out_of_bounds(self.record, self._messages.reader, order)
+            or out_of_bounds(self.record, self.reader, order)
         )
         barred = Refused(reason=refusal) if refusal else stopped(self.record, self._stops, order)
         if barred is not None:
