@@ -25,6 +25,7 @@ from contracts.authorization import (
     UploadReply,
 )
 from contracts.kinds import Kind
+from contracts.script_results import ScriptResultsReply
 from contracts.stop_list import StopCheckReply, StopLine, StopListPage
 from contracts.terms import Balance, InstalmentTerms
 from fuzz.grammar import TELLING, TERMINAL
@@ -57,6 +58,7 @@ _APPROVED: dict[str, msgspec.Struct] = {
     "sign-off": SignOffReply(response_code="00", at_ms=AT_MS, rrn=_RRN),
     "settle": SettleReply(result="1", rrn=_RRN, at_ms=AT_MS, totals=Totals(debit_minor=1234, debit_count=1)),
     "upload": UploadReply(response_code="00", rrn=_RRN, at_ms=AT_MS),
+    "script-results": ScriptResultsReply(response_code="00", institution="huaxing", at_ms=AT_MS),
     "stop-list": StopListPage(
         response_code="00",
         version=2,
@@ -72,6 +74,7 @@ _DECLINED = {
     "sign-off": SignOffReply(response_code="97", at_ms=AT_MS),
     "settle": SettleReply(result="3", rrn="", at_ms=AT_MS, totals=Totals()),
     "upload": UploadReply(response_code="12", at_ms=AT_MS),
+    "script-results": ScriptResultsReply(response_code="25", at_ms=AT_MS),
     "stop-list": StopListPage(response_code="00", version=1, size=0),
     "stop-check": StopCheckReply(response_code="43", version=2, at_ms=AT_MS),
 }

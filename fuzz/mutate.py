@@ -21,7 +21,7 @@ _LETTERS = _DIGITS + "ABCXYZabcxyz"
 _PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
 _ALPHABETS = {Format.N: _DIGITS, Format.Z: _TRACK, Format.AN: _LETTERS, Format.ANS: _PRINTABLE}
 _ODD_TEXTS = ("", " ", "\0", "٣", "²", "é", "\ud800", "\U0001f4b3", "-1", "1e9", "null", "0x", "0" * 400)
-_MTIS = ("0100", "0200", "0220", "0320", "0400", "0500", "0800", "0820", "0210", "0260", "0000", "0900", "0A00")
+_MTIS = ("0100", "0200", "0220", "0320", "0400", "0500", "0620", "0800", "0820", "0210", "0260", "0000", "0900", "0A00")
 
 Way = Callable[[Random, bytes, Sequence[bytes]], bytes]
 

@@ -11,7 +11,7 @@ import pytest
 
 import world
 from terminal_sim import open_till
-from terminal_sim.terminal import REVERSAL_TRIES
+from terminal_sim.waiting import REVERSAL_TRIES
 from tests.e2e.support import LIANJI, StackProcess, wait_until
 
 pytestmark = pytest.mark.processes

@@ -23,7 +23,8 @@ from terminal_sim.practice import Held, PracticeHost
 from terminal_sim.record import BATCH_LIMIT, new_record
 from terminal_sim.schemes import seal_of
 from terminal_sim.state import TRANSITIONS, IllegalMoveError, State, advance
-from terminal_sim.terminal import REVERSAL_TRIES, Terminal
+from terminal_sim.terminal import Terminal
+from terminal_sim.waiting import REVERSAL_TRIES
 
 CARD = world.built_in().cards[0]
 TRACK = world.track2(CARD)

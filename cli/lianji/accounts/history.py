@@ -5,13 +5,22 @@ from __future__ import annotations
 import msgspec
 
 from contracts.kinds import Kind
-from contracts.ledger import CardReported, HoldExpired, LedgerRecord, Posting, Refusal, ReversalPosting, record_decoder
+from contracts.ledger import (
+    CardReported,
+    HoldExpired,
+    LedgerRecord,
+    Posting,
+    Refusal,
+    ReversalPosting,
+    ScriptResults,
+    record_decoder,
+)
 from contracts.response_codes import APPROVED, PARTIAL_APPROVAL
 from contracts.terms import InstalmentTerms
 from lianji.records import Progress, every_record
 from runtime.log import LogStore
 
-REVERSAL, EXPIRY, REPORT = "reversal", "hold expired", "reported"
+REVERSAL, EXPIRY, REPORT, SCRIPTS = "reversal", "hold expired", "reported", "chip's orders"
 """What a line can be beside a kind of transaction."""
 UNKNOWN = "transaction"
 """Of a ledger that did not say kinds yet, or a refusal, which never does."""
@@ -22,7 +31,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
     at_ms: int
     what: str
-    """A kind (contracts.kinds), or REVERSAL, EXPIRY, REPORT, UNKNOWN."""
+    """A kind (contracts.kinds), or REVERSAL, EXPIRY, REPORT, SCRIPTS, UNKNOWN."""
     id: str
     """Of the transaction; of a report what was reported."""
     amount_minor: int
@@ -77,12 +86,14 @@ class Account(msgspec.Struct, kw_only=True):
             case HoldExpired() if record.account == self.number:
                 self.held_minor -= record.held_minor
                 self._line(record, EXPIRY, record.id, 0)
+            case ScriptResults() if record.account == self.number:
+                self._line(record, SCRIPTS, record.id, 0, original=record.id)
             case CardReported() if record.account == self.number:
                 self._line(record, REPORT, record.report.value, 0)
 
     def _line(
         self,
-        record: Posting | Refusal | ReversalPosting | HoldExpired | CardReported,
+        record: Posting | Refusal | ReversalPosting | HoldExpired | ScriptResults | CardReported,
         what: str,
         id_: str,
         amount_minor: int,

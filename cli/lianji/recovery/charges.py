@@ -14,6 +14,7 @@ from contracts.ledger import (
     Refusal,
     ReportTold,
     ReversalPosting,
+    ScriptResults,
 )
 
 
@@ -51,6 +52,8 @@ class Charges:
         self.of: dict[str, Charge] = {}
         self.given: dict[str, Charge] = {}
         """Second halves of transfers."""
+        self.told: set[str] = set()
+        """Whose chips have told what they made of the bank's orders."""
 
     def take(self, record: LedgerRecord) -> bool:
         """Moves by `record`; False when it is there already, or cannot stand here."""
@@ -62,13 +65,11 @@ class Charges:
             case Posting():
                 return self._post(record)
             case Refusal():
-                half = self._half(incoming=record.incoming)
-                if record.id in half:
-                    return False
-                half[record.id] = Charge(refused=True)
-                return True
+                return self._refuse(record)
             case ReversalPosting():
                 return self._undo(record)
+            case ScriptResults():
+                return self._tell(record.id)
 
     def undoing(self, id_: str, *, reason: str, currency: str, at_ms: int) -> list[ReversalPosting]:
         """What a reversal that this bank has lost would book: of each half that stands, and of nothing a tombstone."""
@@ -92,6 +93,19 @@ class Charges:
                 )
             )
         return records
+
+    def _refuse(self, record: Refusal) -> bool:
+        half = self._half(incoming=record.incoming)
+        if record.id in half:
+            return False
+        half[record.id] = Charge(refused=True)
+        return True
+
+    def _tell(self, id_: str) -> bool:
+        if id_ not in self.of or id_ in self.told:
+            return False
+        self.told.add(id_)
+        return True
 
     def _half(self, *, incoming: bool) -> dict[str, Charge]:
         return self.given if incoming else self.of

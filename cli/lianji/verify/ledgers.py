@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from contracts.ledger import HoldExpired, LedgerRecord, Posting, Refusal, ReversalPosting
+from contracts.ledger import HoldExpired, LedgerRecord, Posting, Refusal, ReversalPosting, ScriptResults
 from lianji.verify.acknowledged import Holding
 from lianji.verify.facts import Facts
 from lianji.verify.report import Noted
@@ -42,6 +42,8 @@ class Charge(msgspec.Struct, gc=False):
     released_minor: int = 0
     unrestored_minor: int = 0
     """What of that a reversal of it would still have to set aside again."""
+    told: int = 0
+    """1: what the card's chip has made of the bank's orders is written down."""
 
 
 class Account(msgspec.Struct):
@@ -88,6 +90,8 @@ class Ledgers:
                 self._reversal(institution, record)
             case HoldExpired():
                 self._expired(institution, record)
+            case ScriptResults():
+                self._script_results(institution, record)
 
     def holdings(self, institution: str) -> dict[str, Holding]:
         """By account, as of the last record that was read."""
@@ -187,6 +191,14 @@ class Ledgers:
                 held=account.held_minor,
                 limit=account.credit_limit_minor,
             )
+
+    def _script_results(self, institution: str, record: ScriptResults) -> None:
+        charge = self._charge(record.id, institution)
+        if not charge.postings and not charge.refused:
+            self._illegal(charge, "a chip told of orders that came with no answer")
+        if charge.told:
+            self._illegal(charge, "what a chip made of its orders was written down twice")
+        charge.told = 1
 
     def _charge(self, id_: str, institution: str, incoming: bool = False) -> Charge:
         half = int(incoming)

@@ -164,7 +164,7 @@ class _Account(msgspec.Struct, array_like=True):
     held_minor: int
 
 
-class _Bank(msgspec.Struct, tag="issuer-5"):
+class _Bank(msgspec.Struct, tag="issuer-6"):
     """A bank's snapshot, as far as it is compared."""
 
     accounts: dict[str, _Account]

@@ -53,6 +53,10 @@ Fingerprint = Annotated[str, Meta(pattern=r"^([0-9]{1,6}:)?[0-9a-f]{32}$")]
 """The same, with or without the version of its key in front."""
 ChipData = Annotated[bytes, Meta(max_length=255)]
 """Field 55."""
+Counter = Annotated[int, Meta(ge=1, le=0xFFFF)]
+"""Of a chip's transactions (ATC)."""
+ScriptResults = Annotated[str, Meta(pattern=r"^([0-2][0-9A-F]){1,4}$")]
+"""Two digits for each script that a bank has sent."""
 Sequence = Annotated[str, Meta(max_length=3)]
 """Field 23."""
 TransactionId = Annotated[str, Meta(pattern=r"^[^:]{1,8}:[0-9]{6}:[0-9]{6}$")]

@@ -101,6 +101,16 @@ class HoldExpired(_Record, frozen=True, kw_only=True, tag="hold-expired"):
     held_minor: int
 
 
+class ScriptResults(_Record, frozen=True, kw_only=True, tag="script-results"):
+    """What the chip has made of the orders that came with the answer to `id`; told once, however often the terminal says it."""
+
+    id: str
+    account: str
+    counter: int
+    results: str
+    """As in contracts.script_results: two hex digits for each script."""
+
+
 class Archived(_Record, frozen=True, kw_only=True, tag="archived"):
     """The acquirer has promised that what `terminal` did in batches before `kept_from` is final: of it only what stands approved is kept."""
 
@@ -129,7 +139,15 @@ class ReportTold(_Record, frozen=True, kw_only=True, tag="report-told"):
 
 
 LedgerRecord = (
-    LedgerEpochStarted | Posting | Refusal | ReversalPosting | HoldExpired | Archived | CardReported | ReportTold
+    LedgerEpochStarted
+    | Posting
+    | Refusal
+    | ReversalPosting
+    | HoldExpired
+    | ScriptResults
+    | Archived
+    | CardReported
+    | ReportTold
 )
 
 record_decoder: msgspec.json.Decoder[LedgerRecord] = msgspec.json.Decoder(LedgerRecord)

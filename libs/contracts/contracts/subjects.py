@@ -46,7 +46,18 @@ def terminal_request(terminal: str) -> str:
 
 
 # The switch: one set of subjects per shard; only the shard's owner subscribes.
-AUTH_OPERATIONS = ("authorize", "reverse", "sign-on", "sign-off", "settle", "upload", "stop", "stop-list", "stop-check")
+AUTH_OPERATIONS = (
+    "authorize",
+    "reverse",
+    "script-results",
+    "sign-on",
+    "sign-off",
+    "settle",
+    "upload",
+    "stop",
+    "stop-list",
+    "stop-check",
+)
 
 
 AUTH_ORDERS = ("cut-over",)
@@ -62,9 +73,9 @@ def auth_template(operation: str) -> str:
 
 
 # Issuers: only the owner of the institution's ledger subscribes.
-ISSUER_OPERATIONS = ("authorize", "reverse")
+ISSUER_OPERATIONS = ("authorize", "reverse", "script-results")
 ISSUER_ADVICES = "advise"
-"""The third operation, which is not the switch's to ask for: it has no card numbers (CARDS_ADVISE)."""
+"""One more operation, which is not the switch's to ask for: it has no card numbers (CARDS_ADVISE)."""
 
 
 def issuer(institution: str, operation: str) -> str:

@@ -15,7 +15,7 @@ jsonform, dump        the JSON form; the masked form for people
 """
 
 from iso8583.balances import AVAILABLE, Amount54, Balances54
-from iso8583.chip import Answer55, cryptogram_kind, parse_request
+from iso8583.chip import Answer55, ScriptNotice, cryptogram_kind, parse_request
 from iso8583.codec import HEADER_SIZE, MAC_SIZE, MTI_AT, TPDU_SIZE, decode, encode, mac_block, salvage
 from iso8583.compiled import Value
 from iso8583.details import Detail, Signed, pack_details, parse_count, parse_details, parse_signed
@@ -62,6 +62,7 @@ __all__ = [
     "Original61",
     "Page",
     "Plan62",
+    "ScriptNotice",
     "Signed",
     "StopRecord",
     "Terms62",

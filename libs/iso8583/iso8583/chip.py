@@ -61,6 +61,17 @@ REQUEST: dict[str, Tag] = {
 CARD_DATA = frozenset({"56", "57", "5A", "5F20", "5F24", "9F0B", "9F1F", "9F20", "9F6B"})
 """Tracks, card number, cardholder's name, expiry: refused by name, so that nobody comes to rely on sending them."""
 
+SCRIPT_RESULTS = "DF31"
+_SCRIPT_SIZE, _MOST_SCRIPTS = 5, 4
+_SCRIPT_STATES = 3
+SCRIPT_NOTICE: dict[str, Tag] = {
+    SCRIPT_RESULTS: Tag("script results", range(_SCRIPT_SIZE, _SCRIPT_SIZE * _MOST_SCRIPTS + 1, _SCRIPT_SIZE), True),
+    COUNTER: Tag("application transaction counter", _exactly(2), True),
+    RESULTS: Tag("terminal verification results", _exactly(5), True),
+    **{tag: row._replace(mandatory=False) for tag, row in REQUEST.items() if tag not in (COUNTER, RESULTS)},
+}
+"""Of a notice of script results (0620): those of the request may stand beside them."""
+
 ARQC, TC, AAC = 0x80, 0x40, 0x00
 """Kind of a cryptogram: the two high bits of tag 9F27. To go online; approved; declined."""
 _KIND_BITS = 0xC0
@@ -73,11 +84,19 @@ def cryptogram_kind(tags: Mapping[str, bytes]) -> int:
 
 def parse_request(data: bytes) -> dict[str, bytes]:
     """The tags of a request's field 55 that go on, in the table's order; FormatError names the tag that is missing, damaged or out of place."""
+    found = _checked(data, REQUEST)
+    if found[INFORMATION][0] & _KIND_BITS == _KIND_BITS:
+        raise FormatError(f"{FIELD}.{INFORMATION}", f"{REQUEST[INFORMATION].name}: is no kind of cryptogram")
+    return {tag: found[tag] for tag in REQUEST if tag in found}
+
+
+def _checked(data: bytes, table: Mapping[str, Tag]) -> dict[str, bytes]:
+    """Every tag that is there, those of the table as it wants them."""
     found = tlv.parse(data, FIELD)
     for tag in found:
         if tag in CARD_DATA:
             raise FormatError(f"{FIELD}.{tag}", "is card data and has no place in it")
-    for tag, row in REQUEST.items():
+    for tag, row in table.items():
         value = found.get(tag)
         if value is None:
             if row.mandatory:
@@ -87,13 +106,44 @@ def parse_request(data: bytes) -> dict[str, bytes]:
             raise FormatError(f"{FIELD}.{tag}", f"{row.name}: its length {len(value)} is not {_said(row.sizes)}")
         if row.bcd and not value.hex().isdecimal():
             raise FormatError(f"{FIELD}.{tag}", f"{row.name}: is not digits")
-    if found[INFORMATION][0] & _KIND_BITS == _KIND_BITS:
-        raise FormatError(f"{FIELD}.{INFORMATION}", f"{REQUEST[INFORMATION].name}: is no kind of cryptogram")
-    return {tag: found[tag] for tag in REQUEST if tag in found}
+    return found
 
 
 def _said(sizes: range) -> str:
+    if sizes.step > 1:
+        return ", ".join(map(str, sizes[:-1])) + f" or {sizes[-1]}"
     return str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+
+
+class ScriptNotice(NamedTuple):
+    """What field 55 of a 0620 says."""
+
+    counter: int
+    """Of the chip's transaction whose answer brought the scripts (9F36)."""
+    results: tuple[int, ...]
+    """By script: the first byte of its 5 in DF31."""
+
+    @classmethod
+    def parse(cls, data: bytes) -> ScriptNotice:
+        """From a field's bytes; FormatError names the tag."""
+        found = _checked(data, SCRIPT_NOTICE)
+        results = tuple(found[SCRIPT_RESULTS][::_SCRIPT_SIZE])
+        if any(result >> 4 >= _SCRIPT_STATES for result in results):
+            raise FormatError(f"{FIELD}.{SCRIPT_RESULTS}", "script results: the first digit of each is 0, 1 or 2")
+        counter = int.from_bytes(found[COUNTER], "big")
+        if not counter:
+            raise FormatError(f"{FIELD}.{COUNTER}", "application transaction counter: is 0, which no transaction has")
+        return cls(counter, results)
+
+
+def script_results(done: int, commands: int) -> bytes:
+    """DF31 of one script of so many commands of which the first `done` were obeyed; scripts have no identifier here (tag 9F18).
+
+    >>> script_results(1, 1).hex(), script_results(0, 1).hex()
+    ('2000000000', '1100000000')
+    """
+    first = 0x20 if done == commands else 0x10 | min(done + 1, 0x0F)
+    return bytes([first]) + bytes(_SCRIPT_SIZE - 1)
 
 
 class Answer55(NamedTuple):

@@ -95,6 +95,8 @@ MANAGEMENT: dict[tuple[str, str], Rule] = {
     ("0820", "301"): Rule("echo", (41, 42, 60), mac=False),
     ("0820", "362"): Rule("status", (41, 42, 60), mac=False),
     ("0820", "393"): Rule("stop list query", (2, 11, 41, 42, 60), mac=False),
+    ("0620", "951"): Rule("script results", (3, 11, 37, 41, 42, 49, 55, 60, 61, 64)),
+    ("0630", "951"): Rule("script results, answer", (3, 11, 12, 13, 32, 37, 39, 41, 42, 49, 60, 64)),
     ("0500", "201"): Rule("batch settlement", (11, 41, 42, 48, 49, 60, 63), mac=False),
     ("0320", "201"): Rule("batch upload, details", (11, 41, 42, 48, 60), mac=False),
     ("0320", "203"): Rule("batch upload, chip details", (11, 41, 42, 48, 55, 60), mac=False),

@@ -20,8 +20,9 @@ from runtime.tracing import Span
 
 REVERSAL, SETTLEMENT, SIGN_ON, SIGN_OFF = "reversal", "settlement", "sign-on", "sign-off"
 ECHO, STATUS, UPLOAD, DOWNLOAD = "echo", "status", "upload", "download"
+SCRIPT_RESULTS = "script-results"
 REPORT, STOP_NOTICE, STOP_LIST, STOP_CHECK = "report", "stop-notice", "stop-list", "stop-check"
-_OTHERS = (REVERSAL, SETTLEMENT, SIGN_ON, SIGN_OFF, ECHO, STATUS, UPLOAD, DOWNLOAD)
+_OTHERS = (REVERSAL, SETTLEMENT, SIGN_ON, SIGN_OFF, ECHO, STATUS, UPLOAD, DOWNLOAD, SCRIPT_RESULTS)
 _STOPPING = (REPORT, STOP_NOTICE, STOP_LIST, STOP_CHECK)
 KINDS = frozenset({*(kind.value for kind in Kind), *_OTHERS, *_STOPPING})
 CODES = frozenset({*RESPONSE_CODES, BALANCED, NOT_BALANCED, SETTLE_ERROR, NONE})

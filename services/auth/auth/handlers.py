@@ -21,6 +21,7 @@ from auth.measures import Measures
 from auth.queues import Queues
 from auth.recall import Ledger
 from auth.recalling import Recalling
+from auth.scripting import Scripting
 from auth.stopping import Stopping
 from auth.waiting import decided
 from contracts import subjects
@@ -89,6 +90,7 @@ class ShardOffice:
         self._concurrency = concurrency
         self._processing, self._appending = spans.processing(shard), spans.appending(shard)
         self._sending = {institution: spans.sending(institution) for institution in register.institutions}
+        self._issuers = issuers
         self._servings: list[Serving] = []
         self._recalling = Recalling(ledger, shard, tracer=tracer)
         asking = Asking(
@@ -144,6 +146,15 @@ class ShardOffice:
             "sign-off": self.on_sign_off,
             "settle": self.on_settle,
             "upload": self.on_upload,
+            "script-results": Scripting(
+                term,
+                self._number,
+                issuers=self._issuers,
+                tracer=self._tracer,
+                shapes=self._sending,
+                measures=self._measures,
+                now_ms=self._now_ms,
+            ).on_script_results,
             **Stopping(term, self._number, self._tracer, self._measures, self._now_ms).handlers,
         }
         for operation in (*subjects.AUTH_OPERATIONS, *subjects.AUTH_ORDERS):

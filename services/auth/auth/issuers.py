@@ -15,11 +15,13 @@ from contracts.authorization import (
 )
 from contracts.codec import encode
 from contracts.reading import UnreadableError, reader
+from contracts.script_results import IssuerScriptResultsReply, IssuerScriptResultsRequest
 from runtime.bus import Bus, NoAnswer, NotDelivered
 from runtime.tracing import Parent
 
 _reply = reader(IssuerReply)
 _reverse_reply = reader(IssuerReverseReply)
+_results_reply = reader(IssuerScriptResultsReply)
 
 RETRY_S = 0.05
 
@@ -76,5 +78,16 @@ class Issuers:
         answer = await self._bus.request(subjects.issuer(institution, "reverse"), body, timeout_s=5.0, trace=trace)
         try:
             return _reverse_reply(answer)
+        except UnreadableError as error:
+            raise NoAnswer(f"{institution}: an answer that cannot be read: {error}") from None
+
+    async def script_results(
+        self, institution: str, request: IssuerScriptResultsRequest, trace: Parent
+    ) -> IssuerScriptResultsReply:
+        """Raises NotDelivered or NoAnswer; whoever tells it tells it again."""
+        subject = subjects.issuer(institution, "script-results")
+        answer = await self._bus.request(subject, encode(request), timeout_s=5.0, trace=trace)
+        try:
+            return _results_reply(answer)
         except UnreadableError as error:
             raise NoAnswer(f"{institution}: an answer that cannot be read: {error}") from None

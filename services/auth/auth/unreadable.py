@@ -21,6 +21,7 @@ from contracts.authorization import (
 from contracts.codec import encode
 from contracts.reading import UnreadableError
 from contracts.response_codes import FORMAT_ERROR
+from contracts.script_results import ScriptResultsReply
 from contracts.stop_list import StopCheckReply, StopListPage, StopReply
 from runtime import logs
 from runtime.bus import Request
@@ -35,6 +36,7 @@ _ANSWERS: dict[str, Callable[[int], msgspec.Struct]] = {
     "sign-on": lambda at_ms: SignOnReply(response_code=FORMAT_ERROR, rrn=NO_RRN, at_ms=at_ms),
     "sign-off": lambda at_ms: SignOffReply(response_code=FORMAT_ERROR, at_ms=at_ms),
     "cut-over": lambda at_ms: CutOverReply(refused="the order cannot be read", at_ms=at_ms),
+    "script-results": lambda at_ms: ScriptResultsReply(response_code=FORMAT_ERROR, at_ms=at_ms),
     "settle": lambda at_ms: SettleReply(result=SETTLE_ERROR, rrn=NO_RRN, at_ms=at_ms, totals=Totals()),
     "upload": lambda at_ms: UploadReply(response_code=FORMAT_ERROR, at_ms=at_ms),
     "stop": lambda _: StopReply(response_code=FORMAT_ERROR, version=0),

@@ -20,6 +20,7 @@ from contracts.kinds import KINDS
 from contracts.ledger import LedgerRecord
 from contracts.pan import Pan
 from contracts.reading import UnreadableError, reader
+from contracts.script_results import IssuerScriptResultsReply, IssuerScriptResultsRequest
 from contracts.stop_list import ReportQuestion, ReportReply
 from issuer_sim import spans
 from issuer_sim.cards import CardOnFile
@@ -32,6 +33,7 @@ from issuer_sim.domain.decide import Decision, decide
 from issuer_sim.domain.facts import NO_EVIDENCE, Asked, Chip, Evidence
 from issuer_sim.domain.reports import decide_report
 from issuer_sim.domain.reverse import decide_reverse
+from issuer_sim.domain.script_results import decide_script_results
 from issuer_sim.domain.scripted import PLAIN, Script, script_for
 from issuer_sim.domain.terms import PLAIN_BANK, BankTerms, CardTerms
 from issuer_sim.line import Line
@@ -40,7 +42,7 @@ from runtime.bus import Request
 from runtime.log import Appended
 from runtime.metrics import OTHER, Metrics
 from runtime.tracing import Span, Tracer
-from runtime.transactions import REPORT, REVERSAL, Transaction, Transactions
+from runtime.transactions import REPORT, REVERSAL, SCRIPT_RESULTS, Transaction, Transactions
 
 log = logs.get("issuer")
 
@@ -51,6 +53,7 @@ _NO_CARD = CardTerms()
 _authorize = reader(IssuerRequest)
 _reverse = reader(IssuerReverseRequest)
 _report = reader(ReportQuestion)
+_script_results = reader(IssuerScriptResultsRequest)
 
 
 class Ledger(Protocol):
@@ -163,6 +166,26 @@ class Handlers:
                 return None
             counted.answered("reversal decided", code, span, transaction=asked.transaction)
             return codec.encode(decision.reply)
+
+    async def script_results(self, request: Request) -> bytes | None:
+        """IssuerScriptResultsRequest → IssuerScriptResultsReply, when the ledger has it."""
+        with (
+            self._counted(SCRIPT_RESULTS) as counted,
+            self._tracer.span(self._processing["script-results"], parent=request.trace) as span,
+        ):
+            try:
+                asked = _script_results(request.body)
+            except UnreadableError as error:
+                _unreadable(request, error, span, counted)
+                return codec.encode(IssuerScriptResultsReply(response_code=rc.FORMAT_ERROR))
+            told = decide_script_results(self._ledger.state, asked, at_ms=self._now_ms(), trace=span.traceparent)
+            await self._stand(told.records, span)
+            code = told.reply.response_code
+            span.set("lianji.response_code", code)
+            if not await self._bank.line.carries(self._closing):
+                return None
+            counted.answered("script results told", code, span, transaction=asked.transaction, results=asked.results)
+            return codec.encode(told.reply)
 
     async def report(self, request: Request) -> bytes:
         """ReportQuestion → ReportReply, when the report stands in the ledger; that it is told is somebody else's work (telling)."""

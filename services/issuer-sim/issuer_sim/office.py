@@ -48,6 +48,7 @@ class BankOffice:
         for operation, handler in (
             ("authorize", handlers.authorize),
             ("reverse", handlers.reverse),
+            ("script-results", handlers.script_results),
             (subjects.ISSUER_ADVICES, handlers.advise),
         ):
             subject = subjects.issuer(self._bank.institution, operation)

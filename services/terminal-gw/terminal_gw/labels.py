@@ -15,6 +15,7 @@ _OTHERS = {
     "0320": transactions.UPLOAD,
     "0400": transactions.REVERSAL,
     "0500": transactions.SETTLEMENT,
+    "0620": transactions.SCRIPT_RESULTS,
     "0800": transactions.SIGN_ON,
 }
 _DOWNLOADS = frozenset({"360", "361", "370", "371", "380", "381"})

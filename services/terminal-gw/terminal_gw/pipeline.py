@@ -17,7 +17,17 @@ from runtime.metrics import Metrics
 from runtime.tracing import Span
 from runtime.transactions import Transactions
 from security_module import Key, MacAlgorithm
-from terminal_gw import downloads, management, sales, settlement, spans, stop_list, terminal_keys, upload
+from terminal_gw import (
+    downloads,
+    management,
+    sales,
+    script_results,
+    settlement,
+    spans,
+    stop_list,
+    terminal_keys,
+    upload,
+)
 from terminal_gw.answers import NO_PUSH, SIGN_ON_AGAIN, Answer, Refusal, Sealer, repeated
 from terminal_gw.labels import kind_of
 from terminal_gw.requests import Desk, Exchange, Handler, Ingress
@@ -36,6 +46,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("0220", ANY): sales.advise,
     ("0400", ANY): sales.reverse,
     ("0500", "201"): settlement.settle,
+    ("0620", "951"): script_results.told,
     ("0320", "201"): upload.details,
     ("0320", "203"): upload.chip_details,
     ("0320", "202"): upload.end,
@@ -53,7 +64,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
 }
 _TELL_THEIR_KIND = frozenset({sales.authorize, sales.advise})
 """They set the span's kind once they have read the request."""
-PROFILE_MTIS = frozenset({"0100", "0200", "0220", "0320", "0400", "0500", "0800", "0820"})
+PROFILE_MTIS = frozenset({"0100", "0200", "0220", "0320", "0400", "0500", "0620", "0800", "0820"})
 """Requests that the protocol knows. One of these that is not served is answered 40, any other 30."""
 
 

@@ -14,8 +14,8 @@ from terminal_sim.orders import Order
 from terminal_sim.readers import inserted
 from terminal_sim.till import Till
 
-CARDS = ("debit-ic", "credit-ic")
-"""One of each version of the cryptogram."""
+CARDS = ("debit-ic", "credit-ic", "debit-ic-lost")
+"""One of each version of the cryptogram, and one whose bank has its chip blocked: what the chip makes of that goes back to the bank."""
 
 Do = Callable[[Till, Inserted, Arguments], Awaitable[str]]
 

@@ -215,9 +215,11 @@ async def _finish(stage: Stage, counters: list[Counter]) -> list[Breach]:
     for counter in counters:
         counter.order("close", {})
     return await _until_idle(stage, counters) or [
-        Breach("service", f"{counter.name}: a close, with everything whole: {counter.said}")
+        Breach(
+            "service", f"{counter.name}: a close, with everything whole: {counter.said}; owes {counter.owes} results"
+        )
         for counter in counters
-        if "→ 1" not in counter.said
+        if "→ 1" not in counter.said or counter.owes
     ]
 
 

@@ -29,6 +29,8 @@ class Counter:
         self.name = f"terminal {tid}"
         self.said = ""
         """What came of the last step."""
+        self.owes = 0
+        """What of chips' orders its bank has yet to be told, after the last step."""
         self.role = facts.role
         self._facts = facts
         self._stage = stage
@@ -77,5 +79,5 @@ class Counter:
         except Wronged as error:
             result = f"wronged: {error}"
             self._stage.wronged.append(f"{self.name}: {error}")
-        self.said = result
+        self.said, self.owes = result, len(till.terminal.record.results)
         self._stage.told("came", f"{step}: {result}")

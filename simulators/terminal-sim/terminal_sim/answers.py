@@ -22,7 +22,7 @@ from contracts.response_codes import (
 )
 from iso8583 import MTI_AT, Field60, FormatError, Message, Totals48, chip, reply_mti
 from security_module import SecurityModuleError
-from terminal_sim.emv import Dialogue
+from terminal_sim.emv import Dialogue, Ended
 from terminal_sim.entries import (
     Answered,
     CloseEnded,
@@ -34,6 +34,7 @@ from terminal_sim.entries import (
     SignedOn,
 )
 from terminal_sim.kinds import FORMS, NOTHING_MORE, Extras
+from terminal_sim.ordered import DueResults, ResultsDue
 from terminal_sim.outcomes import (
     CloseOutcome,
     Outcome,
@@ -93,7 +94,7 @@ def request(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -
     try:
         part_minor = _part(sent, answer)
         extras = _extras(sent, message)
-        certificate = _told_the_chip(answer)
+        told = _told_the_chip(answer)
     except FormatError as error:
         if advice or not KINDS[sent.kind].reversible:
             return _no_word(record, sent, str(error), _TERMINAL_REASON)
@@ -101,18 +102,26 @@ def request(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -
         outcome = _outcome(sent, answer, pending=True, reason=str(error))
         return Verdict(entries=(_answered(answer, sent), due), outcome=outcome)
     outcome = _outcome(sent, answer, part_minor=part_minor, extras=extras)
-    return Verdict(entries=(_answered(answer, sent, part_minor, certificate),), outcome=outcome)
+    certificate = told.made.tags[chip.CRYPTOGRAM].hex().upper() if told is not None else ""
+    return Verdict(entries=(_answered(answer, sent, part_minor, certificate), *_results(sent, told)), outcome=outcome)
 
 
-def _told_the_chip(answer: Answer) -> str:
-    """The chip's last cryptogram, in hex; FormatError where it declines what the host has approved: it does not believe that its bank has."""
+def _told_the_chip(answer: Answer) -> Ended | None:
+    """The chip's last word; FormatError where it declines what the host has approved: it does not believe that its bank has."""
     if answer.dialogue is None:
-        return ""
+        return None
     code = answer.message.text(39)
-    made = answer.dialogue.end(code, answer.message.data(55))
-    if code in APPROVALS and made.kind != chip.TC:
+    ended = answer.dialogue.end(code, answer.message.data(55))
+    if code in APPROVALS and ended.kind != chip.TC:
         raise FormatError("55", "the chip declines: no word of its bank's, or a wrong one")
-    return made.tags[chip.CRYPTOGRAM].hex().upper()
+    return ended
+
+
+def _results(sent: Transaction, told: Ended | None) -> tuple[ResultsDue, ...]:
+    """What the bank is to be told of its orders, where it gave some."""
+    if told is None or not told.results:
+        return ()
+    return (ResultsDue(due=DueResults(batch=sent.batch, stan=sent.stan, results=told.results.hex().upper())),)
 
 
 def _is_final(message: Message) -> bool:

@@ -32,6 +32,7 @@ from terminal_sim.entries import (
     StanUsed,
     Stored,
 )
+from terminal_sim.ordered import ResultsDue, ResultsEnded
 from terminal_sim.record import (
     PendingReversal,
     TerminalRecord,
@@ -98,6 +99,14 @@ def _claim(record: TerminalRecord, claim: Transaction, named: Original, *, stand
         original.claimed_by = claim.kind if stands else None
     else:
         original.refunded_minor += claim.worth_minor if stands else -claim.worth_minor
+
+
+def _results_due(record: TerminalRecord, entry: ResultsDue) -> None:
+    record.results[transaction_id(record.tid, entry.due.batch, entry.due.stan)] = entry.due
+
+
+def _results_ended(record: TerminalRecord, entry: ResultsEnded) -> None:
+    record.results.pop(transaction_id(record.tid, entry.batch, entry.stan), None)
 
 
 def _reversal_due(record: TerminalRecord, entry: ReversalDue) -> None:
@@ -185,6 +194,8 @@ _CHANGES: dict[type[Any], Callable[[TerminalRecord, Any], None]] = {
     Stored: _stored,
     AdviceTried: _advice_tried,
     Answered: _answered,
+    ResultsDue: _results_due,
+    ResultsEnded: _results_ended,
     ReversalDue: _reversal_due,
     ReversalTried: _reversal_tried,
     ReversalEnded: _reversal_ended,

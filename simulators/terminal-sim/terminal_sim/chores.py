@@ -92,6 +92,15 @@ class Chores(ABC):
         outcome = await self._run(self.terminal.look_up(pan))
         return outcome if isinstance(outcome, PlainOutcome) else Refused(reason=reason_of(outcome))
 
+    async def tell_results(self) -> None:
+        """What chips have made of their banks' orders, one after the other, until one has no answer for good: the next transaction tries again."""
+        record, before = self.terminal.record, -1
+        while record.results and len(record.results) != before:
+            before = len(record.results)
+            if await self._signed_on() is not None:
+                return
+            await self._run(self.terminal.tell_results())
+
     async def download_wanted(self) -> None:
         """What the host has asked for, one after the other as its answers say. What fails stands in no transaction's way."""
         done: set[str] = set()

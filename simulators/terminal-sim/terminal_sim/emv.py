@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import takewhile
 from typing import NamedTuple
 
 from contracts.kinds import KINDS
@@ -34,14 +35,26 @@ class Dialogue(NamedTuple):
     def field_55(self) -> bytes:
         return tlv.pack({tag: self.tags[tag] for tag in chip.REQUEST if tag in self.tags})
 
-    def end(self, code: str, field_55: bytes) -> Made:
+    def end(self, code: str, field_55: bytes) -> Ended:
         """The chip's last word on the bank's, and the bank's orders done. FormatError when the field cannot be read."""
         answer = Answer55.parse(field_55)
         said_yes = code in APPROVALS
         made = self.card.chip.second(answer.authentication if said_yes else b"")
-        for command in answer.scripts:
-            self.card.chip.command(command)
-        return made
+        done = len(list(takewhile(self.card.chip.command, answer.scripts)))  # behind one that fails none is tried
+        return Ended(made, chip.script_results(done, len(answer.scripts)) if answer.scripts else b"")
+
+
+class Ended(NamedTuple):
+    """A dialogue that is over."""
+
+    made: Made
+    results: bytes
+    """What the chip has made of its bank's orders (tag DF31); nothing where it got none."""
+
+    @property
+    def kind(self) -> int:
+        """Of the last cryptogram."""
+        return self.made.kind
 
 
 def read(order: Order, sent: Transaction, tid: str) -> Dialogue | str | None:

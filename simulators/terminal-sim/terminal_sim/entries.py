@@ -6,6 +6,7 @@ import msgspec
 
 from security_module import WrappedKey
 from terminal_sim.downloaded import DownloadBegun, DownloadEnded, PageKept
+from terminal_sim.ordered import ResultsDue, ResultsEnded
 from terminal_sim.record import (
     ClosedBatch,
     PendingClose,
@@ -141,6 +142,8 @@ Entry = (
     | Stored
     | AdviceTried
     | Answered
+    | ResultsDue
+    | ResultsEnded
     | ReversalDue
     | ReversalTried
     | ReversalEnded

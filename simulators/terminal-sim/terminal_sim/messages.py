@@ -11,7 +11,7 @@ from terminal_sim.kinds import FORMS
 from terminal_sim.record import PendingClose, PendingReversal, Transaction
 
 SIGN_ON_DOUBLE, SIGN_ON_SINGLE = "003", "001"
-ECHO, STATUS, STOP_CHECK = "301", "362", "393"
+ECHO, STATUS, STOP_CHECK, SCRIPT_RESULTS = "301", "362", "393", "951"
 WITH_PIN, WITHOUT_PIN = "1", "2"
 """Field 22, the third digit."""
 PIN_LENGTH_MAX = "12"
@@ -24,6 +24,7 @@ _TAKES_PART = "1"
 """60.6."""
 _NO_FIRST_BATCH = "000000"
 _MAC_PLACE = bytes(8)
+_NO_RRN = "0" * 12
 
 
 class Messages:
@@ -95,6 +96,23 @@ class Messages:
         if sent.original is not None:
             fields[61] = _original61(sent.original)
         return self._message("0400", fields)
+
+    def script_results(self, of: Transaction, *, stan: str, batch: str, data: bytes, original: str) -> Message:
+        """A 0620 about the transaction `of`, which field 61 (`original`) names; `data` is field 55."""
+        fields: dict[int, Value] = {
+            3: KINDS[of.kind].processing_code,
+            11: stan,
+            22: of.entry_mode,
+            37: of.rrn or _NO_RRN,
+            49: of.currency,
+            55: data,
+            60: Field60("00", batch, SCRIPT_RESULTS, self.reader).pack(),
+            61: original,
+            64: _MAC_PLACE,
+        }
+        message = self._message("0620", fields | ({23: of.sequence} if of.sequence else {}))
+        message.header = _CHIP_HEADER
+        return message
 
     def _transaction(self, sent: Transaction) -> dict[int, Value]:
         facts, part = KINDS[sent.kind], _TAKES_PART if sent.takes_part else ""

@@ -146,7 +146,16 @@ class PracticeHost:
             keys.request, mac_block(body), body[-MAC_SIZE:], terminal.algorithm
         ):
             return encode(reply_to(request, {**_repeated(request), 39: MAC_ERROR}, processing="3"))
-        return self._reverse(request) if request.mti == "0400" else self._transact(request)
+        return self._trusted(request)
+
+    def _trusted(self, request: Message) -> bytes:
+        match request.mti:
+            case "0400":
+                return self._reverse(request)
+            case "0620":
+                return self._sealed(request, {37: request.text(37), 39: APPROVED})
+            case _:
+                return self._transact(request)
 
     def seal(self, request: Message, reply: Message) -> bytes:
         """The body of an answer to `request`, whose field 64 is a place for the MAC, with the MAC if there are keys for one."""

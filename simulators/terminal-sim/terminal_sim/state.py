@@ -22,6 +22,8 @@ class State(StrEnum):
     UPLOADING = "uploading"
     ECHOING = "echoing"
     DOWNLOADING = "downloading"
+    TELLING = "telling"
+    """What a chip has made of its bank's orders."""
     SIGNING_OFF = "signing off"
 
 
@@ -48,6 +50,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
             State.UPLOADING,
             State.ECHOING,
             State.DOWNLOADING,
+            State.TELLING,
             State.SIGNING_OFF,
         }
     ),
@@ -58,6 +61,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.UPLOADING: _BACK,
     State.ECHOING: _BACK,
     State.DOWNLOADING: _BACK,
+    State.TELLING: _BACK,
     # The session is over for the terminal whatever the host says to that.
     State.SIGNING_OFF: frozenset({State.LOGGED_IN}),
 }

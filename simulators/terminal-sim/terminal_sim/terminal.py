@@ -13,7 +13,7 @@ from contracts.pan import Pan
 from contracts.response_codes import MAC_ERROR, RESPONSE_CODES, UNKNOWN_TERMINAL
 from iso8583 import FormatError, Message, decode, encode
 from security_module import SecurityModuleError
-from terminal_sim import answers, download, emv, operators, upload
+from terminal_sim import answers, download, emv, operators, scripts, upload, waiting
 from terminal_sim.answers import Answer, Verdict
 from terminal_sim.attended import Attended
 from terminal_sim.bounds import out_of_bounds, stopped
@@ -25,15 +25,23 @@ from terminal_sim.kinds import FORMS
 from terminal_sim.messages import MAGNETIC_READER, SIGN_ON_DOUBLE, STATUS, WITH_PIN, WITHOUT_PIN, Messages
 from terminal_sim.orders import Order, article, wrong
 from terminal_sim.outcomes import Refused, Step, TransactionOutcome
-from terminal_sim.record import BATCH_LIMIT, PendingClose, PendingReversal, Session, TerminalRecord, Transaction
+from terminal_sim.record import BATCH_LIMIT, PendingClose, Session, TerminalRecord, Transaction
 from terminal_sim.seal import Seal
 from terminal_sim.state import State, advance
 from terminal_sim.stopped import StopList
 from terminal_sim.stored import StoredAdvice
+from terminal_sim.waiting import REVERSAL_TRIES
 
-REVERSAL_TRIES = 3
-_HANDLERS = answers.HANDLERS | {State.UPLOADING: upload.answered, State.DOWNLOADING: download.answered}
-_LOST = answers.LOST | {State.UPLOADING: upload.lost, State.DOWNLOADING: download.lost}
+_HANDLERS = answers.HANDLERS | {
+    State.UPLOADING: upload.answered,
+    State.DOWNLOADING: download.answered,
+    State.TELLING: scripts.answered,
+}
+_LOST = answers.LOST | {
+    State.UPLOADING: upload.lost,
+    State.DOWNLOADING: download.lost,
+    State.TELLING: scripts.lost,
+}
 SIGN_ON_AGAIN = "3"
 """The host's push in the header of an answer."""
 
@@ -125,12 +133,12 @@ class Terminal(Attended):
         if self.state is not State.SIGNED_ON or session is None:
             return self._not_now("send a notice")
         if self.record.pending is not None:
-            return self._refused(self._waits(self.record.pending))
+            return self._refused(waiting.of_reversal(self.tid, self.record.pending))
         advice = next(iter(self.record.advices.values()), None)
         if advice is None:
             return self._refused("no notice waits")
         if advice.tries >= REVERSAL_TRIES and not new_round:
-            return self._refused(self._undelivered(advice))
+            return self._refused(waiting.of_advice(self.tid, advice))
         return self._advise(session, advice, 1 if new_round else advice.tries + 1, ())
 
     def reverse(self, *, new_round: bool = False) -> Step:
@@ -141,7 +149,7 @@ class Terminal(Attended):
         if pending is None:
             return self._refused("no reversal is pending")
         if pending.tries >= REVERSAL_TRIES and not new_round:
-            return self._refused(self._stuck(pending))
+            return self._refused(waiting.of_reversal(self.tid, pending))
         original = self.record.transaction(pending.batch, pending.stan)
         if original is None:
             return self._refused(f"terminal {self.tid}: its memory lacks transaction {pending.batch}/{pending.stan}")
@@ -159,8 +167,8 @@ class Terminal(Attended):
         """Asks for the batch's close with the terminal's own totals; one that has begun is asked for again, alike."""
         if self.state is not State.SIGNED_ON:
             return self._not_now("settle")
-        if waiting := self._undone():
-            return self._refused(waiting)
+        if first := waiting.first(self.record):
+            return self._refused(first)
         if self.record.closing is not None and self.record.closing.uploading:
             return self._refused(f"batch {self.record.closing.batch} is being uploaded; finish that first")
         batch = self.record.batch
@@ -195,6 +203,18 @@ class Terminal(Attended):
         network_code, index = download.next_message(at)
         message = self._messages.download(stan=stan, batch=self.record.batch, code=network_code, index=index)
         return self._send(State.DOWNLOADING, message, encode(message), *begun, StanUsed(stan=stan))
+
+    def tell_results(self) -> Step:
+        """Tells the host what the chip has made of its bank's orders that has waited longest."""
+        session = self.record.session
+        if self.state is not State.SIGNED_ON or session is None or not self.record.results:
+            return self._not_now("tell a chip's results")
+        try:
+            message, entries = scripts.notice(self.record, self._messages, self._seal, session)
+            body = self._seal.sealed(session, message)
+        except (SecurityModuleError, FormatError) as error:
+            return self._refused(str(error))
+        return self._send(State.TELLING, message, body, *entries)
 
     def resend_last(self) -> Step:
         """The last transaction once more, byte for byte, so that its answer can be compared with the first."""
@@ -349,36 +369,10 @@ class Terminal(Attended):
     def _hindrance(self, order: Order) -> str:
         """Why no new transaction may start, or nothing. An offline sale needs no line, so that nothing has to go before it."""
         record = self.record
-        if not FORMS[order.kind].offline and (waiting := self._undone()):
-            return waiting
+        if not FORMS[order.kind].offline and (first := waiting.first(self.record)):
+            return first
         if record.closing is not None:
             return f"terminal {self.tid}: the close of batch {record.closing.batch} has begun; finish it first"
         if self.batch_full:
             return f"terminal {self.tid}: batch {record.batch} is full ({BATCH_LIMIT} transactions); close it first"
         return ""
-
-    def _undone(self) -> str:
-        """What goes before anything else on the line, or nothing."""
-        record = self.record
-        if record.pending is not None:
-            return self._waits(record.pending)
-        if record.advices:
-            return self._undelivered(next(iter(record.advices.values())))
-        return ""
-
-    def _undelivered(self, advice: StoredAdvice) -> str:
-        where = f"terminal {self.tid}: the notice {advice.batch}/{advice.stan}"
-        if advice.tries >= REVERSAL_TRIES:
-            return f"{where} has not been taken after {advice.tries} tries; recover it before the next transaction"
-        return f"{where} goes first"
-
-    def _waits(self, pending: PendingReversal) -> str:
-        if pending.tries >= REVERSAL_TRIES:
-            return self._stuck(pending)
-        return f"terminal {self.tid}: the reversal of {pending.batch}/{pending.stan} goes first"
-
-    def _stuck(self, pending: PendingReversal) -> str:
-        return (
-            f"terminal {self.tid}: the reversal of {pending.batch}/{pending.stan} has not gone through after "
-            f"{pending.tries} tries; recover it before the next transaction"
-        )

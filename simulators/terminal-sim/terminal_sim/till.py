@@ -31,7 +31,8 @@ from terminal_sim.readers import AnyCard, entered
 from terminal_sim.results import CloseResult, SwipeResult, reason_of, result_of
 from terminal_sim.shipped import DEFAULT_OPERATOR, DEFAULT_PASSWORD
 from terminal_sim.state import State
-from terminal_sim.terminal import REVERSAL_TRIES, Terminal
+from terminal_sim.terminal import Terminal
+from terminal_sim.waiting import REVERSAL_TRIES
 from world import Card
 
 _CERTIFICATE = " (over TLS: does the host take this terminal's certificate?)"
@@ -82,6 +83,7 @@ class Till(Chores):
                 return Refused(
                     reason=f"the close of batch {result.batch} has begun and got no answer", response_code=result.rc
                 )
+        await self.tell_results()
         if self.terminal.wanted or self.terminal.record.downloading is not None:
             await self.download_wanted()
         return await self._signed_on()
@@ -233,6 +235,7 @@ class Till(Chores):
         if (hindrance := await self._signed_on()) is None:
             hindrance = await self._nothing_pending([])
         if hindrance is None:
+            await self.tell_results()
             hindrance = await self._signed_on()
         if hindrance is not None:
             return CloseResult(refused=hindrance.reason, rc=hindrance.response_code)

@@ -23,6 +23,7 @@ from contracts.ledger import (
     Refusal,
     ReportTold,
     ReversalPosting,
+    ScriptResults,
 )
 from contracts.money import CNY
 from contracts.response_codes import APPROVED, PARTIAL_APPROVAL, RESPONSE_CODES
@@ -116,9 +117,11 @@ class Transaction(msgspec.Struct, array_like=True, gc=False):
     """What was answered; 10: `amount_minor` is the part that was approved; empty for a tombstone, which never was asked for."""
     authorization_code: str = ""
     reversed: bool = False
+    told: bool = False
+    """What its chip has made of the bank's orders is written down."""
 
 
-class State(msgspec.Struct, tag="issuer-5"):
+class State(msgspec.Struct, tag="issuer-6"):
     """One institution: its accounts by number, its transactions by id, and the counter behind its authorization codes.
 
     The tag changes with the layout: a snapshot of another layout is then no snapshot, and the log is replayed.
@@ -187,18 +190,15 @@ def apply(state: State, record: LedgerRecord) -> None:
         case Posting():
             _post(state, record)
         case Refusal():
-            if record.wrong_pin:
-                state.account(record.account).wrong_pins += 1
-            if record.counter:
-                state.account(record.account).use(record.counter)
-            transaction = Transaction(record.account, 0, record.response_code)
-            _share(state, transaction)
-            state.put(key_of(record.id, incoming=record.incoming), transaction)
+            _refuse(state, record)
         case ReversalPosting():
             _reverse(state, record)
         case HoldExpired():
             state.holds.expire(record.account, record.id)
             state.account(record.account).held_minor -= record.held_minor
+        case ScriptResults():
+            if (known := state.transactions.get(record.id)) is not None:
+                known.told = True
         case Archived():
             _archive(state, record)
         case CardReported():
@@ -232,6 +232,16 @@ def _post(state: State, record: Posting) -> None:
         account.count(record.at_ms, asked_minor)
     code = PARTIAL_APPROVAL if record.part_of_minor else APPROVED
     transaction = Transaction(account.number, record.amount_minor, code, record.authorization_code)
+    state.put(key_of(record.id, incoming=record.incoming), transaction)
+
+
+def _refuse(state: State, record: Refusal) -> None:
+    if record.wrong_pin:
+        state.account(record.account).wrong_pins += 1
+    if record.counter:
+        state.account(record.account).use(record.counter)
+    transaction = Transaction(record.account, 0, record.response_code)
+    _share(state, transaction)
     state.put(key_of(record.id, incoming=record.incoming), transaction)
 
 
