@@ -124,6 +124,29 @@ async def test_nothing_is_appended_to_a_stream_that_came_back_short(broker: Loca
     assert (await log.read(4)) is None
 
 
+async def test_an_owner_that_outlives_its_broker_tells_how_far_it_has_read_from_the_new_one(
+    broker: LocalBroker, bus: Bus
+) -> None:
+    """Its successor need not read all of it again, and is in office sooner."""
+    log, told = JetStreamLog(bus, "T", "t.t"), asyncio.get_running_loop().create_future()
+
+    async def on_read(sequence: int, of: str) -> None:
+        told.set_result((sequence, of))
+
+    log.on_read = on_read
+    writer = GroupLog(log, 1, Position(), now_ns=time.time_ns)
+    for number in range(3):
+        await writer.append([b'"record %d"' % number])
+    restored, former = bus.reconnections, bus.broker
+    broker.stop()
+    broker.start()
+    await until_restored(bus, restored)
+    assert not told.done()
+    await writer.append([b'"record 3"'])
+    assert await asyncio.wait_for(told, PATIENCE_S) == (3, bus.broker)
+    assert bus.broker != former
+
+
 async def test_damage_that_a_broker_has_not_noticed_is_found_by_an_owner_that_outlives_it(
     broker: LocalBroker, bus: Bus
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -119,6 +119,24 @@ async def test_what_no_replay_reads_is_read_once_after_each_start_of_the_broker(
     assert await heads.read_up_to() == 9
 
 
+async def test_a_broker_that_was_started_while_the_log_was_read_has_not_been_read() -> None:
+    store, _ = await filled()
+    broker = ["one"]
+    heads = BucketHeads(MemoryBucket(), store.name, broker=lambda: broker[0])
+    reading = store.read_from
+
+    async def read_from(sequence: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
+        async for number, payload in reading(sequence, last):
+            broker[0] = "two" if number == 5 else broker[0]
+            yield number, payload
+
+    store.read_from = read_from  # type: ignore[method-assign]
+    await replay(store, MACHINE, NoSnapshots(), heads)
+    assert await heads.read_up_to() == 0
+    broker[0] = "one"
+    assert await heads.read_up_to() == 9
+
+
 async def test_an_owner_notes_its_head_and_its_successor_misses_what_is_gone() -> None:
     store, lock, bucket = MemoryLog(), Lock(), MemoryBucket()
     heads = BucketHeads(bucket, store.name, broker=lambda: "one")
@@ -153,7 +171,7 @@ async def test_heads_are_kept_in_a_bucket_of_the_broker(bus: Bus) -> None:
     await heads.save(Position(7, "d7"))
     await heads.save(Position(9, "d9"))
     assert await heads.newest() == Position(9, "d9")
-    await heads.mark_read(9)
+    await heads.mark_read(9, bus.broker)
     assert await heads.read_up_to() == 9
     assert bus.broker
     other = BucketHeads(await open_bucket(bus, name), "journal.v1.0", broker=lambda: "another start")

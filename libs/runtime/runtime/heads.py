@@ -29,8 +29,12 @@ class Heads(Protocol):
     async def newest(self) -> Position:
         """The last position noted, Position() when there is none; raises NoAnswer when nobody can say."""
 
-    async def mark_read(self, sequence: int) -> None:
-        """Notes that all up to `sequence` has been read and was whole, as the broker that runs now keeps it."""
+    @property
+    def broker(self) -> str:
+        """Which broker keeps the log now: another name after each of its starts."""
+
+    async def mark_read(self, sequence: int, broker: str) -> None:
+        """Notes that all up to `sequence` has been read from this broker since it was started, and was whole."""
 
     async def read_up_to(self) -> int:
         """What `mark_read` noted since the broker has been started, 0 when nothing; raises NoAnswer when nobody can say."""
@@ -45,7 +49,11 @@ class NoHeads:
     async def newest(self) -> Position:
         return Position()
 
-    async def mark_read(self, sequence: int) -> None:
+    @property
+    def broker(self) -> str:
+        return ""
+
+    async def mark_read(self, sequence: int, broker: str) -> None:
         return
 
     async def read_up_to(self) -> int:
@@ -87,8 +95,12 @@ class BucketHeads:
             return Position()
         return Position() if head is None else Position(head.sequence, head.digest)
 
-    async def mark_read(self, sequence: int) -> None:
-        await self._put("read", _Read(broker=self._broker(), sequence=sequence))
+    @property
+    def broker(self) -> str:
+        return self._broker()
+
+    async def mark_read(self, sequence: int, broker: str) -> None:
+        await self._put("read", _Read(broker=broker, sequence=sequence))
 
     async def read_up_to(self) -> int:
         stored = await self._bucket.get(f"{self._log}.read")

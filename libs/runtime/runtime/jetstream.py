@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import msgspec
 import nats.errors
@@ -46,6 +46,10 @@ class _Ack(msgspec.Struct):
 _ack = msgspec.json.Decoder(_Ack).decode
 
 
+async def _nobody(_: int, __: str) -> None:
+    """Hears that a stream has been read."""
+
+
 class JetStreamLog:
     """One stream that holds one subject. Reads come from the stream's leader, never by direct get: those were stale."""
 
@@ -59,6 +63,8 @@ class JetStreamLog:
         """The broker from which all of the stream has been read since it started, or is being read."""
         self._reading: asyncio.Task[None] | None = None
         self._damage: LogDamaged | None = None
+        self.on_read: Callable[[int, str], Awaitable[None]] = _nobody
+        """Told, after a start of the broker, up to where all has been read from it beside the work, and which one it is."""
 
     @property
     def name(self) -> str:
@@ -114,13 +120,14 @@ class JetStreamLog:
             self._read_at = broker
             if self._reading is not None:
                 self._reading.cancel()
-            self._reading = asyncio.create_task(self._read_all(last))
+            self._reading = asyncio.create_task(self._read_all(last, broker))
 
-    async def _read_all(self, last: int) -> None:
+    async def _read_all(self, last: int, broker: str) -> None:
         try:
             async for group in read_groups(self, Position(), last):
                 if group.sequence % 64 == 0:
                     await asyncio.sleep(0)  # whoever sells comes first
+            await self.on_read(last, broker)
         except LogDamaged as error:
             self._damage = error
         except AppendUnknown:

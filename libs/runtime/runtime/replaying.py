@@ -73,6 +73,7 @@ async def replay(
     In steps, with room between them for the renewal of the lease and for whoever asks how it goes.
     """
     heads = heads or NoHeads()
+    broker = heads.broker  # now: of what is read from one that is started meanwhile a part stands unread
     last = await store.last_sequence()
     await check_end(store, heads, last)
     state, position = machine.new_state(), Position()
@@ -107,7 +108,7 @@ async def replay(
             applied = 0
             tell(f"at {group.sequence:,} of {last:,} groups")
             await asyncio.sleep(0)
-    await heads.mark_read(position.sequence)
+    await heads.mark_read(position.sequence, broker)
     return Replayed(state, position, epoch, snapshot_at)
 
 

@@ -110,13 +110,15 @@ class Service(Generic[C]):
         if spread:  # two that start together would take all that comes first, each before it knows that it has one
             await asyncio.gather(*(other.asked.wait() for other in self._owners))
         notes = await open_bucket(bus, snapshots)
+        store, heads = JetStreamLog(bus, stream, subject), BucketHeads(notes, subject, broker=lambda: bus.broker)
+        store.on_read = heads.mark_read  # the next owner need not read it again
         owner = Owner(
-            store=JetStreamLog(bus, stream, subject),
+            store=store,
             machine=machine,
             office=office,
             lease=await open_lease(bus, leases, key, self.instance),
             snapshots=BucketSnapshots(notes, subject),
-            heads=BucketHeads(notes, subject, broker=lambda: bus.broker),
+            heads=heads,
             owner=self.instance,
             elsewhere=(lambda: any(other.holds for other in self._owners if other.name != subject))
             if spread
