@@ -19,7 +19,7 @@ from contracts.chip import ChipFacts
 from contracts.codec import encode_stored
 from contracts.journal import BatchClosed, Intent, Outcome, Record, Reversed, Reversing, Tombstone, record_decoder
 from contracts.kinds import Kind
-from contracts.ledger import LedgerRecord, Posting, Refusal, ReversalPosting
+from contracts.ledger import LedgerRecord, Posting, Refusal, ReversalPosting, ScriptResults
 from contracts.money import CNY
 from contracts.pan import MaskedCard
 from contracts.states import State
@@ -145,6 +145,10 @@ def posting(stan: str, amount_minor: int = AMOUNT) -> Posting:
 
 def refusal(stan: str) -> Refusal:
     return Refusal(id=id_of(stan), response_code="51", at_ms=2)
+
+
+def results(stan: str) -> ScriptResults:
+    return ScriptResults(id=id_of(stan), account="huaxing-000001", counter=1, results="20", at_ms=9)
 
 
 def given_back(stan: str, amount_minor: int = AMOUNT) -> ReversalPosting:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.kinds import Kind
-from contracts.ledger import HoldExpired, LedgerRecord, Posting, Refusal, ReversalPosting
+from contracts.ledger import HoldExpired, LedgerRecord, Posting, Refusal, ReversalPosting, ScriptResults
 from contracts.terms import InstalmentPlan
 from issuer_sim.domain import accounts
 from issuer_sim.domain.kinds.instalment import terms
-from lianji.accounts.history import EXPIRY, REVERSAL, Account, Line
+from lianji.accounts.history import DISOBEYED, EXPIRY, OBEYED, REVERSAL, Account, Line
 from lianji.accounts.statement import FEE, month_named, month_of, statement
 
 JANUARY = 1_767_196_800_000
@@ -62,6 +62,8 @@ def test_a_history_has_the_balance_behind_each_line() -> None:
             at_ms=JANUARY, id="c", account="C1", amount_minor=200_00, currency="156", reason="98", restored_minor=300_00
         ),
         HoldExpired(at_ms=JANUARY + DAY, id="h", account="C1", held_minor=300_00),
+        ScriptResults(at_ms=JANUARY + DAY, id="s", account="C1", counter=1, results="20"),
+        ScriptResults(at_ms=JANUARY + DAY, id="r", account="C1", counter=2, results="2011"),
         posting("x", 1, account="C2"),
     )
     seen = [(line.what, line.amount_minor, line.balance_minor, line.held_minor) for line in found.lines]
@@ -72,6 +74,8 @@ def test_a_history_has_the_balance_behind_each_line() -> None:
         ("completion", 200_00, -300_00, 0),
         (REVERSAL, -200_00, -100_00, 300_00),
         (EXPIRY, 0, -100_00, 0),
+        (OBEYED, 0, -100_00, 0),
+        (DISOBEYED, 0, -100_00, 0),
     ]
     assert (found.available_minor, found.lines[2].response_code) == (9_900_00, "51")
 

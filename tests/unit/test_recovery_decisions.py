@@ -7,10 +7,10 @@ import pytest
 
 from contracts.journal import Intent, Tombstone
 from contracts.kinds import Kind
-from contracts.ledger import Posting
+from contracts.ledger import Posting, ScriptResults
 from contracts.pan import MaskedCard
 from contracts.states import State
-from lianji.recovery.charges import Charge
+from lianji.recovery.charges import Charge, Charges
 from lianji.recovery.decisions import RULES, Action, Case, decide
 from lianji.recovery.paths import Path
 from lianji.recovery.witnesses import Seen
@@ -197,6 +197,14 @@ def test_every_rule_decides_a_case() -> None:
         id(decide(Case(id=ID, path=known, seen=terminal, charges=charges))) for known, terminal, charges, _ in CASES
     }
     assert {id(rule) for rule in RULES} <= decided
+
+
+def test_what_a_chip_told_its_bank_is_taken_once_and_of_what_the_bank_knows() -> None:
+    bank = Charges("huaxing")
+    told = ScriptResults(id=ID, account="1", counter=1, results="20", at_ms=2)
+    assert not bank.take(told)
+    assert bank.take(POSTED)
+    assert [bank.take(told), bank.take(told)] == [True, False]
 
 
 def test_a_tombstone_has_no_institution_of_its_own() -> None:

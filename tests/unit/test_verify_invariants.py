@@ -40,6 +40,7 @@ from tests.support_verify import (
     intent,
     outcome,
     posting,
+    results,
     reversed_,
     reversing,
     rrn_of,
@@ -184,6 +185,11 @@ FAULTS: dict[str, tuple[set[str], Bend]] = {
         {"I3", "I4", "I5", "I7", "I10", "I11"},
         lambda s: s.journal.append(reversing(OPEN, after_close=True)),
     ),
+    "a chip's results twice": (
+        {"I7"},
+        lambda s: s.ledger.extend([(BANK, results(DECLINED)), (BANK, results(DECLINED))]),
+    ),
+    "a chip's results from nowhere": ({"I7"}, lambda s: s.ledger.append((BANK, results("000099")))),
     "posted after the tombstone": ({"I5", "I7"}, lambda s: s.ledger.append((BANK, posting(UNKNOWN)))),
     "posted twice": ({"I3", "I7"}, lambda s: s.ledger.append((BANK, posting(OPEN)))),
     # I8

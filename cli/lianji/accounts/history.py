@@ -20,7 +20,9 @@ from contracts.terms import InstalmentTerms
 from lianji.records import Progress, every_record
 from runtime.log import LogStore
 
-REVERSAL, EXPIRY, REPORT, SCRIPTS = "reversal", "hold expired", "reported", "chip's orders"
+REVERSAL, EXPIRY, REPORT = "reversal", "hold expired", "reported"
+OBEYED, DISOBEYED = "chip obeyed", "chip did not obey"
+"""Its bank's orders, all of them."""
 """What a line can be beside a kind of transaction."""
 UNKNOWN = "transaction"
 """Of a ledger that did not say kinds yet, or a refusal, which never does."""
@@ -31,7 +33,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
     at_ms: int
     what: str
-    """A kind (contracts.kinds), or REVERSAL, EXPIRY, REPORT, SCRIPTS, UNKNOWN."""
+    """A kind (contracts.kinds), or REVERSAL, EXPIRY, REPORT, OBEYED, DISOBEYED, UNKNOWN."""
     id: str
     """Of the transaction; of a report what was reported."""
     amount_minor: int
@@ -87,7 +89,8 @@ class Account(msgspec.Struct, kw_only=True):
                 self.held_minor -= record.held_minor
                 self._line(record, EXPIRY, record.id, 0)
             case ScriptResults() if record.account == self.number:
-                self._line(record, SCRIPTS, record.id, 0, original=record.id)
+                obeyed = set(record.results[::2]) == {"2"}
+                self._line(record, OBEYED if obeyed else DISOBEYED, record.id, 0, original=record.id)
             case CardReported() if record.account == self.number:
                 self._line(record, REPORT, record.report.value, 0)
 
