@@ -30,6 +30,13 @@ _DATABASES = (b"SQLite format 3\0", b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")
 """How a database of SQLite begins, and its write-ahead log (sqlite.org/fileformat2, 1.3 and 4.1)."""
 
 
+class Identity(NamedTuple):
+    """A file, whatever it is called."""
+
+    device: int
+    number: int
+
+
 class _Window(NamedTuple):
     """A part of a file. Hits that begin from `first` on and before `end` are this window's; the others are a neighbour's."""
 
@@ -42,18 +49,29 @@ class _Window(NamedTuple):
 def search_files(directory: Path, detector: Detector, report: Report) -> None:
     """Raises CliError for what cannot be read: a search that leaves something out is none."""
     for path in files_under(directory):
-        where = path.relative_to(directory)
-        kind = KINDS.get(where.parts[0], OTHER) if len(where.parts) > 1 else OTHER
-        report.add(detector, detector.find(str(where).encode(errors="surrogateescape")), f"{where} (its name)")
-        try:
-            with path.open("rb") as file:
-                for offset, hit in hits_in(file, detector):
-                    report.add(detector, [hit], f"{where} at {offset}")
-                report.count(kind, files=1, bytes=file.tell())
-        except FileNotFoundError:
-            continue  # deleted since; a renamed log or trace comes later in this order
-        except OSError as error:
-            raise CliError(f"{path}: cannot be read: {error.strerror}") from None
+        # What is gone was deleted since; a renamed log or trace comes later in this order.
+        search_file(directory, path, detector, report)
+
+
+def search_file(directory: Path, path: Path, detector: Detector, report: Report) -> Identity | None:
+    """The file that was searched; None when none is there any more. Raises CliError."""
+    where = path.relative_to(directory)
+    kind = KINDS.get(where.parts[0], OTHER) if len(where.parts) > 1 else OTHER
+    report.add(detector, detector.find(str(where).encode(errors="surrogateescape")), f"{where} (its name)")
+    try:
+        with path.open("rb") as file:
+            for offset, hit in hits_in(file, detector):
+                report.add(detector, [hit], f"{where} at {offset}")
+            report.count(kind, files=1, bytes=file.tell())
+            return identity(os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise CliError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def identity(status: os.stat_result) -> Identity:
+    return Identity(status.st_dev, status.st_ino)
 
 
 def files_under(directory: Path) -> Iterator[Path]:

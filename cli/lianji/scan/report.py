@@ -44,6 +44,13 @@ class Report(msgspec.Struct, kw_only=True):
         """Messages, rows and files that were looked at."""
         return sum(row.get(unit, 0) for row in self.searched.values() for unit in ("messages", "rows", "files"))
 
+    def take(self, other: Report) -> None:
+        """What another search looked at and found."""
+        for where, counts in other.searched.items():
+            self.count(where, **counts)
+        self.found += other.found
+        self.finds += other.finds[: max(KEPT - len(self.finds), 0)]
+
     def add(self, detector: Detector, hits: Iterable[Hit], place: str) -> None:
         """Takes the hits in one place."""
         for hit in hits:

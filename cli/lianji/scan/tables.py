@@ -27,18 +27,26 @@ _SHORTEST = 10**12
 
 
 def search_databases(directory: Path, detector: Detector, report: Report) -> None:
-    """Raises CliError for a database that cannot be read. A `.db` of another make is a file like others."""
-    for path in files_under(directory):
-        if path.suffix != ".db" or not _is_sqlite(path):
-            continue
-        engine = open_engine(f"sqlite:///{path}", read_only=True)
-        report.count("sql", databases=1)
-        try:
-            _search(engine, str(path.relative_to(directory)), detector, report)
-        except SQLAlchemyError as error:
-            raise CliError(f"{path}: cannot be read ({type(error).__name__})") from None
-        finally:
-            engine.dispose()
+    """Raises CliError for a database that cannot be read."""
+    for path in databases_under(directory):
+        search_database(directory, path, detector, report)
+
+
+def databases_under(directory: Path) -> Iterator[Path]:
+    """A `.db` of another make is a file like others."""
+    return (path for path in files_under(directory) if path.suffix == ".db" and _is_sqlite(path))
+
+
+def search_database(directory: Path, path: Path, detector: Detector, report: Report) -> None:
+    """Raises CliError when it cannot be read."""
+    engine = open_engine(f"sqlite:///{path}", read_only=True)
+    report.count("sql", databases=1)
+    try:
+        _search(engine, str(path.relative_to(directory)), detector, report)
+    except SQLAlchemyError as error:
+        raise CliError(f"{path}: cannot be read ({type(error).__name__})") from None
+    finally:
+        engine.dispose()
 
 
 def _is_sqlite(path: Path) -> bool:
