@@ -137,6 +137,38 @@ async def test_a_broker_that_was_started_while_the_log_was_read_has_not_been_rea
     assert await heads.read_up_to() == 9
 
 
+async def test_what_the_running_broker_has_read_or_written_well_is_not_read_again() -> None:
+    """However long an owner has been in office: its successor reads what nobody has read yet."""
+    store, _ = await filled()
+    broker, starts = ["one"], list[int]()
+    bucket, reading = MemoryBucket(), store.read_from
+    heads, snapshots = (
+        BucketHeads(bucket, store.name, broker=lambda: broker[0]),
+        BucketSnapshots(bucket, store.name),
+    )
+
+    def read_from(sequence: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
+        starts.append(sequence)
+        return reading(sequence, last)
+
+    store.read_from = read_from  # type: ignore[method-assign]
+    state, *_ = await replay(store, MACHINE, NoSnapshots(), heads)
+    await snapshots.save(Snapshot(at(store, 9), MACHINE.dump(state)))
+    await heads.mark_read(3, "one")
+    starts.clear()
+    await replay(store, MACHINE, snapshots, heads)
+    assert starts == [4, 10], "what stands between the mark and the snapshot, and what stands behind it"
+    await heads.mark_read(3, "one")
+    await heads.save(at(store, 9), read_from="one")
+    starts.clear()
+    await replay(store, MACHINE, snapshots, heads)
+    assert starts == [10]
+    broker[0] = "two"
+    starts.clear()
+    await replay(store, MACHINE, snapshots, heads)
+    assert starts == [1, 10]
+
+
 async def test_an_owner_notes_its_head_and_its_successor_misses_what_is_gone() -> None:
     store, lock, bucket = MemoryLog(), Lock(), MemoryBucket()
     heads = BucketHeads(bucket, store.name, broker=lambda: "one")
@@ -147,6 +179,7 @@ async def test_an_owner_notes_its_head_and_its_successor_misses_what_is_gone() -
     assert (await heads.newest()).sequence == 1  # its epoch, before anybody is served
     await office.term.append([1])
     await asyncio.wait_for(noted(heads, 2), PATIENCE_S)
+    assert await heads.read_up_to() == 2, "it has read or written all of it"
     lease.lost = True  # it dies: no drain, no snapshot
     await asyncio.wait_for(office.closed.wait(), PATIENCE_S)
     await owner.drain()

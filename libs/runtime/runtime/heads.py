@@ -23,8 +23,9 @@ log = logs.get("heads")
 class Heads(Protocol):
     """The notes on one log."""
 
-    async def save(self, position: Position) -> None:
-        """Notes that the log stands at `position`, acknowledged."""
+    async def save(self, position: Position, *, read_from: str = "") -> None:
+        """Notes that the log stands at `position`, acknowledged. `read_from`: the broker from which all of it has been read since it was
+        started, or to which it has been appended since; empty when there is none."""
 
     async def newest(self) -> Position:
         """The last position noted, Position() when there is none; raises NoAnswer when nobody can say."""
@@ -37,13 +38,13 @@ class Heads(Protocol):
         """Notes that all up to `sequence` has been read from this broker since it was started, and was whole."""
 
     async def read_up_to(self) -> int:
-        """What `mark_read` noted since the broker has been started, 0 when nothing; raises NoAnswer when nobody can say."""
+        """Up to where nobody need read since the broker has been started, 0 when from the beginning; raises NoAnswer when nobody can say."""
 
 
 class NoHeads:
     """For logs that nobody has to trust after a restart."""
 
-    async def save(self, position: Position) -> None:
+    async def save(self, position: Position, *, read_from: str = "") -> None:
         return
 
     async def newest(self) -> Position:
@@ -63,6 +64,8 @@ class NoHeads:
 class _Head(msgspec.Struct, kw_only=True):
     sequence: int
     digest: str
+    broker: str = ""
+    """Which has been read, or written, up to here; a note of before does not say."""
 
 
 class _Read(msgspec.Struct, kw_only=True):
@@ -83,8 +86,8 @@ class BucketHeads:
         self._log = log_name
         self._broker = broker
 
-    async def save(self, position: Position) -> None:
-        await self._put("head", _Head(sequence=position.sequence, digest=position.digest))
+    async def save(self, position: Position, *, read_from: str = "") -> None:
+        await self._put("head", _Head(sequence=position.sequence, digest=position.digest, broker=read_from))
 
     async def newest(self) -> Position:
         stored = await self._bucket.get(f"{self._log}.head")
@@ -103,11 +106,14 @@ class BucketHeads:
         await self._put("read", _Read(broker=broker, sequence=sequence))
 
     async def read_up_to(self) -> int:
-        stored = await self._bucket.get(f"{self._log}.read")
+        return max(await self._up_to("read", _read), await self._up_to("head", _head))
+
+    async def _up_to(self, key: str, decoder: msgspec.json.Decoder[_Read] | msgspec.json.Decoder[_Head]) -> int:
+        stored = await self._bucket.get(f"{self._log}.{key}")
         try:
-            mark = None if stored is None else _read.decode(stored)
+            mark = None if stored is None else decoder.decode(stored)
         except msgspec.MsgspecError:
-            return 0  # then all of it is read again
+            return 0  # then more of it is read again
         return mark.sequence if mark is not None and mark.broker == self._broker() else 0
 
     async def _put(self, key: str, value: msgspec.Struct) -> None:

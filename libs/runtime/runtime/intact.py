@@ -30,15 +30,16 @@ async def check_front(store: LogStore, heads: Heads, position: Position) -> None
     """What stands up to `position`, which is the snapshot's, so that no replay looks at it; raises LogDamaged, AppendUnknown.
 
     Once after each start of the broker: a store that is damaged while it stands still is found when it is read, and a broker that has
-    read a record well goes on giving it. An owner that dies is replaced without it.
+    read or written a record well goes on giving it. So an owner that dies is replaced without it, however long the log has become.
     """
     try:
-        if await heads.read_up_to() >= position.sequence:
-            return
+        read = await heads.read_up_to()
     except BusError as error:
         raise AppendUnknown(f"{store.name}: up to where it has been read cannot be told: {error}") from None
-    reached = ""
-    async for group in read_groups(store, Position(), position.sequence):
+    if read >= position.sequence:
+        return
+    start, reached = await _position_at(store, read), ""
+    async for group in read_groups(store, start, position.sequence):
         reached = digest(group.payload)
         if group.sequence % 256 == 0:
             await asyncio.sleep(0)  # the lease's renewal has its turn
@@ -46,3 +47,13 @@ async def check_front(store: LogStore, heads: Heads, position: Position) -> None
         raise LogDamaged(
             f"{store.name}: what stands before sequence {position.sequence} is not what a snapshot was made of"
         )
+
+
+async def _position_at(store: LogStore, sequence: int) -> Position:
+    """Where what has been read ends."""
+    if not sequence:
+        return Position()
+    stands = await store.read(sequence)
+    if stands is None:
+        raise LogDamaged(f"{store.name}: sequence {sequence} is missing")
+    return Position(sequence, digest(stands))

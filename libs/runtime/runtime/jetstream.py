@@ -105,8 +105,9 @@ class JetStreamLog:
         # 10158, 10164: another message is in flight there; 10201 and the rest: nobody can say. All are answered by looking again.
         raise AppendUnknown(f"{ack.error.err_code} {ack.error.description}")
 
-    def found_whole(self) -> None:
-        self._checked, self._read_at = self._bus.reconnections, self._bus.broker
+    def found_whole(self, broker: str) -> None:
+        # Of one that was started while the former was read nobody knows anything: then the next append looks again.
+        self._checked, self._read_at = self._bus.reconnections if broker == self._bus.broker else -1, broker
 
     async def _look_again(self, expected: int) -> None:
         """A broker that is started again and finds a damaged file drops what follows without a word: nothing is appended before the stream

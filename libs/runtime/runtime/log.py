@@ -63,8 +63,8 @@ class LogStore(Protocol):
 class OwnedStore(LogStore, Protocol):
     """What an owner writes to."""
 
-    def found_whole(self) -> None:
-        """All that stands there now has been read, as the broker that runs now keeps it: what is to be appended next has firm ground."""
+    def found_whole(self, broker: str) -> None:
+        """All that stands there now has been read from this broker: while it runs, what is to be appended next has firm ground."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,7 +37,7 @@ class MemoryLog:
     async def last_sequence(self) -> int:
         return len(self.groups)
 
-    def found_whole(self) -> None:
+    def found_whole(self, broker: str) -> None:
         return  # memory is not damaged
 
     async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:

@@ -168,6 +168,8 @@ class Owner(Generic[S]):
         self._idle.set()
         self._saving: set[asyncio.Task[None]] = set()
         self._next_snapshot = 0
+        self._read_from = ""
+        """The broker from which all of the log has been read since it was started, or to which it has been appended since."""
         self.term: Term[S] | None = None
         self.progress = ""
         """How far this process is on its way into office; empty when it is not on its way."""
@@ -285,8 +287,10 @@ class Owner(Generic[S]):
         started = time.monotonic()
         try:
             self._tell("at its beginning")
+            broker = self._heads.broker
             found = await replay(self._store, self._machine, self._snapshots, self._heads, tell=self._tell)
-            self._store.found_whole()
+            self._store.found_whole(broker)
+            self._read_from = broker
         finally:
             self._tell("")
         epoch, state = found.epoch + 1, found.state
@@ -316,7 +320,7 @@ class Owner(Generic[S]):
             sequence=group_log.position.sequence,
             replay_ms=round((time.monotonic() - started) * 1000),
         )
-        await self._heads.save(group_log.position)
+        await self._heads.save(group_log.position, read_from=self._read_from)
         noting = asyncio.create_task(self._note_heads(group_log))
         self.term = term
         renewing.add_done_callback(partial(self._lease_lost, term))
@@ -337,7 +341,12 @@ class Owner(Generic[S]):
             await asyncio.sleep(HEAD_EVERY_S)
             if log_.position != noted:
                 noted = log_.position
-                await self._heads.save(noted)
+                await self._heads.save(noted, read_from=self._read_from)
+
+    async def has_read(self, sequence: int, broker: str) -> None:
+        """All up to `sequence` has been read from a broker that was started under this owner: its successor need not do it again."""
+        self._read_from = broker
+        await self._heads.mark_read(sequence, broker)
 
     def _lease_lost(self, term: Term[S], renewing: asyncio.Task[None]) -> None:
         if not renewing.cancelled():
@@ -369,7 +378,7 @@ class Owner(Generic[S]):
             log.warning("stepped down", log=self.name, owner=self._owner, epoch=term.epoch, reason=str(error))
             return
         await self._snapshots.save(Snapshot(term.log.position, self._machine.dump(term.state)))
-        await self._heads.save(term.log.position)
+        await self._heads.save(term.log.position, read_from=self._read_from)
         term.log.end(Fenced(f"{self.name}: drained"))
         log.info("drained", log=self.name, owner=self._owner, epoch=term.epoch, sequence=term.log.position.sequence)
 

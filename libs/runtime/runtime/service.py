@@ -111,7 +111,6 @@ class Service(Generic[C]):
             await asyncio.gather(*(other.asked.wait() for other in self._owners))
         notes = await open_bucket(bus, snapshots)
         store, heads = JetStreamLog(bus, stream, subject), BucketHeads(notes, subject, broker=lambda: bus.broker)
-        store.on_read = heads.mark_read  # the next owner need not read it again
         owner = Owner(
             store=store,
             machine=machine,
@@ -125,6 +124,7 @@ class Service(Generic[C]):
             else (lambda: False),
             metrics=self.metrics,
         )
+        store.on_read = owner.has_read
         self._owners.append(owner)
         self.health.check(subject, owner.ready)
         self.on_drain(owner.drain)
