@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,18 +12,24 @@ import iso8583
 from contracts.kinds import Kind
 from contracts.ledger import Refusal, ScriptResults
 from contracts.script_results import IssuerScriptResultsReply, IssuerScriptResultsRequest
-from iso8583 import FormatError, Message, ScriptNotice, chip, tlv
+from iso8583 import FormatError, Message, ScriptNotice, Value, chip, tlv
 from issuer_sim.domain.accounts import Account, apply, dump, load, open_accounts
 from runtime.bus import NoAnswer, NotDelivered, Request
 from terminal_sim.cards import Inserted
+from terminal_sim.chores import TRIES_IN_VAIN
+from terminal_sim.memory import TerminalMemory
+from terminal_sim.ordered import DueResults
 from terminal_sim.orders import Order
 from terminal_sim.outcomes import PlainOutcome, Refused, TransactionOutcome
+from terminal_sim.practice import PracticeHost
 from terminal_sim.record import TerminalRecord, new_record
 from terminal_sim.schemes import seal_of
 from terminal_sim.state import State
 from terminal_sim.terminal import Terminal
-from tests.support_chip import BankDesk, chip_of
+from terminal_sim.till import Till
+from tests.support_chip import BankDesk, card_named, chip_of, dialogue
 from tests.support_ends import FACTS, Host
+from tests.support_terminal import DirectLink
 
 CARD, BLOCK_DONE = "debit-ic-lost", "20"
 
@@ -232,3 +239,35 @@ async def test_a_bank_answers_what_it_cannot_read() -> None:
     question = {"transaction": "10000001:000001:000001", "counter": 1, "results": "6291"}
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(question, IssuerScriptResultsRequest)
+
+
+class Deaf(PracticeHost):
+    """A practice host that cannot take notices of results while it is `deaf`."""
+
+    deaf, asked = True, 0
+
+    def _sealed(self, request: Message, more: dict[int, Value]) -> bytes:
+        if request.mti == "0620":
+            self.asked += 1
+            more |= {39: "91"} if self.deaf else {}
+        return super()._sealed(request, more)
+
+
+async def test_no_customer_waits_for_ever_behind_a_notice_that_nobody_takes(tmp_path: Path) -> None:
+    host, memory = Deaf(), TerminalMemory.open(tmp_path, FACTS.tid)
+    terminal = Terminal(tid=FACTS.tid, mid=FACTS.merchant, record=memory.record, seal=seal_of(FACTS), reader="5")
+    till = Till(terminal, memory, DirectLink(host))  # type: ignore[arg-type]
+    card = card_named("debit-1")
+    assert (await till.swipe(card, 100, card.pin)).approved
+    ((identity, sold),) = terminal.record.transactions.items()
+    sold.chip = dialogue(chip_of(CARD)).field_55.hex()
+    terminal.record.results[identity] = DueResults(batch=sold.batch, stan=sold.stan, results="2000000000")
+    for sales in range(1, 7):
+        assert (await till.swipe(card, 100, card.pin)).approved
+        assert host.asked == min(sales, TRIES_IN_VAIN)
+    host.deaf = False
+    assert (await till.swipe(card, 100, card.pin)).approved
+    assert host.asked == TRIES_IN_VAIN
+    assert (await till.close_batch()).balanced
+    assert (host.asked, terminal.record.results) == (TRIES_IN_VAIN + 1, {})
+    till.shut()

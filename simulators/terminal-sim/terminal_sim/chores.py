@@ -16,6 +16,8 @@ from terminal_sim.outcomes import CloseOutcome, DownloadOutcome, Outcome, PlainO
 from terminal_sim.results import CloseResult, reason_of
 from terminal_sim.terminal import Terminal
 
+TRIES_IN_VAIN = 3
+
 
 class Chores(ABC):
     """A part of every till."""
@@ -23,6 +25,8 @@ class Chores(ABC):
     terminal: Terminal
     link: Link
     in_call: bool
+    told_in_vain = 0
+    """How often in a row a chip's results had no answer for good since the terminal was switched on."""
 
     @one_call
     async def download(self, code: str) -> DownloadResult:
@@ -92,14 +96,21 @@ class Chores(ABC):
         outcome = await self._run(self.terminal.look_up(pan))
         return outcome if isinstance(outcome, PlainOutcome) else Refused(reason=reason_of(outcome))
 
-    async def tell_results(self) -> None:
-        """What chips have made of their banks' orders, one after the other, until one has no answer for good: the next transaction tries again."""
-        record, before = self.terminal.record, -1
-        while record.results and len(record.results) != before:
-            before = len(record.results)
+    async def tell_results(self, *, insist: bool = False) -> None:
+        """What chips have made of their banks' orders, one after the other, until one has no answer for good: the next transaction tries again.
+
+        No customer waits for it for ever: after some tries in vain it is left to whoever insists, which is the batch's close.
+        """
+        waiting = self.terminal.record.results
+        while waiting and (insist or self.told_in_vain < TRIES_IN_VAIN):
+            before = len(waiting)
             if await self._signed_on() is not None:
                 return
             await self._run(self.terminal.tell_results())
+            if len(waiting) == before:
+                self.told_in_vain += 1
+                return
+            self.told_in_vain = 0
 
     async def download_wanted(self) -> None:
         """What the host has asked for, one after the other as its answers say. What fails stands in no transaction's way."""

@@ -235,7 +235,7 @@ class Till(Chores):
         if (hindrance := await self._signed_on()) is None:
             hindrance = await self._nothing_pending([])
         if hindrance is None:
-            await self.tell_results()
+            await self.tell_results(insist=True)
             hindrance = await self._signed_on()
         if hindrance is not None:
             return CloseResult(refused=hindrance.reason, rc=hindrance.response_code)
