@@ -42,15 +42,13 @@ class _Done(NamedTuple):
 
 def is_worth_it(directory: Path) -> bool:
     """Whether there is so much, and more than one core for it."""
-    return len(os.sched_getaffinity(0)) > 1 and sum(part.size for part, _ in _files(directory)) >= WORTH_BYTES
+    return _cores() > 1 and sum(part.size for part, _ in _files(directory)) >= WORTH_BYTES
 
 
 async def search_apart(directory: Path, wanted: Wanted, progress: Progress) -> Report:
     """Raises CliError for what cannot be read."""
     report, searched = Report(), set[Identity]()
-    pool = ProcessPoolExecutor(
-        len(os.sched_getaffinity(0)), multiprocessing.get_context("spawn"), initializer=_begin, initargs=(wanted,)
-    )
+    pool = ProcessPoolExecutor(_cores(), multiprocessing.get_context("spawn"), initializer=_begin, initargs=(wanted,))
     try:
         rows = [_Part(path, path.stat().st_size, rows=True) for path in databases_under(directory)]
         while parts := rows + [part for part, file in _files(directory) if file not in searched]:
@@ -81,6 +79,11 @@ async def _all(
         if searched >= told + TELL_BYTES:
             told = searched
             progress(f"searched {searched / 1e6:,.0f} MB of files and databases")
+
+
+def _cores() -> int:
+    """That this process may run on, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _files(directory: Path) -> Iterable[tuple[_Part, Identity]]:
