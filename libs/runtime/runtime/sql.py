@@ -19,11 +19,12 @@ BUSY_TIMEOUT_S = 30
 """How long a writer waits for another one; several shards write into one SQLite file."""
 
 
-def open_engine(url: str, *, read_only: bool) -> Engine:
+def open_engine(url: str, *, read_only: bool, scratch: bool = False) -> Engine:
     """An engine whose transactions are what they say; raises SQLAlchemy's ArgumentError for a URL that is none.
 
     SQLite: WAL, a commit is on the disk when it returns (synchronous=FULL), foreign keys hold, and a writing transaction
-    takes the write lock when it begins, so that what it has read stays true until it commits.
+    takes the write lock when it begins, so that what it has read stays true until it commits. Of a `scratch` database, which is worth
+    nothing once its process has ended, nothing waits for the disk.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -35,7 +36,9 @@ def open_engine(url: str, *, read_only: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # the driver would begin transactions late and by itself
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"query_only={int(read_only)}"):
+        synchronous = "OFF" if scratch else "FULL"
+        pragmas = ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON", f"query_only={int(read_only)}")
+        for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -17,7 +17,7 @@ def projection(url: str) -> SlipProjection:
     """The service's own, on a database of its own; its spans go nowhere."""
     tracer = Tracer(access.RECEIPTS, "rebuild")
     tracer.queue.close()
-    return SlipProjection(SlipStore(open_engine(url, read_only=False)), names_of(built_in()), tracer)
+    return SlipProjection(SlipStore(open_engine(url, read_only=False, scratch=True)), names_of(built_in()), tracer)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ def projection(url: str) -> LedgerProjection:
     """The service's own, on a database of its own; its spans go nowhere."""
     tracer = Tracer(access.SETTLEMENT, "rebuild")
     tracer.queue.close()
-    return LedgerProjection(Ledger(open_engine(url, read_only=False)), tracer)
+    return LedgerProjection(Ledger(open_engine(url, read_only=False, scratch=True)), tracer)
 
 
 if __name__ == "__main__":
