@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import uvloop
 
-from runtime import catalogue, clock, coredumps, escaped, logs, metrics_export, openmetrics
+from runtime import catalogue, clock, coredumps, escaped, logs, memory, metrics_export, openmetrics
 from runtime.bus import Bus, BusError, NotDelivered, Request
 from runtime.exporting import Exporter
 from runtime.heads import BucketHeads
@@ -295,6 +295,7 @@ def run(
     is not one identity named like the service.
     """
     coredumps.forbid()
+    memory.give_back()
     try:
         settings = load(settings_kind)
         _set_clock(settings)

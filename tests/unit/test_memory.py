@@ -1,0 +1,47 @@
+"""What a burst has needed goes back to the system."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+BURST = """
+import ctypes, sys, threading, time
+from pathlib import Path
+from runtime import memory
+
+def resident_mib():
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) // 1024
+
+libc = ctypes.CDLL(None)
+libc.mallopt(-1, 1 << 30), libc.mallopt(-3, 1 << 30)  # what is free at the end of the heap stays, too
+before = resident_mib()
+burst = [bytes(10_000) for _ in range(10_000)]
+burst = burst[-1]
+kept = resident_mib()
+if "--keep" not in sys.argv:
+    assert memory.give_back(0.01) is not None
+    give_up = time.monotonic() + 30
+    while resident_mib() - before > 25 and time.monotonic() < give_up:
+        threading.Event().wait(0.01)
+print(kept - before, resident_mib() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
+def test_a_burst_leaves_nothing_behind() -> None:
+    def grown(*arguments: str) -> tuple[int, int]:
+        done = subprocess.run(
+            [sys.executable, "-c", BURST, *arguments], capture_output=True, text=True, check=True, timeout=60
+        )
+        burst, left = done.stdout.split()
+        return int(burst), int(left)
+
+    burst, left = grown("--keep")
+    assert min(burst, left) > 50, "the C library keeps it"
+    burst, left = grown()
+    assert burst > 50
+    assert left < 25
