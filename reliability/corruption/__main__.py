@@ -58,11 +58,11 @@ def rows(report: Report) -> Iterable[tuple[str, ...]]:
 def text(report: Report) -> str:
     detected = sum(t.detected for t in report.trials)
     tried = [t for t in report.trials if t.restored is not None]
-    verdict = (
-        f"{len(report.trials)} damages (seed {report.seed}): {detected} detected before the next approval; "
-        f"of {len(tried)} restores {sum(t.restored is True for t in tried)} brought a world back in which `lianji verify` holds."
-    )
-    return f"{verdict}\n\n{table(HEAD, list(rows(report)))}"
+    verdict = f"{len(report.trials)} damages (seed {report.seed}): {detected} detected before the next approval"
+    if tried:
+        back = sum(t.restored is True for t in tried)
+        verdict += f"; of {len(tried)} restores {back} brought a world back in which `lianji verify` holds"
+    return f"{verdict}.\n\n{table(HEAD, list(rows(report)))}"
 
 
 def _prepared(directory: Path) -> tuple[dict[str, Path], Path]:
