@@ -19,6 +19,7 @@ def test_a_day_of_everything(fragile: StackProcess) -> None:
     load = fragile.run("load", "--mix", "day", "--rate", "80", "--terminals", "40", "--duration", "8", "--json")
     assert load.returncode == 0, load.stderr
     report = json.loads(load.stdout)
+    assert not report["refused"], report["last_refusal"]
     assert {code for codes in report["kinds"].values() for code in codes} <= {"00", "stored", *REFUSED}
     assert {Kind.SALE, Kind.PRE_AUTH, Kind.BALANCE, Kind.TRANSFER} <= set(report["kinds"])
     assert report["unknown"] == report["pending"] == 0, "every chip believed its bank"

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -338,7 +339,12 @@ def check(damage: Damage) -> None:
         day.do(TERMINALS[terminal], operation)
     total = len(day.journal)
     kept = damage.kept_percent * total // 100
-    paths, mended = day.mend(kept, max(kept, damage.again_percent * total // 100))
+    check_gap(day, kept, max(kept, damage.again_percent * total // 100))
+
+
+def check_gap(day: Day, kept: int, again: int) -> None:
+    """The day is back, whatever of it was lost: all behind the first `kept` records, up to those from `again` on."""
+    paths, mended = day.mend(kept, again)
     can_be_read([*day.journal[:kept], *mended.journal])
     assert [one for one in mended.found if one.action is Action.FOR_A_PERSON] == []
     stands = {id_: path.amount_minor for id_, path in paths.of.items() if path.state in (State.APPROVED, State.SETTLED)}
@@ -354,6 +360,18 @@ def check(damage: Damage) -> None:
 @given(damages)
 def test_what_a_journal_loses_comes_back_from_banks_and_terminals(damage: Damage) -> None:
     check(damage)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_gap_in_the_day_of_one_terminal(operation: str) -> None:
+    """Found by the test above, once in many runs: a sale whose outcome was lost was reversed before the void that came behind it, and not
+    after the close, when its terminal had taken it back."""
+    day = Day()
+    for one in (operation, "close", "late"):
+        day.do(TERMINALS[1], one)
+    for kept in range(len(day.journal) + 1):
+        for again in range(kept, len(day.journal) + 1):
+            check_gap(day, kept, again)
 
 
 @given(damages)

@@ -176,6 +176,8 @@ class Mender:
             self._prepare_close(record)
         elif isinstance(record, Intent):
             self._prepare_claim(record)
+        elif isinstance(record, Reversing) and record.id in self._paths.of:
+            self._free(record.id)
         if self._paths.take(record):
             self.mended.journal.append(record)
             if isinstance(cause, Close):
@@ -188,12 +190,12 @@ class Mender:
             self.mended.refused += 1
 
     def _prepare_claim(self, record: Intent) -> None:
-        """Who makes a claim has been told of its original: if its outcome is not there by now, it is lost."""
+        """Who makes a claim has been told of its original: if its outcome is not there by now, it is lost. It stood then, whatever came later."""
         original = self._paths.of.get(record.original)
         if original is None:
             return
         if original.state is State.INTENT:
-            self._decide(record.original)
+            self._decide(record.original, still=True)
         self._free(record.original)
 
     def _free(self, id_: str) -> None:
@@ -201,11 +203,12 @@ class Mender:
         if self._paths.of[id_].claims:
             for claim in [path.began.id for path in self._paths.of.values() if path.claiming and path.original == id_]:
                 self._decide(claim)
+                self._acknowledge(self.case(claim), self._paths.of[claim])
 
     def _prepare_close(self, record: BatchClosed) -> None:
         """Decides what is open in the batch. What its terminal has reversed was reversed before the close or after it: the totals say."""
         batch = record.terminal, record.batch
-        undone = [id_ for id_ in tuple(self._paths.batches.get(batch, ())) if self._decide(id_, closing=True)]
+        undone = [id_ for id_ in tuple(self._paths.batches.get(batch, ())) if self._decide(id_, still=True)]
         for count in range(len(undone[:MOST_UNDONE]) + 1):
             for stood in combinations(undone[:MOST_UNDONE], count):
                 if self._paths.totals(batch, without=set(undone) - set(stood)) == record.totals:
@@ -216,15 +219,15 @@ class Mender:
 
     # ------------------------------------------------------------------ one case
 
-    def _decide(self, id_: str, *, closing: bool = False) -> bool:
-        """Does what the rules say until they say no more. When its batch is being `closed`, True is for what stands approved and was
-        reversed at an unknown moment: that is left."""
+    def _decide(self, id_: str, *, still: bool = False) -> bool:
+        """Does what the rules say until they say no more. Where something rests on what stands `still`, a close or a claim, True is for what
+        stands approved and was reversed at an unknown moment: that is left."""
         while True:
             case = self.case(id_)
             rule = decide(case)
             if rule is None or (id_ in self._decided and rule.action is Action.FOR_A_PERSON):
                 return False
-            if closing and rule.action is Action.REVERSE and case.state is State.APPROVED and case.undone:
+            if still and rule.action is Action.REVERSE and case.state is State.APPROVED and case.undone:
                 return True
             if not self._do(rule, case):
                 return False
@@ -299,7 +302,7 @@ class Mender:
 
     def _acknowledge(self, case: Case, path: Path) -> bool:
         """What a bank's ledger holds it need not be told: so a claim is lifted at once, and its original can be claimed or reversed."""
-        for name in path.waiting if path.claiming else ():
+        for name in tuple(path.waiting) if path.claiming else ():
             if case.undone_at(name):
                 self._append(Reversed(id=case.id, institution=name, at_ms=self._at_ms))
         return True

@@ -108,8 +108,10 @@ class Day:
             if (claim := self._claim(till, kind)) is not None:
                 return claim
             kind = Kind.SALE
-        card, read = self._read(till, kind, reader)
         amount_minor = 0 if KINDS[kind].effect is Effect.LOOKS else self._amount(shop)
+        if kind is Kind.OFFLINE_SALE and amount_minor > till.terminal.record.parameters.offline_limit_minor:
+            kind = Kind.SALE  # too much for the terminal alone
+        card, read = self._read(till, kind, reader)
         order = Order(
             kind=kind,
             card=read,
