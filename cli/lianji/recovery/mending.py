@@ -176,7 +176,7 @@ class Mender:
             self._prepare_close(record)
         elif isinstance(record, Intent):
             self._prepare_claim(record)
-        elif isinstance(record, Reversing) and record.id in self._paths.of:
+        elif isinstance(record, Reversing):
             self._free(record.id)
         if self._paths.take(record):
             self.mended.journal.append(record)
@@ -200,7 +200,7 @@ class Mender:
 
     def _free(self, id_: str) -> None:
         """Lifts the claims on a transaction that have been reversed, as far as anybody knows: something was done to it that they would bar."""
-        if self._paths.of[id_].claims:
+        if id_ in self._paths.of and self._paths.of[id_].claims:
             for claim in [path.began.id for path in self._paths.of.values() if path.claiming and path.original == id_]:
                 self._decide(claim)
                 self._acknowledge(self.case(claim), self._paths.of[claim])
@@ -259,8 +259,7 @@ class Mender:
 
     def _reverse(self, case: Case) -> bool:
         path, terminal = case.path, self._world.terminal(_terminal_of(case.id))
-        if path is not None:
-            self._free(case.id)
+        self._free(case.id)
         if path is not None and not self._paths.forgotten(path):
             told = rc.ISSUER_TIMEOUT if path.state is State.INTENT else ""
             if told and case.declined and case.seen is not None:
