@@ -126,7 +126,7 @@ def office(banks: Banks, *, issuer_s: float = 2, **more: Any) -> ShardOffice:
 async def take_office(store: LogStore, machine: ShardMachine | None = None) -> Term[Shard]:
     """A new term over whatever `store` holds."""
     machine = machine or ShardMachine()
-    state, position, epoch, _ = await replay(store, machine, NoSnapshots())
+    state, position, epoch, *_ = await replay(store, machine, NoSnapshots())
     term = Term(machine, state, GroupLog(store, epoch + 1, position, now_ns=time.time_ns))
     await term.append([machine.epoch_record(epoch=epoch + 1, owner=f"owner {epoch + 1}", at_ms=1)])
     return term

@@ -18,7 +18,6 @@ from runtime.bus import NoAnswer, NotDelivered, Request
 from terminal_sim.cards import Inserted
 from terminal_sim.chores import TRIES_IN_VAIN
 from terminal_sim.memory import TerminalMemory
-from terminal_sim.ordered import DueResults
 from terminal_sim.orders import Order
 from terminal_sim.outcomes import PlainOutcome, Refused, TransactionOutcome
 from terminal_sim.practice import PracticeHost
@@ -261,7 +260,7 @@ async def test_no_customer_waits_for_ever_behind_a_notice_that_nobody_takes(tmp_
     assert (await till.swipe(card, 100, card.pin)).approved
     ((identity, sold),) = terminal.record.transactions.items()
     sold.chip = dialogue(chip_of(CARD)).field_55.hex()
-    terminal.record.results[identity] = DueResults(batch=sold.batch, stan=sold.stan, results="2000000000")
+    terminal.record.results[identity] = "2000000000"
     for sales in range(1, 7):
         assert (await till.swipe(card, 100, card.pin)).approved
         assert host.asked == min(sales, TRIES_IN_VAIN)

@@ -20,9 +20,9 @@ from contracts.terms import InstalmentTerms
 from lianji.records import Progress, every_record
 from runtime.log import LogStore
 
-REVERSAL, EXPIRY, REPORT = "reversal", "hold expired", "reported"
 OBEYED, DISOBEYED = "chip obeyed", "chip did not obey"
 """Its bank's orders, all of them."""
+REVERSAL, EXPIRY, REPORT = "reversal", "hold expired", "reported"
 """What a line can be beside a kind of transaction."""
 UNKNOWN = "transaction"
 """Of a ledger that did not say kinds yet, or a refusal, which never does."""

@@ -287,10 +287,9 @@ class Owner(Generic[S]):
         started = time.monotonic()
         try:
             self._tell("at its beginning")
-            broker = self._heads.broker
             found = await replay(self._store, self._machine, self._snapshots, self._heads, tell=self._tell)
-            self._store.found_whole(broker)
-            self._read_from = broker
+            self._store.found_whole(found.broker)
+            self._read_from = found.broker
         finally:
             self._tell("")
         epoch, state = found.epoch + 1, found.state

@@ -58,6 +58,8 @@ class Replayed(NamedTuple, Generic[S]):
     """The last one; 0: nobody has owned it yet."""
     snapshot: int
     """The sequence of the snapshot that it was read from; 0: from its beginning."""
+    broker: str
+    """From which it was read: the one that ran when the reading began."""
 
 
 async def replay(
@@ -109,7 +111,7 @@ async def replay(
             tell(f"at {group.sequence:,} of {last:,} groups")
             await asyncio.sleep(0)
     await heads.mark_read(position.sequence, broker)
-    return Replayed(state, position, epoch, snapshot_at)
+    return Replayed(state, position, epoch, snapshot_at, broker)
 
 
 async def _loaded(machine: Machine[S], snapshot: Snapshot, tell: Callable[[str], None]) -> S:

@@ -88,9 +88,8 @@ def read(text: str) -> tuple[BankEntry, ...]:
     _different("bin", [bank.bin for bank in banks])
     _different("code", [bank.code for bank in banks])
     _different("cards.name", [card.name for bank in banks for card in bank.cards])
-    _different(
-        "load_cards: kind", [bank.kind for bank in banks if bank.load_cards or bank.load_chips]
-    )  # load cards are named by kind
+    # Load cards are named by kind.
+    _different("load_cards: kind", [bank.kind for bank in banks if bank.load_cards or bank.load_chips])
     for bank in banks:
         _consistent(bank)
     return banks

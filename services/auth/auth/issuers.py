@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from contracts import subjects
 from contracts.authorization import (
@@ -18,6 +20,8 @@ from contracts.reading import UnreadableError, reader
 from contracts.script_results import IssuerScriptResultsReply, IssuerScriptResultsRequest
 from runtime.bus import Bus, NoAnswer, NotDelivered
 from runtime.tracing import Parent
+
+R = TypeVar("R")
 
 _reply = reader(IssuerReply)
 _reverse_reply = reader(IssuerReverseReply)
@@ -67,19 +71,13 @@ class Issuers:
         """What a bank says to an advice, through whoever can open the card's number. Raises NotDelivered or NoAnswer; to be repeated until it
         does not."""
         answer = await self._bus.request(subjects.CARDS_ADVISE, encode(advice), timeout_s=5.0, trace=trace)
-        try:
-            return _reply(answer)
-        except UnreadableError as error:
-            raise NoAnswer(f"{advice.institution}: an answer that cannot be read: {error}") from None
+        return _read(_reply, answer, advice.institution)
 
     async def reverse(self, institution: str, request: IssuerReverseRequest, trace: Parent) -> IssuerReverseReply:
         """Raises NotDelivered or NoAnswer; to be repeated until it does not."""
         body = encode(request)
         answer = await self._bus.request(subjects.issuer(institution, "reverse"), body, timeout_s=5.0, trace=trace)
-        try:
-            return _reverse_reply(answer)
-        except UnreadableError as error:
-            raise NoAnswer(f"{institution}: an answer that cannot be read: {error}") from None
+        return _read(_reverse_reply, answer, institution)
 
     async def script_results(
         self, institution: str, request: IssuerScriptResultsRequest, trace: Parent
@@ -87,7 +85,12 @@ class Issuers:
         """Raises NotDelivered or NoAnswer; whoever tells it tells it again."""
         subject = subjects.issuer(institution, "script-results")
         answer = await self._bus.request(subject, encode(request), timeout_s=5.0, trace=trace)
-        try:
-            return _results_reply(answer)
-        except UnreadableError as error:
-            raise NoAnswer(f"{institution}: an answer that cannot be read: {error}") from None
+        return _read(_results_reply, answer, institution)
+
+
+def _read(decode: Callable[[bytes], R], answer: bytes, institution: str) -> R:
+    """It has answered; NoAnswer where nobody knows what."""
+    try:
+        return decode(answer)
+    except UnreadableError as error:
+        raise NoAnswer(f"{institution}: an answer that cannot be read: {error}") from None

@@ -34,7 +34,8 @@ from terminal_sim.entries import (
     SignedOn,
 )
 from terminal_sim.kinds import FORMS, NOTHING_MORE, Extras
-from terminal_sim.ordered import DueResults, ResultsDue
+from terminal_sim.messages import NO_RRN
+from terminal_sim.ordered import ResultsDue
 from terminal_sim.outcomes import (
     CloseOutcome,
     Outcome,
@@ -53,8 +54,6 @@ SIGNED_ON = SignedOn
 SESSION_BYTES = {"001": 24, "003": 40}
 """Of field 62, by what 60.3 asked for: PIN key and MAC key with their check values. A new master key comes behind them."""
 REVERSAL_ENDS = frozenset({APPROVED, INVALID_RELATED_TRANSACTION, ORIGINAL_NOT_FOUND})
-NO_RRN = "000000000000"
-"""Field 37 of an answer about which the switch has journalled nothing."""
 _NO_ANSWER, _TERMINAL_REASON = "98", "06"
 
 
@@ -121,7 +120,7 @@ def _results(sent: Transaction, told: Ended | None) -> tuple[ResultsDue, ...]:
     """What the bank is to be told of its orders, where it gave some."""
     if told is None or not told.results:
         return ()
-    return (ResultsDue(due=DueResults(batch=sent.batch, stan=sent.stan, results=told.results.hex().upper())),)
+    return (ResultsDue(batch=sent.batch, stan=sent.stan, results=told.results.hex().upper()),)
 
 
 def _is_final(message: Message) -> bool:

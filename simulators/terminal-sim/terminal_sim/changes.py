@@ -102,7 +102,7 @@ def _claim(record: TerminalRecord, claim: Transaction, named: Original, *, stand
 
 
 def _results_due(record: TerminalRecord, entry: ResultsDue) -> None:
-    record.results[transaction_id(record.tid, entry.due.batch, entry.due.stan)] = entry.due
+    record.results[transaction_id(record.tid, entry.batch, entry.stan)] = entry.results
 
 
 def _results_ended(record: TerminalRecord, entry: ResultsEnded) -> None:

@@ -136,9 +136,8 @@ class Day:
                 continue
             order = Order(
                 kind=kind,
-                card=_keyed(past.card)
-                if past.card.chip
-                else world.track2(past.card),  # a swipe around a chip is refused
+                # A swipe around a chip is refused; a number says as well which card it is.
+                card=_keyed(past.card) if past.card.chip else world.track2(past.card),
                 amount_minor=self._part(kind, found, left),
                 original=orders.reference(found),
             )

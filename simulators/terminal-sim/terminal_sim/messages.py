@@ -24,7 +24,8 @@ _TAKES_PART = "1"
 """60.6."""
 _NO_FIRST_BATCH = "000000"
 _MAC_PLACE = bytes(8)
-_NO_RRN = "0" * 12
+NO_RRN = "0" * 12
+"""Field 37 where the switch has journalled nothing."""
 
 
 class Messages:
@@ -103,7 +104,7 @@ class Messages:
             3: KINDS[of.kind].processing_code,
             11: stan,
             22: of.entry_mode,
-            37: of.rrn or _NO_RRN,
+            37: of.rrn or NO_RRN,
             49: of.currency,
             55: data,
             60: Field60("00", batch, SCRIPT_RESULTS, self.reader).pack(),

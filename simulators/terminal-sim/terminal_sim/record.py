@@ -15,7 +15,6 @@ from contracts.response_codes import APPROVALS
 from contracts.terms import InstalmentPlan
 from security_module import WrappedKey
 from terminal_sim.downloaded import Downloaded, Downloading
-from terminal_sim.ordered import DueResults
 from terminal_sim.shipped import SHIPPED_PASSWORDS, Parameters, password_digest
 from terminal_sim.stored import StoredAdvice
 
@@ -152,8 +151,8 @@ class TerminalRecord(msgspec.Struct, kw_only=True):
     pending: PendingReversal | None = None
     advices: dict[str, StoredAdvice] = {}
     """By identity, oldest first."""
-    results: dict[str, DueResults] = {}
-    """Of chips' orders, by the identity of the transaction that brought them, oldest first."""
+    results: dict[str, str] = {}
+    """Of chips' orders (tag DF31, in hex), by the identity of the transaction that brought them, oldest first."""
     closing: PendingClose | None = None
     transactions: dict[str, Transaction] = {}
     """By identity (terminal:batch:STAN), in order."""

@@ -26,12 +26,12 @@ def notice(
     record: TerminalRecord, messages: Messages, seal: Seal, session: Session
 ) -> tuple[Message, tuple[Entry, ...]]:
     """The 0620 about what has waited longest, with room for its MAC, and what is to be saved before it leaves. SecurityModuleError, FormatError."""
-    identity, due = next(iter(record.results.items()))
+    identity, results = next(iter(record.results.items()))
     of = record.transactions[identity]  # it was saved with the answer to it
     asked = parse_request(bytes.fromhex(of.chip))
-    told = {tag: asked[tag] for tag in _TOLD if tag in asked} | {chip.SCRIPT_RESULTS: bytes.fromhex(due.results)}
+    told = {tag: asked[tag] for tag in _TOLD if tag in asked} | {chip.SCRIPT_RESULTS: bytes.fromhex(results)}
     stan, counter = record.next_stan(), seal.next_counter(record.counter)
-    original = Original61(due.batch, due.stan, of.date or _NO_DATE).pack()
+    original = Original61(of.batch, of.stan, of.date or _NO_DATE).pack()
     message = messages.script_results(of, stan=stan, batch=record.batch, data=tlv.pack(told), original=original)
     message.fields.update(seal.fields(session, counter, "", None))
     return message, (*used(counter), StanUsed(stan=stan))
