@@ -125,13 +125,14 @@ async def test_nothing_is_appended_to_a_stream_that_came_back_short(broker: Loca
 
 
 async def test_an_owner_that_outlives_its_broker_tells_how_far_it_has_read_from_the_new_one(
-    broker: LocalBroker, bus: Bus
+    broker: LocalBroker, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its successor need not read all of it again, and is in office sooner."""
-    log, told = JetStreamLog(bus, "T", "t.t"), asyncio.get_running_loop().create_future()
+    """Its successor need not read all of it again, and is in office sooner; also when it dies before it has read everything."""
+    monkeypatch.setattr(jetstream, "NOTED_EVERY", 2)
+    log, told = JetStreamLog(bus, "T", "t.t"), asyncio.Queue[tuple[int, str, bool]]()
 
-    async def on_read(sequence: int, of: str) -> None:
-        told.set_result((sequence, of))
+    async def on_read(sequence: int, of: str, whole: bool) -> None:
+        await told.put((sequence, of, whole))
 
     log.on_read = on_read
     writer = GroupLog(log, 1, Position(), now_ns=time.time_ns)
@@ -141,9 +142,10 @@ async def test_an_owner_that_outlives_its_broker_tells_how_far_it_has_read_from_
     broker.stop()
     broker.start()
     await until_restored(bus, restored)
-    assert not told.done()
+    assert told.empty()
     await writer.append([b'"record 3"'])
-    assert await asyncio.wait_for(told, PATIENCE_S) == (3, bus.broker)
+    assert await asyncio.wait_for(told.get(), PATIENCE_S) == (2, bus.broker, False)
+    assert await asyncio.wait_for(told.get(), PATIENCE_S) == (3, bus.broker, True)
     assert bus.broker != former
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from runtime import intact
 from runtime.bus import Bus
 from runtime.bus_errors import NoAnswer
 from runtime.heads import BucketHeads
@@ -167,6 +168,38 @@ async def test_what_the_running_broker_has_read_or_written_well_is_not_read_agai
     starts.clear()
     await replay(store, MACHINE, snapshots, heads)
     assert starts == [1, 10]
+
+
+async def test_who_dies_while_it_reads_leaves_the_rest_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An owner and its broker that die within seconds: the successor does not begin anew, however often it happens."""
+    monkeypatch.setattr(intact, "NOTED_EVERY", 2)
+    store, _ = await filled()
+    broker, starts = ["one"], list[int]()
+    bucket, reading = MemoryBucket(), store.read_from
+    heads, snapshots = (
+        BucketHeads(bucket, store.name, broker=lambda: broker[0]),
+        BucketSnapshots(bucket, store.name),
+    )
+    state, *_ = await replay(store, MACHINE, NoSnapshots(), heads)
+    await snapshots.save(Snapshot(at(store, 9), MACHINE.dump(state)))
+    broker[0] = "two"
+
+    async def breaks_off(sequence: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
+        starts.append(sequence)
+        async for number, payload in reading(sequence, last):
+            if number == sequence + 3:
+                raise AppendUnknown("the reader died")
+            yield number, payload
+
+    store.read_from = breaks_off  # type: ignore[method-assign]
+    for _ in range(2):
+        with pytest.raises(AppendUnknown):
+            await replay(store, MACHINE, snapshots, heads)
+    store.read_from = reading  # type: ignore[method-assign]
+    assert starts == [1, 3]
+    assert await heads.read_up_to() == 4
+    await replay(store, MACHINE, snapshots, heads)
+    assert await heads.read_up_to() == 9
 
 
 async def test_an_owner_notes_its_head_and_its_successor_misses_what_is_gone() -> None:

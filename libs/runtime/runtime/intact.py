@@ -6,7 +6,7 @@ import asyncio
 
 from runtime.bus_errors import BusError
 from runtime.heads import Heads
-from runtime.log import AppendUnknown, LogDamaged, LogStore, Position, digest, read_groups
+from runtime.log import NOTED_EVERY, AppendUnknown, LogDamaged, LogStore, Position, digest, read_groups
 
 
 async def check_end(store: LogStore, heads: Heads, last: int) -> None:
@@ -26,8 +26,9 @@ async def check_end(store: LogStore, heads: Heads, last: int) -> None:
         raise LogDamaged(f"{store.name}: sequence {head.sequence} is not what had been acknowledged")
 
 
-async def check_front(store: LogStore, heads: Heads, position: Position) -> None:
-    """What stands up to `position`, which is the snapshot's, so that no replay looks at it; raises LogDamaged, AppendUnknown.
+async def check_front(store: LogStore, heads: Heads, position: Position, broker: str) -> None:
+    """What stands up to `position`, which is the snapshot's, so that no replay looks at it, as `broker` gives it; raises LogDamaged,
+    AppendUnknown.
 
     Once after each start of the broker: a store that is damaged while it stands still is found when it is read, and a broker that has
     read or written a record well goes on giving it. So an owner that dies is replaced without it, however long the log has become.
@@ -43,6 +44,8 @@ async def check_front(store: LogStore, heads: Heads, position: Position) -> None
         reached = digest(group.payload)
         if group.sequence % 256 == 0:
             await asyncio.sleep(0)  # the lease's renewal has its turn
+        if group.sequence % NOTED_EVERY == 0:
+            await heads.mark_read(group.sequence, broker)
     if reached != position.digest:
         raise LogDamaged(
             f"{store.name}: what stands before sequence {position.sequence} is not what a snapshot was made of"

@@ -18,7 +18,7 @@ from runtime import streams
 from runtime.bus import Bus
 from runtime.bus_errors import BusError, NoAnswer, NotDelivered, NotPermitted
 from runtime.client import header_block
-from runtime.log import AppendUnknown, LogDamaged, Position, WrongSequence, read_groups
+from runtime.log import NOTED_EVERY, AppendUnknown, LogDamaged, Position, WrongSequence, read_groups
 from runtime.rights import bucket_stream, bucket_subject
 
 APPEND_TIMEOUT_S = 2.0
@@ -46,8 +46,8 @@ class _Ack(msgspec.Struct):
 _ack = msgspec.json.Decoder(_Ack).decode
 
 
-async def _nobody(_: int, __: str) -> None:
-    """Hears that a stream has been read."""
+async def _nobody(_: int, __: str, ___: bool) -> None:
+    """Hears how far a stream has been read."""
 
 
 class JetStreamLog:
@@ -63,8 +63,9 @@ class JetStreamLog:
         """The broker from which all of the stream has been read since it started, or is being read."""
         self._reading: asyncio.Task[None] | None = None
         self._damage: LogDamaged | None = None
-        self.on_read: Callable[[int, str], Awaitable[None]] = _nobody
-        """Told, after a start of the broker, up to where all has been read from it beside the work, and which one it is."""
+        self.on_read: Callable[[int, str, bool], Awaitable[None]] = _nobody
+        """Told, after a start of the broker, up to where all has been read from it beside the work, which one it is, and whether that is
+        all that it had when the reading began."""
 
     @property
     def name(self) -> str:
@@ -128,7 +129,9 @@ class JetStreamLog:
             async for group in read_groups(self, Position(), last):
                 if group.sequence % 64 == 0:
                     await asyncio.sleep(0)  # whoever sells comes first
-            await self.on_read(last, broker)
+                if group.sequence % NOTED_EVERY == 0:
+                    await self.on_read(group.sequence, broker, False)
+            await self.on_read(last, broker, True)
         except LogDamaged as error:
             self._damage = error
         except AppendUnknown:

@@ -20,6 +20,9 @@ from runtime.metrics import Metrics
 
 log = logs.get("log")
 
+NOTED_EVERY = 4096
+"""Groups of a long reading between two notes of how far it is: half a second of it. Who is killed on the way leaves the rest to read."""
+
 
 class LogError(Exception):
     """AppendUnknown | WrongSequence | Fenced | LogDamaged."""

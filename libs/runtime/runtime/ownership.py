@@ -342,9 +342,11 @@ class Owner(Generic[S]):
                 noted = log_.position
                 await self._heads.save(noted, read_from=self._read_from)
 
-    async def has_read(self, sequence: int, broker: str) -> None:
-        """All up to `sequence` has been read from a broker that was started under this owner: its successor need not do it again."""
-        self._read_from = broker
+    async def has_read(self, sequence: int, broker: str, whole: bool) -> None:
+        """All up to `sequence` has been read from a broker that was started under this owner: its successor need not do it again. `whole`:
+        as far as there was something to read, so that the rest has been written to that broker."""
+        if whole:
+            self._read_from = broker
         await self._heads.mark_read(sequence, broker)
 
     def _lease_lost(self, term: Term[S], renewing: asyncio.Task[None]) -> None:

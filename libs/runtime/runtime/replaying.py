@@ -98,7 +98,7 @@ async def replay(
             raise LogDamaged(f"{store.name}: sequence {position.sequence} is not what a snapshot was made of")
         epoch = decode_group(stands).epoch
         tell(f"looking at the {position.sequence:,} groups before the snapshot")
-        await check_front(store, heads, position)
+        await check_front(store, heads, position, broker)
     async for group in read_groups(store, position, last):
         for raw in group.group.records:
             machine.apply(state, machine.decode(bytes(raw)))
