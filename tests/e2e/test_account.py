@@ -41,6 +41,8 @@ def test_a_bill_and_the_account_behind_it(stack: StackProcess) -> None:
     shown = stack.run("account", "credit-2", "--statement", month).stdout
     assert "分期消费 INSTALMENT 1/12" in shown
     assert "instalments still to come" in shown
+    assert f"to be paid until {bill['due']}, at least" in shown
+    assert bill["least_minor"] >= 107_20
     history = stack.run("account", "credit-2").stdout.splitlines()
     row = next(one for one in history if line["id"] in one)
     assert "instalment" in row

@@ -15,7 +15,7 @@ from contracts.terms import InstalmentPlan
 from issuer_sim.domain import accounts
 from issuer_sim.domain.kinds.instalment import terms
 from lianji.accounts.history import DISOBEYED, EXPIRY, OBEYED, REVERSAL, Account, Line
-from lianji.accounts.statement import FEE, month_named, month_of, statement
+from lianji.accounts.statement import FEE, Terms, month_named, month_of, statement
 
 JANUARY = 1_767_196_800_000
 """2026-01-01, 00:00 where the banks are."""
@@ -91,6 +91,36 @@ def test_an_instalment_sale_is_billed_month_by_month() -> None:
     assert (first.owed_minor, first.to_come_minor) == (389_35, 666_66 + 12_00)
     assert bills(found.lines, 4) == [389_35, 339_33, 339_33, 0]
     assert statement(found.lines, month_named("2026-02")).before_minor == 389_35
+
+
+TERMS = Terms(due_days=20, least_permille=100)
+
+
+def test_a_bill_says_what_is_to_be_paid_until_when() -> None:
+    found = account(posting("s", 50_05), plan("p", 1_000_01, 3))
+    bill = statement(found.lines, month_named("2026-01"), terms=TERMS)
+    assert (bill.due, bill.least_minor) == ("2026-02-20", 333_35 + 6_00 + 5_01), "a tenth of the sale, rounded up"
+    silent = statement(found.lines, month_named("2026-01"))
+    assert (silent.due, silent.least_minor) == ("", 0), "a bank that sends no bills"
+
+
+def test_nothing_is_due_where_nothing_is_owed() -> None:
+    found = account(posting("s", 50_00), undone("s", 50_00, at_ms=JANUARY))
+    bill = statement(found.lines, month_named("2026-01"), terms=TERMS)
+    assert (bill.due, bill.least_minor) == ("", 0)
+
+
+def test_of_a_plan_that_was_voided_nothing_is_due() -> None:
+    end = posting("v", -900_00, kind=Kind.INSTALMENT_VOID, original="p")
+    found = account(posting("s", 50_00), plan("p", 900_00, 3), end)
+    bill = statement(found.lines, month_named("2026-01"), terms=TERMS)
+    assert (bill.owed_minor, bill.least_minor) == (50_00, 5_00)
+
+
+def test_who_has_paid_before_owes_no_more_than_is_left() -> None:
+    found = account(posting("r", -300_00, kind=Kind.REFUND), plan("p", 900_00, 3))
+    bill = statement(found.lines, month_named("2026-01"), terms=TERMS)
+    assert (bill.owed_minor, bill.least_minor) == (5_40, 5_40)
 
 
 def test_the_whole_fee_may_come_with_the_first_payment() -> None:

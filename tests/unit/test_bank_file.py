@@ -62,6 +62,7 @@ def test_a_bank_needs_no_more_than_this() -> None:
         ('bin = "629101"', 'bin = "629101"\ncurrency = "344"', "part = false"),
         ('bin = "629101"', 'bin = "629101"\nrate_millionths = 2', "rate_millionths"),
         ('kind = "credit"', 'kind = "debit"\ninstalment_periods = [3]', "instalment_periods"),
+        ('kind = "credit"', 'kind = "debit"\ndue_days = 20', r"one\.due_days"),
         ("[[banks]]", "[[banks", "banks"),
     ],
 )

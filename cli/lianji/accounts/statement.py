@@ -1,4 +1,5 @@
-"""A month of an account as its holder is billed for it: what was taken and what came, and of an instalment sale the payment that is due.
+"""A month of an account as its holder is billed for it: what was taken and what came, of an instalment sale the payment that is due, and what is
+to be paid until when.
 
 A month is the banks' (UTC+8). An instalment sale has left the credit line at once; it is billed by its terms: the first payment and its fee in
 its own month, then one a month. What is voided or reversed is billed no more, and what of it had been billed is given back.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 import msgspec
 
@@ -33,6 +34,17 @@ class Billed(msgspec.Struct, frozen=True, kw_only=True):
     payment: int = 0
     """Of an instalment sale: which one, from 1 on."""
     payments: int = 0
+    """Of how many; also where what had been billed of them is given back."""
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """How a bank bills; world.model.Institution says what the fields mean."""
+
+    due_days: int = 0
+    least_permille: int = 1000
+
+
+NO_BILLS = Terms()
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +58,10 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     """When it ended."""
     to_come_minor: int
     """Payments and fees of instalment sales that later months bring."""
+    due: str = ""
+    """The day, like 2026-12-20, until which `least_minor` is to be paid; empty when nothing is."""
+    least_minor: int = 0
+    """What must be paid by then: the month's instalments and fees, and of what is owed beside them the bank's part, rounded up."""
 
 
 def month_of(at_ms: int) -> int:
@@ -71,18 +87,42 @@ def month_named(text: str) -> int:
     return int(found[1]) * 12 + int(found[2]) - 1
 
 
-def statement(lines: Iterable[Line], month: int, *, owed_minor: int = 0) -> Statement:
+def statement(lines: Iterable[Line], month: int, *, owed_minor: int = 0, terms: Terms = NO_BILLS) -> Statement:
     """The month's; `owed_minor`: when the account was opened."""
     billed = sorted(_billed(list(lines)), key=lambda one: (one.month, one.at_ms))
     before_minor = owed_minor + sum(one.amount_minor for one in billed if one.month < month)
     mine = [one for one in billed if one.month == month]
+    ends_minor = before_minor + sum(one.amount_minor for one in mine)
+    instalments_minor = max(0, sum(one.amount_minor for one in mine if one.payments))
+    due = _due(month, terms.due_days) if terms.due_days and ends_minor > 0 else ""
     return Statement(
         month=f"{month // 12:04d}-{month % 12 + 1:02d}",
         before_minor=before_minor,
         lines=mine,
-        owed_minor=before_minor + sum(one.amount_minor for one in mine),
+        owed_minor=ends_minor,
         to_come_minor=sum(one.amount_minor for one in billed if one.month > month and one.payment),
+        due=due,
+        least_minor=_least(ends_minor, instalments_minor, terms.least_permille) if due else 0,
     )
+
+
+def _due(month: int, days: int) -> str:
+    """
+    >>> _due(month_named("2026-11"), 20), _due(month_named("2026-12"), 20)
+    ('2026-12-20', '2027-01-20')
+    """
+    end = date((month + 1) // 12, (month + 1) % 12 + 1, 1) - timedelta(days=1)
+    return (end + timedelta(days=days)).isoformat()
+
+
+def _least(owed_minor: int, whole_minor: int, permille: int) -> int:
+    """What must be paid of `owed_minor`, `whole_minor` of which is due whole.
+
+    >>> _least(1_000_01, 200_00, 100), _least(150_00, 200_00, 100)
+    (28001, 15000)
+    """
+    whole = min(owed_minor, whole_minor)
+    return whole - (whole - owed_minor) * permille // 1000
 
 
 def payments(amount_minor: int, terms: InstalmentTerms) -> Iterator[tuple[int, int]]:
@@ -130,7 +170,14 @@ def _plan(line: Line, terms: InstalmentTerms, end: Line | None) -> Iterator[Bill
                     payments=terms.periods,
                 )
     if end is not None:
-        yield Billed(month=month_of(end.at_ms), at_ms=end.at_ms, what=end.what, id=end.id, amount_minor=-given_back)
+        yield Billed(
+            month=month_of(end.at_ms),
+            at_ms=end.at_ms,
+            what=end.what,
+            id=end.id,
+            amount_minor=-given_back,
+            payments=terms.periods,
+        )
 
 
 def _ends(lines: list[Line], plans: dict[str, Line], voids: set[str]) -> dict[str, Line]:

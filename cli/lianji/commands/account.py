@@ -18,7 +18,7 @@ from contracts.money import Money
 from contracts.response_codes import APPROVALS
 from lianji import options
 from lianji.accounts.history import Account, Line, read
-from lianji.accounts.statement import Statement, month_named, statement
+from lianji.accounts.statement import NO_BILLS, Statement, Terms, month_named, statement
 from lianji.errors import WrongUseError
 from lianji.records import say_to_people
 from lianji.zone import SHANGHAI
@@ -44,13 +44,18 @@ def register(app: typer.Typer) -> None:
         except ValueError as error:
             raise WrongUseError(f"statement: {error}") from None
         found = options.run(_read(facts, data_dir, nats))
-        bill = statement(found.lines, wanted, owed_minor=-found.opening_minor) if month else None
+        bill = statement(found.lines, wanted, owed_minor=-found.opening_minor, terms=_terms(facts)) if month else None
         if json:
             print(msgspec.json.encode(bill if bill is not None else found).decode())
         elif bill is not None:
             show_statement(facts, found, bill)
         else:
             show(facts, found, limit)
+
+
+def _terms(facts: world.Card) -> Terms:
+    bank = world.built_in().institution(facts.issuer)
+    return Terms(due_days=bank.due_days, least_permille=bank.least_permille) if bank is not None else NO_BILLS
 
 
 async def _read(facts: world.Card, data_dir: Path, nats: str) -> Account:
@@ -105,6 +110,8 @@ def show_statement(facts: world.Card, account: Account, bill: Statement) -> None
     )
     console.print(table)
     console.print(f"{word} at the end {Money(sign * bill.owed_minor, account.currency)}")
+    if bill.due:
+        console.print(f"to be paid until {bill.due}, at least {Money(bill.least_minor, account.currency)}")
     if bill.to_come_minor:
         console.print(f"instalments still to come {Money(bill.to_come_minor, account.currency)}")
     if account.credit_limit_minor:

@@ -70,6 +70,8 @@ class BankEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     part: bool = True
     instalment_periods: tuple[Annotated[int, Meta(ge=1, le=99)], ...] = ()
     instalment_fee_permille: Annotated[int, Meta(ge=0, le=1000)] = 0
+    due_days: Annotated[int, Meta(ge=0, le=60)] = 0
+    least_permille: Annotated[int, Meta(ge=0, le=1000)] = 1000
     cryptogram_version: Literal[10, 18] = 18
     contactless_minor: Minor = 1_000_00
 
@@ -113,6 +115,8 @@ def _consistent(bank: BankEntry) -> None:
         raise BankFileError(f"banks.{bank.id}.rate_millionths: only for a bank with another currency than {CNY}")
     if bank.instalment_periods and bank.kind != CREDIT:
         raise BankFileError(f"banks.{bank.id}.instalment_periods: only credit cards are paid in instalments")
+    if bank.due_days and bank.kind != CREDIT:
+        raise BankFileError(f"banks.{bank.id}.due_days: only what is owed on a credit card is due")
     for card in bank.cards:
         if card.chip_only and not card.chip:
             raise BankFileError(f"banks.{bank.id}.cards.{card.name}.chip_only: only for a card with chip = true")

@@ -43,6 +43,8 @@ def institutions() -> tuple[Institution, ...]:
             part=bank.part,
             instalment_periods=bank.instalment_periods,
             instalment_fee_permille=bank.instalment_fee_permille,
+            due_days=bank.due_days,
+            least_permille=bank.least_permille,
             cryptogram_version=bank.cryptogram_version,
             contactless_minor=bank.contactless_minor,
         )

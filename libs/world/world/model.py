@@ -103,6 +103,10 @@ class Institution(msgspec.Struct, frozen=True, kw_only=True):
     """What an instalment sale may be paid in; none: it offers no instalments."""
     instalment_fee_permille: int = 0
     """For each period, of the amount."""
+    due_days: int = 0
+    """After a month's end its bill is to be paid within so many days; 0: it sends no bills."""
+    least_permille: int = 1000
+    """What must be paid by then of what is owed, beside instalments and fees, which are due whole."""
     cryptogram_version: Literal[10, 18] = 18
     """Of its chips (security_module.CryptogramVersion)."""
     contactless_minor: int = 1_000_00
