@@ -17,6 +17,8 @@ from pathlib import Path
 
 import msgspec
 
+from runtime.scheduling import for_what_is_started
+
 CONFIG = """\
 server_name: lianji
 host: 127.0.0.1
@@ -100,7 +102,8 @@ class LocalBroker:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.stop_orphans()
         config = self._write_config()
-        with self.log_file.open("ab") as log:
+        # It is on the path; and it has threads, which have the policy of who starts them.
+        with self.log_file.open("ab") as log, for_what_is_started("batch", "nats-server"):
             # Its own process group: a Ctrl-C at the terminal is for the supervisor, which stops the broker last.
             self.process = subprocess.Popen(
                 [executable(), "-c", str(config)], stdout=log, stderr=log, start_new_session=True

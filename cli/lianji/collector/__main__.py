@@ -13,7 +13,7 @@ from lianji.collector.door import Door
 from lianji.collector.segments import Segments
 from lianji.collector.settings import Settings
 from lianji.tracing.files import FOLDER
-from runtime import coredumps, escaped, logs
+from runtime import coredumps, escaped, logs, scheduling
 from runtime.settings import SettingsError, load
 
 log = logs.get("collector")
@@ -28,6 +28,7 @@ def main() -> int:
         sys.stderr.write(f"collector: {error}\n")
         return 2
     os.nice(settings.nice)
+    scheduling.use(settings.scheduler, "collector")
     logs.configure("collector", settings.instance or "collector", settings.log_level)
     escaped.install()
     try:

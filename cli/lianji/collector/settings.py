@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 
+from runtime.scheduling import Scheduler
 from runtime.settings import FOLLOWS, BaseSettings, Nice
 
 
@@ -13,6 +14,7 @@ class Settings(BaseSettings, frozen=True, kw_only=True):
     """Beside what every process takes."""
 
     nice: Nice = FOLLOWS
+    scheduler: Scheduler = "other"
     collector_port: int = 4318
     traces_mb: Annotated[int, msgspec.Meta(ge=1)] = 512
     """Megabytes of traces that are kept at most; the oldest go."""

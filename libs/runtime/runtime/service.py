@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import uvloop
 
-from runtime import catalogue, clock, coredumps, escaped, logs, memory, metrics_export, openmetrics
+from runtime import catalogue, clock, coredumps, escaped, logs, memory, metrics_export, openmetrics, scheduling
 from runtime.bus import Bus, BusError, NotDelivered, Request
 from runtime.exporting import Exporter
 from runtime.heads import BucketHeads
@@ -301,6 +301,7 @@ def run(
         _set_clock(settings)
         names = identities(settings) if identities is not None else (name,)
         os.nice(settings.nice)
+        scheduling.use(settings.scheduler, name)
     except SettingsError as error:
         sys.stderr.write(f"{name}: {error}\n")
         raise SystemExit(2) from None

@@ -8,6 +8,8 @@ from typing import Annotated, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 
+from runtime.scheduling import Scheduler
+
 T = TypeVar("T", bound="BaseSettings")
 
 Nice = Annotated[int, msgspec.Meta(ge=0, le=19)]
@@ -38,6 +40,8 @@ class BaseSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where to write `<instance>.json` with the process id and the ports taken; empty: nowhere."""
     log_level: str = "info"
     nice: Nice = 0
+    scheduler: Scheduler = "batch"
+    """`batch`: it does not interrupt who runs when it wakes (runtime.scheduling); `other`: the kernel's ordinary policy."""
     clock_wrong_by_s: float = 0.0
     """For drills in the test world: how far this process's wall clock is ahead, in seconds; below 0: behind."""
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runtime.scheduling import Scheduler
 from runtime.settings import FOLLOWS, BaseSettings, Nice
 
 
 class Settings(BaseSettings, frozen=True, kw_only=True):
     nice: Nice = FOLLOWS
+    scheduler: Scheduler = "other"
     receipts_db: str = ""
     """SQLAlchemy URL of the slips; empty: SQLite at `<data_dir>/receipts.db`."""
 
