@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.scheduling import for_what_is_started
+from runtime import scheduling
 
 CONFIG = """\
 server_name: lianji
@@ -103,7 +103,7 @@ class LocalBroker:
         self.stop_orphans()
         config = self._write_config()
         # It is on the path; and it has threads, which have the policy of who starts them.
-        with self.log_file.open("ab") as log, for_what_is_started("batch", "nats-server"):
+        with self.log_file.open("ab") as log, scheduling.meanwhile("batch", "nats-server"):
             # Its own process group: a Ctrl-C at the terminal is for the supervisor, which stops the broker last.
             self.process = subprocess.Popen(
                 [executable(), "-c", str(config)], stdout=log, stderr=log, start_new_session=True

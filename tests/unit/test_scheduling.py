@@ -50,7 +50,7 @@ def test_what_somebody_has_chosen_stays() -> None:
 
 
 def test_a_starter_gives_it_to_what_it_starts_and_not_to_itself() -> None:
-    with scheduling.for_what_is_started("batch", "test"):
+    with scheduling.meanwhile("batch", "test"):
         assert policy_of_a_child() == os.SCHED_BATCH
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
 

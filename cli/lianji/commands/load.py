@@ -160,10 +160,12 @@ def register(app: typer.Typer) -> None:
         chosen = there[:count] if parts is None else of_the_mix(parts, there, scheme, merchant, count)
         line = tls.line(tls_ca, tls_certificate, tls_key)
         shape = lines.shape(link, loss, link_seed, keep_line)
-        scheduling.use("batch", "load")
-        report = options.run(
-            _load(data_dir, gateway, line, shape, chosen, load_cards(card), parts, concurrency, rate, duration, batch)
-        )
+        with scheduling.meanwhile("batch", "load"):
+            report = options.run(
+                _load(
+                    data_dir, gateway, line, shape, chosen, load_cards(card), parts, concurrency, rate, duration, batch
+                )
+            )
         print(msgspec.json.encode(report).decode() if json else _text(report))
         if report.tx == 0:
             raise CliError(f"no sale was answered: {report.last_refusal or 'the gateway does not answer'}")

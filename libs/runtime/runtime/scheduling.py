@@ -31,8 +31,8 @@ def use(scheduler: Scheduler, who: str) -> bool:
 
 
 @contextmanager
-def for_what_is_started(scheduler: Scheduler, who: str) -> Iterator[None]:
-    """The same for processes alone that are started meanwhile."""
+def meanwhile(scheduler: Scheduler, who: str) -> Iterator[None]:
+    """The same as long as this lasts; what is started meanwhile keeps it."""
     changed = use(scheduler, who)
     try:
         yield
