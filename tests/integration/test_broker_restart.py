@@ -144,6 +144,9 @@ async def test_an_owner_that_outlives_its_broker_tells_how_far_it_has_read_from_
     await until_restored(bus, restored)
     assert told.empty()
     await writer.append([b'"record 3"'])
+    assert await asyncio.wait_for(told.get(), PATIENCE_S) == (0, bus.broker, False), (
+        "it goes on, and has read nothing yet"
+    )
     assert await asyncio.wait_for(told.get(), PATIENCE_S) == (2, bus.broker, False)
     assert await asyncio.wait_for(told.get(), PATIENCE_S) == (3, bus.broker, True)
     assert bus.broker != former
@@ -159,20 +162,48 @@ async def test_damage_that_a_broker_has_not_noticed_is_found_by_an_owner_that_ou
         await writer.append([b'"record %d"' % number])
     restored = bus.reconnections
     broker.stop()
-    (block,) = (broker.directory / "jetstream").glob("**/T/msgs/*.blk")
-    content = bytearray(block.read_bytes())
-    content[content.index(b"record 0")] ^= 1
-    block.write_bytes(content)
+    damage(broker, b"record 0")
     broker.start()
     await until_restored(bus, restored)
 
+    await until_damaged(writer)
+
+
+async def until_damaged(writer: GroupLog) -> None:
     async def append_on() -> None:
         while True:  # what is appended meanwhile is sound: the owner's memory is whole
-            await writer.append([b'"record 3"'])
+            await writer.append([b'"record"'])
 
     with pytest.raises(LogDamaged):
         await asyncio.wait_for(append_on(), PATIENCE_S)
     assert writer.over
+
+
+async def test_damage_is_found_by_who_takes_over_without_having_read_all(broker: LocalBroker, bus: Bus) -> None:
+    log = JetStreamLog(bus, "T", "t.t")
+    writer = GroupLog(log, 1, Position(), now_ns=time.time_ns)
+    for number in range(4):
+        await writer.append([b'"record %d"' % number])
+    restored = bus.reconnections
+    broker.stop()
+    damage(broker, b"record 1")
+    broker.start()
+    await until_restored(bus, restored)
+    successor = JetStreamLog(bus, "T", "t.t")
+    successor.read_beside(2, 4, bus.broker)
+    takes_over = GroupLog(successor, 2, writer.position, now_ns=time.time_ns)
+    await takes_over.append([b'"its epoch"'])  # behind what it has read nothing is wrong
+    other = JetStreamLog(bus, "T", "t.t")
+    other.read_beside(0, 5, bus.broker)
+    await until_damaged(GroupLog(other, 3, takes_over.position, now_ns=time.time_ns))
+
+
+def damage(broker: LocalBroker, content: bytes) -> None:
+    """One bit of one record of a broker that stands still."""
+    (block,) = (broker.directory / "jetstream").glob("**/T/msgs/*.blk")
+    stored = bytearray(block.read_bytes())
+    stored[stored.index(content)] ^= 1
+    block.write_bytes(stored)
 
 
 async def test_a_whole_stream_is_read_once_for_each_start_of_the_broker(

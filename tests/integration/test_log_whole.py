@@ -202,6 +202,58 @@ async def test_who_dies_while_it_reads_leaves_the_rest_to_read(monkeypatch: pyte
     assert await heads.read_up_to() == 9
 
 
+@pytest.mark.parametrize("how", ["its owner went on", "this process stood by"])
+async def test_a_log_that_was_in_service_when_its_broker_died_is_read_beside_the_work(how: str) -> None:
+    store, _ = await filled()
+    broker, starts = ["one"], list[int]()
+    bucket, reading, seen = MemoryBucket(), store.read_from, set[str]()
+    heads = BucketHeads(bucket, store.name, broker=lambda: broker[0], seen=lambda: seen)
+    snapshots = BucketSnapshots(bucket, store.name)
+
+    def read_from(sequence: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
+        starts.append(sequence)
+        return reading(sequence, last)
+
+    store.read_from = read_from  # type: ignore[method-assign]
+    state, *_ = await replay(store, MACHINE, NoSnapshots(), heads)
+    await snapshots.save(Snapshot(at(store, 6), MACHINE.dump(state)))
+    await heads.save(at(store, 9), read_from="one")
+    broker[0] = "two"
+    if how == "its owner went on":
+        await heads.mark_read(3, "two", gone_on_from="one")
+    else:
+        seen.add("one")
+    starts.clear()
+    found = await replay(store, MACHINE, snapshots, heads)
+    assert (found.unread, starts) == ((3 if how == "its owner went on" else 0, "one"), [7])
+    assert await heads.read_up_to() == (3 if how == "its owner went on" else 0), "nobody has read it all"
+    broker[0] = "three"
+    seen.discard("one")
+    assert (await replay(store, MACHINE, snapshots, heads)).unread is None, "where all is started anew it is read first"
+    assert starts[-2:] == [1, 7]
+
+
+async def test_an_owner_that_reads_beside_its_work_leaves_the_same_to_its_successor() -> None:
+    store, lock, bucket, broker = MemoryLog(), Lock(), MemoryBucket(), ["one"]
+    heads = BucketHeads(bucket, store.name, broker=lambda: broker[0])
+    owner, office, lease = make(store, lock, "owner", heads=heads)
+    running = asyncio.create_task(owner.run())
+    await asyncio.wait_for(office.opened.wait(), PATIENCE_S)
+    assert office.term is not None
+    await office.term.append([1])
+    broker[0] = "two"
+    await owner.has_read(1, "two", False)
+    assert (await heads.gone_on_from(), await heads.read_up_to()) == ("one", 1)
+    await office.term.append([1])
+    await asyncio.wait_for(noted(heads, 3), PATIENCE_S)
+    assert await heads.read_up_to() == 1, "its head does not say that all has been read"
+    await owner.has_read(3, "two", True)
+    assert (await heads.gone_on_from(), await heads.read_up_to()) == ("", 3)
+    lease.lost = True
+    await owner.drain()
+    await running
+
+
 async def test_an_owner_notes_its_head_and_its_successor_misses_what_is_gone() -> None:
     store, lock, bucket = MemoryLog(), Lock(), MemoryBucket()
     heads = BucketHeads(bucket, store.name, broker=lambda: "one")

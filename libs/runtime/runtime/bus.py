@@ -74,6 +74,8 @@ class Bus:
         self.connected = asyncio.Event()
         self.reconnections = 0
         """How often the connection has been restored."""
+        self.brokers: set[str] = set()
+        """The ids of all servers that have been at the other end; `broker` is the one that is there now."""
         self._waiting: dict[str, _Waiting] = {}
         self._deadline = Deadline(asyncio.get_running_loop(), self._expire)
         """The earliest of those that wait, or earlier."""
@@ -123,6 +125,7 @@ class Bus:
                 connecting.cancel()
                 refused.cancel()
         bus._admitted = True
+        bus.brokers.add(bus.broker)
         bus.connected.set()
         await client.take(bus._inbox + ">", bus._on_reply)
         return bus
@@ -139,6 +142,7 @@ class Bus:
         async def reconnected() -> None:
             self._refused.clear()
             self.reconnections += 1
+            self.brokers.add(self.broker)
             self.connected.set()
             log.info("broker connection restored", broker=url)
 

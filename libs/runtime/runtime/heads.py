@@ -7,8 +7,8 @@ stood. A log that ends before its head has lost what somebody was told. How far 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Set
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ from runtime.log import Position
 from runtime.snapshots import Bucket
 
 log = logs.get("heads")
+
+M = TypeVar("M")
 
 
 class Heads(Protocol):
@@ -34,11 +36,16 @@ class Heads(Protocol):
     def broker(self) -> str:
         """Which broker keeps the log now: another name after each of its starts."""
 
-    async def mark_read(self, sequence: int, broker: str) -> None:
-        """Notes that all up to `sequence` has been read from this broker since it was started, and was whole."""
+    async def mark_read(self, sequence: int, broker: str, *, gone_on_from: str = "") -> None:
+        """Notes that all up to `sequence` has been read from this broker since it was started, and was whole. `gone_on_from`: it is read beside the
+        work, by an owner whose log was whole at that broker."""
 
     async def read_up_to(self) -> int:
         """Up to where nobody need read since the broker has been started, 0 when from the beginning; raises NoAnswer when nobody can say."""
+
+    async def gone_on_from(self) -> str:
+        """The broker at which the log was whole, where its owners have gone on over the start of this one, or this process has; empty where nobody
+        has; raises NoAnswer when nobody can say."""
 
 
 class NoHeads:
@@ -54,11 +61,14 @@ class NoHeads:
     def broker(self) -> str:
         return ""
 
-    async def mark_read(self, sequence: int, broker: str) -> None:
+    async def mark_read(self, sequence: int, broker: str, *, gone_on_from: str = "") -> None:
         return
 
     async def read_up_to(self) -> int:
         return 0
+
+    async def gone_on_from(self) -> str:
+        return ""
 
 
 class _Head(msgspec.Struct, kw_only=True):
@@ -71,6 +81,7 @@ class _Head(msgspec.Struct, kw_only=True):
 class _Read(msgspec.Struct, kw_only=True):
     broker: str
     sequence: int
+    gone_on_from: str = ""
 
 
 _head = msgspec.json.Decoder(_Head)
@@ -80,11 +91,14 @@ _read = msgspec.json.Decoder(_Read)
 class BucketHeads:
     """In the bucket of the owner's snapshots: `<log>.head` and `<log>.read`."""
 
-    def __init__(self, bucket: Bucket, log_name: str, *, broker: Callable[[], str]) -> None:
-        """`broker` names the broker that keeps the log now: another name after each of its starts."""
+    def __init__(
+        self, bucket: Bucket, log_name: str, *, broker: Callable[[], str], seen: Callable[[], Set[str]] = frozenset
+    ) -> None:
+        """`broker` names the broker that keeps the log now: another name after each of its starts; `seen` all that this process has lived with."""
         self._bucket = bucket
         self._log = log_name
         self._broker = broker
+        self._seen = seen
 
     async def save(self, position: Position, *, read_from: str = "") -> None:
         await self._put("head", _Head(sequence=position.sequence, digest=position.digest, broker=read_from))
@@ -102,19 +116,26 @@ class BucketHeads:
     def broker(self) -> str:
         return self._broker()
 
-    async def mark_read(self, sequence: int, broker: str) -> None:
-        await self._put("read", _Read(broker=broker, sequence=sequence))
+    async def mark_read(self, sequence: int, broker: str, *, gone_on_from: str = "") -> None:
+        await self._put("read", _Read(broker=broker, sequence=sequence, gone_on_from=gone_on_from))
 
     async def read_up_to(self) -> int:
-        return max(await self._up_to("read", _read), await self._up_to("head", _head))
+        marks = (await self._mark("read", _read), await self._mark("head", _head))
+        return max(mark.sequence if mark is not None and mark.broker == self._broker() else 0 for mark in marks)
 
-    async def _up_to(self, key: str, decoder: msgspec.json.Decoder[_Read] | msgspec.json.Decoder[_Head]) -> int:
+    async def gone_on_from(self) -> str:
+        read, head = await self._mark("read", _read), await self._mark("head", _head)
+        if read is not None and read.broker == self._broker() and read.gone_on_from:
+            return read.gone_on_from
+        return head.broker if head is not None and head.broker in self._seen() else ""
+
+    async def _mark(self, key: str, decoder: msgspec.json.Decoder[M]) -> M | None:
+        """A note that cannot be read is none: then more of the log is read again."""
         stored = await self._bucket.get(f"{self._log}.{key}")
         try:
-            mark = None if stored is None else decoder.decode(stored)
+            return None if stored is None else decoder.decode(stored)
         except msgspec.MsgspecError:
-            return 0  # then more of it is read again
-        return mark.sequence if mark is not None and mark.broker == self._broker() else 0
+            return None
 
     async def _put(self, key: str, value: msgspec.Struct) -> None:
         """A note that cannot be written leaves the former one, which is true as well."""

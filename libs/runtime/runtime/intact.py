@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 from runtime.bus_errors import BusError
 from runtime.heads import Heads
-from runtime.log import NOTED_EVERY, AppendUnknown, LogDamaged, LogStore, Position, digest, read_groups
+from runtime.log import NOTED_EVERY, AppendUnknown, LogDamaged, LogStore, Position, digest, position_at, read_groups
 
 
 async def check_end(store: LogStore, heads: Heads, last: int) -> None:
@@ -26,20 +27,33 @@ async def check_end(store: LogStore, heads: Heads, last: int) -> None:
         raise LogDamaged(f"{store.name}: sequence {head.sequence} is not what had been acknowledged")
 
 
-async def check_front(store: LogStore, heads: Heads, position: Position, broker: str) -> None:
+class Unread(NamedTuple):
+    """What has not been read from the broker that runs, of a log that was in service when the one before died."""
+
+    after: int
+    """Behind this sequence."""
+    gone_on_from: str
+    """The broker at which all of it was whole."""
+
+
+async def check_front(store: LogStore, heads: Heads, position: Position, broker: str) -> Unread | None:
     """What stands up to `position`, which is the snapshot's, so that no replay looks at it, as `broker` gives it; raises LogDamaged,
-    AppendUnknown.
+    AppendUnknown. Returns what is left to be read, beside the work; None when all has been read.
 
     Once after each start of the broker: a store that is damaged while it stands still is found when it is read, and a broker that has
-    read or written a record well goes on giving it. So an owner that dies is replaced without it, however long the log has become.
+    read or written a record well goes on giving it. Before anything is said, where all is started anew. Where the log was in service when its
+    broker died, its owner has gone on or this process stood by, and what the snapshot and the tail give is as whole as their memory: then
+    nobody waits for it, however long the log has become (docs/adr/0025).
     """
     try:
         read = await heads.read_up_to()
+        if read >= position.sequence:
+            return None
+        if gone_on_from := await heads.gone_on_from():
+            return Unread(read, gone_on_from)
     except BusError as error:
         raise AppendUnknown(f"{store.name}: up to where it has been read cannot be told: {error}") from None
-    if read >= position.sequence:
-        return
-    start, reached = await _position_at(store, read), ""
+    start, reached = await position_at(store, read), ""
     async for group in read_groups(store, start, position.sequence):
         reached = digest(group.payload)
         if group.sequence % 256 == 0:
@@ -50,13 +64,4 @@ async def check_front(store: LogStore, heads: Heads, position: Position, broker:
         raise LogDamaged(
             f"{store.name}: what stands before sequence {position.sequence} is not what a snapshot was made of"
         )
-
-
-async def _position_at(store: LogStore, sequence: int) -> Position:
-    """Where what has been read ends."""
-    if not sequence:
-        return Position()
-    stands = await store.read(sequence)
-    if stands is None:
-        raise LogDamaged(f"{store.name}: sequence {sequence} is missing")
-    return Position(sequence, digest(stands))
+    return None

@@ -18,7 +18,7 @@ from runtime import streams
 from runtime.bus import Bus
 from runtime.bus_errors import BusError, NoAnswer, NotDelivered, NotPermitted
 from runtime.client import header_block
-from runtime.log import NOTED_EVERY, AppendUnknown, LogDamaged, Position, WrongSequence, read_groups
+from runtime.log import NOTED_EVERY, AppendUnknown, LogDamaged, WrongSequence, position_at, read_groups
 from runtime.rights import bucket_stream, bucket_subject
 
 APPEND_TIMEOUT_S = 2.0
@@ -110,6 +110,12 @@ class JetStreamLog:
         # Of one that was started while the former was read nobody knows anything: then the next append looks again.
         self._checked, self._read_at = self._bus.reconnections if broker == self._bus.broker else -1, broker
 
+    def read_beside(self, after: int, last: int, broker: str) -> None:
+        self.found_whole(broker)
+        if self._reading is not None:
+            self._reading.cancel()
+        self._reading = asyncio.create_task(self._read_all(after, last, broker))
+
     async def _look_again(self, expected: int) -> None:
         """A broker that is started again and finds a damaged file drops what follows without a word: nothing is appended before the stream
         is seen to reach as far as it must. Or it notices damage only when that is read: then all of it is read, beside the work, for the
@@ -117,16 +123,14 @@ class JetStreamLog:
         restored, broker = self._bus.reconnections, self._bus.broker
         if (last := await self.last_sequence()) < expected:
             raise LogDamaged(f"{self._stream}: it ends at {last}, and {expected} had been acknowledged")
-        self._checked = restored
         if broker != self._read_at:
-            self._read_at = broker
-            if self._reading is not None:
-                self._reading.cancel()
-            self._reading = asyncio.create_task(self._read_all(last, broker))
+            self.read_beside(0, last, broker)
+        self._checked = restored
 
-    async def _read_all(self, last: int, broker: str) -> None:
+    async def _read_all(self, after: int, last: int, broker: str) -> None:
         try:
-            async for group in read_groups(self, Position(), last):
+            await self.on_read(after, broker, False)
+            async for group in read_groups(self, await position_at(self, after), last):
                 if group.sequence % 64 == 0:
                     await asyncio.sleep(0)  # whoever sells comes first
                 if group.sequence % NOTED_EVERY == 0:

@@ -69,6 +69,9 @@ class OwnedStore(LogStore, Protocol):
     def found_whole(self, broker: str) -> None:
         """All that stands there now has been read from this broker: while it runs, what is to be appended next has firm ground."""
 
+    def read_beside(self, after: int, last: int, broker: str) -> None:
+        """What stands behind `after` up to `last` has not been read from this broker, and is from now on, beside the work."""
+
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """What one message of a log holds."""
@@ -127,6 +130,16 @@ async def read_groups(store: LogStore, after: Position, last: int) -> AsyncItera
         yield StoredGroup(sequence, payload, group)
     if position.sequence < last:
         raise LogDamaged(f"{store.name}: sequences {position.sequence + 1} to {last} are missing")
+
+
+async def position_at(store: LogStore, sequence: int) -> Position:
+    """The position at the group that stands at `sequence`; raises LogDamaged when there is none, AppendUnknown when nobody can say."""
+    if not sequence:
+        return Position()
+    stands = await store.read(sequence)
+    if stands is None:
+        raise LogDamaged(f"{store.name}: sequence {sequence} is missing")
+    return Position(sequence, digest(stands))
 
 
 class Appended(NamedTuple):

@@ -40,6 +40,9 @@ class MemoryLog:
     def found_whole(self, broker: str) -> None:
         return  # memory is not damaged
 
+    def read_beside(self, after: int, last: int, broker: str) -> None:
+        return
+
     async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
         await asyncio.sleep(self.delay_s)
         self._land_late()

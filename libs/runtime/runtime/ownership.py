@@ -169,7 +169,7 @@ class Owner(Generic[S]):
         self._saving: set[asyncio.Task[None]] = set()
         self._next_snapshot = 0
         self._read_from = ""
-        """The broker from which all of the log has been read since it was started, or to which it has been appended since."""
+        """The broker from which all of the log has been read, or to which it has been appended since; not yet the one it is being read from."""
         self.term: Term[S] | None = None
         self.progress = ""
         """How far this process is on its way into office; empty when it is not on its way."""
@@ -288,8 +288,11 @@ class Owner(Generic[S]):
         try:
             self._tell("at its beginning")
             found = await replay(self._store, self._machine, self._snapshots, self._heads, tell=self._tell)
-            self._store.found_whole(found.broker)
-            self._read_from = found.broker
+            self._read_from = found.broker if found.unread is None else found.unread.gone_on_from
+            if found.unread is None:
+                self._store.found_whole(found.broker)
+            else:
+                self._store.read_beside(found.unread.after, found.position.sequence, found.broker)
         finally:
             self._tell("")
         epoch, state = found.epoch + 1, found.state
@@ -343,11 +346,10 @@ class Owner(Generic[S]):
                 await self._heads.save(noted, read_from=self._read_from)
 
     async def has_read(self, sequence: int, broker: str, whole: bool) -> None:
-        """All up to `sequence` has been read from a broker that was started under this owner: its successor need not do it again. `whole`:
-        as far as there was something to read, so that the rest has been written to that broker."""
+        """All up to `sequence` has been read from a broker started under this owner, whose successor need not; `whole`: as far as it went then."""
         if whole:
             self._read_from = broker
-        await self._heads.mark_read(sequence, broker)
+        await self._heads.mark_read(sequence, broker, gone_on_from="" if whole else self._read_from)
 
     def _lease_lost(self, term: Term[S], renewing: asyncio.Task[None]) -> None:
         if not renewing.cancelled():

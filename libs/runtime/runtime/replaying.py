@@ -10,7 +10,7 @@ import msgspec
 
 from runtime import logs
 from runtime.heads import Heads, NoHeads
-from runtime.intact import check_end, check_front
+from runtime.intact import Unread, check_end, check_front
 from runtime.log import LogDamaged, LogStore, Position, decode_group, digest, read_groups
 from runtime.snapshots import Snapshot, Snapshots
 
@@ -60,6 +60,8 @@ class Replayed(NamedTuple, Generic[S]):
     """The sequence of the snapshot that it was read from; 0: from its beginning."""
     broker: str
     """From which it was read: the one that ran when the reading began."""
+    unread: Unread | None
+    """What has not been read from that broker, and is to be, beside the work; None: all has."""
 
 
 async def replay(
@@ -90,6 +92,7 @@ async def replay(
             log.warning("snapshot skipped", log=store.name, reason=type(error).__name__)
             state = machine.new_state()
     epoch, applied, snapshot_at = 0, 0, position.sequence
+    unread: Unread | None = None
     if position.sequence:
         stands = await store.read(position.sequence)
         if stands is None:
@@ -98,7 +101,7 @@ async def replay(
             raise LogDamaged(f"{store.name}: sequence {position.sequence} is not what a snapshot was made of")
         epoch = decode_group(stands).epoch
         tell(f"looking at the {position.sequence:,} groups before the snapshot")
-        await check_front(store, heads, position, broker)
+        unread = await check_front(store, heads, position, broker)
     async for group in read_groups(store, position, last):
         for raw in group.group.records:
             machine.apply(state, machine.decode(bytes(raw)))
@@ -110,8 +113,9 @@ async def replay(
             applied = 0
             tell(f"at {group.sequence:,} of {last:,} groups")
             await asyncio.sleep(0)
-    await heads.mark_read(position.sequence, broker)
-    return Replayed(state, position, epoch, snapshot_at, broker)
+    if unread is None:
+        await heads.mark_read(position.sequence, broker)
+    return Replayed(state, position, epoch, snapshot_at, broker, unread)
 
 
 async def _loaded(machine: Machine[S], snapshot: Snapshot, tell: Callable[[str], None]) -> S:

@@ -110,7 +110,8 @@ class Service(Generic[C]):
         if spread:  # two that start together would take all that comes first, each before it knows that it has one
             await asyncio.gather(*(other.asked.wait() for other in self._owners))
         notes = await open_bucket(bus, snapshots)
-        store, heads = JetStreamLog(bus, stream, subject), BucketHeads(notes, subject, broker=lambda: bus.broker)
+        store = JetStreamLog(bus, stream, subject)
+        heads = BucketHeads(notes, subject, broker=lambda: bus.broker, seen=lambda: bus.brokers)
         owner = Owner(
             store=store,
             machine=machine,
