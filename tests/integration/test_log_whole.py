@@ -138,21 +138,26 @@ async def test_a_broker_that_was_started_while_the_log_was_read_has_not_been_rea
     assert await heads.read_up_to() == 9
 
 
-async def test_what_the_running_broker_has_read_or_written_well_is_not_read_again() -> None:
-    """However long an owner has been in office: its successor reads what nobody has read yet."""
-    store, _ = await filled()
-    broker, starts = ["one"], list[int]()
-    bucket, reading = MemoryBucket(), store.read_from
-    heads, snapshots = (
-        BucketHeads(bucket, store.name, broker=lambda: broker[0]),
-        BucketSnapshots(bucket, store.name),
-    )
+def starts_of(store: MemoryLog) -> list[int]:
+    """From where the log is read, from now on."""
+    starts, reading = list[int](), store.read_from
 
     def read_from(sequence: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
         starts.append(sequence)
         return reading(sequence, last)
 
     store.read_from = read_from  # type: ignore[method-assign]
+    return starts
+
+
+async def test_what_the_running_broker_has_read_or_written_well_is_not_read_again() -> None:
+    """However long an owner has been in office: its successor reads what nobody has read yet."""
+    store, _ = await filled()
+    broker, bucket, starts = ["one"], MemoryBucket(), starts_of(store)
+    heads, snapshots = (
+        BucketHeads(bucket, store.name, broker=lambda: broker[0]),
+        BucketSnapshots(bucket, store.name),
+    )
     state, *_ = await replay(store, MACHINE, NoSnapshots(), heads)
     await snapshots.save(Snapshot(at(store, 9), MACHINE.dump(state)))
     await heads.mark_read(3, "one")
@@ -205,16 +210,9 @@ async def test_who_dies_while_it_reads_leaves_the_rest_to_read(monkeypatch: pyte
 @pytest.mark.parametrize("how", ["its owner went on", "this process stood by"])
 async def test_a_log_that_was_in_service_when_its_broker_died_is_read_beside_the_work(how: str) -> None:
     store, _ = await filled()
-    broker, starts = ["one"], list[int]()
-    bucket, reading, seen = MemoryBucket(), store.read_from, set[str]()
+    broker, bucket, seen, starts = ["one"], MemoryBucket(), set[str](), starts_of(store)
     heads = BucketHeads(bucket, store.name, broker=lambda: broker[0], seen=lambda: seen)
     snapshots = BucketSnapshots(bucket, store.name)
-
-    def read_from(sequence: int, last: int) -> AsyncIterator[tuple[int, bytes]]:
-        starts.append(sequence)
-        return reading(sequence, last)
-
-    store.read_from = read_from  # type: ignore[method-assign]
     state, *_ = await replay(store, MACHINE, NoSnapshots(), heads)
     await snapshots.save(Snapshot(at(store, 6), MACHINE.dump(state)))
     await heads.save(at(store, 9), read_from="one")

@@ -107,11 +107,14 @@ class JetStreamLog:
         raise AppendUnknown(f"{ack.error.err_code} {ack.error.description}")
 
     def found_whole(self, broker: str) -> None:
+        self._stand_on(broker)
+
+    def _stand_on(self, broker: str) -> None:
         # Of one that was started while the former was read nobody knows anything: then the next append looks again.
         self._checked, self._read_at = self._bus.reconnections if broker == self._bus.broker else -1, broker
 
     def read_beside(self, after: int, last: int, broker: str) -> None:
-        self.found_whole(broker)
+        self._stand_on(broker)
         if self._reading is not None:
             self._reading.cancel()
         self._reading = asyncio.create_task(self._read_all(after, last, broker))
