@@ -46,11 +46,13 @@ def test_acknowledgements_that_were_written_down(tmp_path: Path) -> None:
 
 def row(name: str = APPEND, error: str = "", **attributes: str) -> SpanRow:
     told = {**TOLD, **{f"lianji.{key.replace('_', '.')}": value for key, value in attributes.items()}}
-    return SpanRow("auth", "t" * 32, name, "s", "", 1, 2, told, error)
+    return SpanRow("auth", "t" * 32, name, "s", "", 1_000_000, 2_000_000, told, error)
 
 
 def test_a_span_of_an_append_is_a_witness() -> None:
-    assert _of_span(row()) == Acknowledgement("journal.v1.1", 7, witness="span", record="intent", trace="t" * 32)
+    assert _of_span(row()) == Acknowledgement(
+        "journal.v1.1", 7, witness="span", record="intent", trace="t" * 32, at_ms=2
+    )
 
 
 @pytest.mark.parametrize(

@@ -252,9 +252,7 @@ class Restorer:
             await self._add(fresh, access.Log(stream, subjects.ledger(institution)), opened, records)
 
     async def _add(self, fresh: LocalBroker, log: access.Log, epoch: Any, records: Sequence[Any]) -> None:
-        """Appends behind the whole log, as an owner of its own."""
-        if not records:
-            return
+        """Appends behind the whole log, as an owner of its own; its epoch says that from there on the log is another, also without a record."""
         whole = self._whole[log.stream]
         owner = next(one.identity for one in everybody(self._world) if log in one.owns)
         async with self._connected(fresh, owner) as bus:

@@ -34,6 +34,8 @@ class Acknowledgement(msgspec.Struct, frozen=True):
     """Of a span: intent | outcome | decline | reversing."""
     trace: str = ""
     """Of a span: its trace id."""
+    at_ms: int = 0
+    """Of a span: when it ended, milliseconds since the epoch; 0: not known."""
 
 
 class Holding(NamedTuple):
@@ -60,7 +62,7 @@ def read(facts: Facts, acknowledgements: Iterable[Acknowledgement]) -> Iterator[
     """Fills the table `acks`; counts as it goes."""
     facts.table("acks", *Acknowledgement.__struct_fields__)
     rows = map(msgspec.structs.astuple, acknowledgements)
-    yield from facts.writing("INSERT INTO acks VALUES (?, ?, ?, ?, ?, ?)", rows)
+    yield from facts.writing("INSERT INTO acks VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def of_marks(marks: Iterable[Mark]) -> Iterator[Acknowledgement]:
@@ -104,4 +106,5 @@ def _of_span(row: SpanRow) -> Acknowledgement | None:
     if row.name != _APPEND or row.error or record not in _RECORDS or not (shard.isdecimal() and sequence.isdecimal()):
         return None
     log = subjects.journal(int(shard))
-    return Acknowledgement(log, int(sequence), witness="span", record=record, trace=row.trace_id)
+    at_ms = row.end_ns // 1_000_000
+    return Acknowledgement(log, int(sequence), witness="span", record=record, trace=row.trace_id, at_ms=at_ms)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from contracts import subjects
 from contracts.journal import (
     RESTORER,
     Advised,
@@ -58,7 +59,7 @@ class Batch(msgspec.Struct, gc=False):
 
 
 class Journals:
-    """All shards' journals: the tables `transactions`, `batches` and `acknowledged`."""
+    """All shards' journals: the tables `transactions`, `batches`, `acknowledged` and `restores`."""
 
     def __init__(self, facts: Facts) -> None:
         self.illegal = Noted()
@@ -80,6 +81,7 @@ class Journals:
         self._uploads = Uploads(facts)
         self._stopped = Stopped(self._illegal)
         facts.table("acknowledged", "id", "institution")
+        facts.table("restores", "log", "sequence", "at_ms")
 
     def path(self, id_: str) -> Path | None:
         """As it stands now, not to be changed."""
@@ -98,7 +100,7 @@ class Journals:
         self._stopped.read(record, place.shard, restored=place.shard in self._restored)
         match record:
             case EpochStarted():
-                (self._restored.add if record.owner == RESTORER else self._restored.discard)(place.shard)
+                self._epoch(record, place)
             case Intent():
                 if self._paths.get(record.id) is not None:
                     self._illegal(record.id, "a second intent")
@@ -119,6 +121,14 @@ class Journals:
                     path.late_sequence = place.sequence
             case BatchClosed():
                 self._close(record, place.shard)
+
+    def _epoch(self, record: EpochStarted, place: Place) -> None:
+        if record.owner != RESTORER:
+            self._restored.discard(place.shard)
+            return
+        self._restored.add(place.shard)
+        row = (subjects.journal(int(place.shard)), place.sequence, record.at_ms)
+        self._facts.write("INSERT INTO restores VALUES (?, ?, ?)", [row])
 
     def _intent(self, path: Path) -> None:
         path, original = self._with_original(path)

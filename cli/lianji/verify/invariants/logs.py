@@ -21,6 +21,9 @@ _BY_RECORD = {
 }
 """SQL: what the path of a span's record must say, by the span's word for it."""
 
+_STOOD_ELSEWHERE = "EXISTS (SELECT 1 FROM restores r WHERE r.log = a.log AND a.sequence >= r.sequence AND a.at_ms BETWEEN 1 AND r.at_ms)"
+"""SQL: it was acknowledged before a restore, behind what that could keep; the restored log holds its record elsewhere, and may be shorter."""
+
 
 def paths_are_legal(evidence: Evidence, finding: Finding) -> None:
     finding.checked = evidence.journals.records + evidence.ledgers.records
@@ -44,7 +47,7 @@ def acknowledged_appends_stand(evidence: Evidence, finding: Finding) -> None:
     for row in evidence.facts.query(
         "SELECT a.log, a.sequence, a.witness, a.digest, g.digest AS stands FROM acks a "
         "LEFT JOIN groups g ON g.log = a.log AND g.sequence = a.sequence "
-        f"WHERE (g.sequence IS NULL OR a.digest NOT IN ('', g.digest)) AND {_readable(evidence)}"
+        f"WHERE (g.sequence IS NULL OR a.digest NOT IN ('', g.digest)) AND NOT {_STOOD_ELSEWHERE} AND {_readable(evidence)}"
     ):
         what = "holds another group" if row["stands"] else "is not there"
         subject = f"{row['log']} sequence {row['sequence']}"
