@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, BinaryIO, TextIO, cast
 
 import msgspec
-import structlog
 
 from runtime import tracebacks
+from runtime.lean_structlog import structlog
 from runtime.masking import MASK, mask
 
 Logger = structlog.typing.FilteringBoundLogger
