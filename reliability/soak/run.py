@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from reliability.selling import Selling, failed
 IN_FLIGHT = 64
 CAPACITY_S = 10.0
 SAMPLE_S = 5.0
+SAY_EVERY = 12
 WARM_UP = 1 / 6
 """Of the run: caches fill, and the first batches."""
 EDGE = 1 / 5
@@ -59,7 +61,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemorySampler(threading.Thread):
-    """Notes what the processes of a stack have in memory, every SAMPLE_S until stopped."""
+    """Notes what the processes of a stack have in memory, every SAMPLE_S until stopped, and says so every SAY_EVERY of them."""
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(daemon=True)
@@ -70,6 +72,10 @@ class MemorySampler(threading.Thread):
     def run(self) -> None:
         while not self._stopping.wait(SAMPLE_S):
             self.samples.append(self._stack.memory())
+            if len(self.samples) % SAY_EVERY == 0:
+                held = ", ".join(f"{name} {mib:.0f}" for name, mib in sorted(self.samples[-1].items()))
+                minutes = len(self.samples) * SAMPLE_S / 60
+                print(f"soak: {minutes:.0f} min, resident MiB: {held}", file=sys.stderr, flush=True)
 
     def stop(self) -> None:
         self._stopping.set()
