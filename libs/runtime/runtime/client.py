@@ -31,6 +31,7 @@ Taker = Callable[[str, str, bytes, bytes], None]
 _VERSION = "NATS/1.0"
 _NO_RESPONDERS = b"NATS/1.0 503"
 _END = b"\r\n"
+_MESSAGES = (b"MSG ", b"HMSG ")
 _STALLED_BYTES = 1 << 20
 """More than this unsent: the broker does not read, and publishing waits as the library has it wait."""
 
@@ -66,11 +67,20 @@ def nobody_there(header: bytes, data: bytes) -> bool:
 
 
 class _PathParser(Parser):
-    """The broker's protocol (NATS client protocol: MSG, HMSG), whole messages at a time; the lines beside them go to the library's parser."""
+    """The broker's protocol (NATS client protocol: MSG, HMSG), whole messages at a time; what is not for a taker goes to the library's parser.
+
+    Bytes come in one of two ways. While nothing but takers' messages arrives they are taken in the call that brings them from the socket. From
+    the first thing on that is the library's, all goes through the stream's reader to its reading task, until that has caught up: the order stays.
+    """
 
     def __init__(self, client: PathClient) -> None:
+        self._client = client
         self._takers = client.takers
+        self._reader: asyncio.StreamReader | None = None
+        self._behind = False
+        """Whether the library's reading task has bytes to read: then what arrives is to wait behind them."""
         self._rest = b""
+        """The beginning of a message that has not come in full."""
         self._resets = 0
         super().__init__(client)
 
@@ -80,56 +90,105 @@ class _PathParser(Parser):
         self._resets += 1
         super().reset()
 
+    def attach(self, reader: asyncio.StreamReader) -> None:
+        """From now on what arrives is looked at before it goes to `reader`."""
+        self._reader, self._behind = reader, bool(reader._buffer)  # type: ignore[attr-defined]
+        wait = reader.feed_data
+
+        def arrived(data: bytes) -> None:
+            if self._behind or reader is not self._reader or not self._client.is_connected:
+                wait(data)
+                return
+            if self._rest:
+                data = self._rest + data
+                self._rest = b""
+            at, whole = self._take(data, 0)
+            if whole:
+                self._behind = True
+                wait(data[at:])
+            else:
+                self._rest = data[at:]
+
+        reader.feed_data = arrived  # type: ignore[method-assign, assignment]  # typeshed wants any iterable of numbers
+
     async def parse(self, data: bytes = b"") -> None:
         if self._rest:
             data = self._rest + data
             self._rest = b""
-        resets, at, size = self._resets, 0, len(data)
-        while at < size:
-            end = data.find(_END, at)
-            if end < 0:
-                if size - at > MAX_CONTROL_LINE_SIZE:
-                    raise nats.errors.ProtocolError("nats: control line too long")
-                break
-            if data.startswith((b"MSG ", b"HMSG "), at):
-                following = await self._message(data, at, end)
-                if following < 0:
-                    break
-                at = following
-            else:
-                await super().parse(data[at : end + 2])
-                at = end + 2
+        resets = self._resets
+        at, whole = self._take(data, 0)
+        while whole:
+            at, whole = await self._pass_on(data, at)
             if resets != self._resets:
                 return
+            if whole:
+                at, whole = self._take(data, at)
         self._rest = data[at:]
+        self._behind = self._reader is not None and bool(self._reader._buffer)  # type: ignore[attr-defined]
 
-    async def _message(self, data: bytes, at: int, end: int) -> int:
-        """Hands on the message whose control line ends at `end`; returns where the next begins, -1 when it is not there in full."""
-        words = data[at:end].split()
-        numbers = 2 if words[0] == b"HMSG" else 1  # how many stand at the end: of the headers, and in all
-        if not 0 <= len(words) - 3 - numbers <= 1:
-            raise nats.errors.ProtocolError("nats: malformed MSG")
+    def _take(self, data: bytes, at: int) -> tuple[int, bool]:
+        """Hands takers their messages from `at` on; returns up to where, and whether something begins there that is the library's: else
+        nothing does, or something that has not come in full. Raises nothing."""
+        while data.startswith(_MESSAGES, at):
+            end = data.find(_END, at)
+            if end < 0:
+                return at, len(data) - at > MAX_CONTROL_LINE_SIZE  # the library says what is wrong with it
+            try:
+                sid, subject, reply, header_size, size = _control_line(data[at:end])
+                taker = self._takers[sid]
+            except (KeyError, ValueError):
+                return at, True
+            start = end + 2
+            stop = start + size
+            if len(data) < stop + 2:
+                return at, False
+            body = start + header_size
+            try:
+                taker(subject.decode(), reply.decode(), data[start:body], data[body:stop])
+            except Exception as error:  # one message's failure is not the connection's
+                log.error("a message could not be taken", exc_info=error)
+            at = stop + 2
+        return at, at < len(data)
+
+    async def _pass_on(self, data: bytes, at: int) -> tuple[int, bool]:
+        """One thing to the library: returns where it ends, and whether it was there in full; raises ProtocolError."""
+        end = data.find(_END, at)
+        if end < 0:
+            if len(data) - at > MAX_CONTROL_LINE_SIZE:
+                raise nats.errors.ProtocolError("nats: control line too long")
+            return at, False
+        if not data.startswith(_MESSAGES, at):
+            await super().parse(data[at : end + 2])
+            return end + 2, True
         try:
-            total, sid = int(words[-1]), int(words[2])
-            header_size = int(words[-2]) if numbers == 2 else 0
+            sid, subject, reply, header_size, size = _control_line(data[at:end])
         except ValueError:
             raise nats.errors.ProtocolError("nats: malformed MSG") from None
-        reply = words[3] if len(words) - numbers == 4 else b""
         start = end + 2
-        stop = start + total
+        stop = start + size
         if len(data) < stop + 2:
-            return -1
+            return at, False
         body = start + header_size
-        taker = self._takers.get(sid)
-        if taker is None:
-            header = data[start:body] if header_size else None
-            await self.nc._process_msg(sid, words[1], reply, data[body:stop], header)
-            return stop + 2
-        try:
-            taker(words[1].decode(), reply.decode(), data[start:body], data[body:stop])
-        except Exception as error:  # one message's failure is not the connection's
-            log.error("a message could not be taken", exc_info=error)
-        return stop + 2
+        await self.nc._process_msg(sid, subject, reply, data[body:stop], data[start:body] if header_size else None)
+        return stop + 2, True
+
+
+def _control_line(line: bytes) -> tuple[int, bytes, bytes, int, int]:
+    """Subscription, subject, reply subject (empty: none), and the sizes: of the headers, and in all; raises ValueError.
+
+    >>> _control_line(b"HMSG auth.v1.0 7 _INBOX.1 12 17"), _control_line(b"MSG a.b 8 5")
+    ((7, b'auth.v1.0', b'_INBOX.1', 12, 17), (8, b'a.b', b'', 0, 5))
+    """
+    words = line.split()
+    headers = words[0] == b"HMSG"
+    match len(words) - headers:
+        case 4:
+            reply = b""
+        case 5:
+            reply = words[3]
+        case _:
+            raise ValueError
+    return int(words[2]), words[1], reply, int(words[-2]) if headers else 0, int(words[-1])
 
 
 class PathClient(Client):
@@ -139,8 +198,14 @@ class PathClient(Client):
         super().__init__()
         self.takers: dict[int, Taker] = {}
         """By subscription number."""
-        self._ps = _PathParser(self)
+        self._ps = self._parser = _PathParser(self)
         self._leaving = False
+
+    async def _read_loop(self) -> None:
+        reader = getattr(self._transport, "_io_reader", None)
+        if reader is not None:
+            self._parser.attach(reader)
+        await super()._read_loop()
 
     async def take(self, subject: str, taker: Taker, *, queue: str = "") -> Subscription:
         """Subscribes `taker`, which is called for each message before the next is read; it must not block."""

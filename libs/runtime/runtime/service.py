@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import signal
 import sys
@@ -269,9 +268,7 @@ async def _run_until_stopped(service: Service[Any]) -> None:
     _write_run_file(service)  # before anybody can learn that it is there
     for bus in service.buses.values():
         await bus.announce(service.name, {"instance": service.instance, "identity": bus.identity})
-    gc.collect()
-    gc.set_threshold(20_000, 50, 50)
-    gc.freeze()  # what was made at start lives as long as the process: the collector need not look at it again
+    memory.collect_seldom()
     log.info("started", **service.ports)
     await service.stopping.wait()
     log.info("draining")
