@@ -33,6 +33,35 @@ if "--keep" not in sys.argv:
 print(kept - before, resident_mib() - before)
 """
 
+THREADS = """
+import ctypes, threading
+from runtime import memory
+
+memory.give_back()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+all_here = threading.Barrier(8)
+
+def work():
+    all_here.wait()
+    libc.free(libc.malloc(5000))
+    all_here.wait()
+
+threads = [threading.Thread(target=work) for _ in range(8)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+libc.fdopen.restype, libc.malloc_info.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_void_p]
+libc.malloc_info(0, libc.fdopen(1, b"w")), libc.fflush(None)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
+def test_threads_share_their_heaps() -> None:
+    done = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True, timeout=60)
+    assert 1 <= done.stdout.count("<heap nr=") <= memory.ARENAS
+    kept = THREADS.replace("memory.give_back()", "")
+    done = subprocess.run([sys.executable, "-c", kept], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.count("<heap nr=") > memory.ARENAS
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
 def test_a_burst_leaves_nothing_behind() -> None:

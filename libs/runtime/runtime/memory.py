@@ -14,16 +14,23 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 EVERY_S = 30.0
+_ARENA_MAX = -8
+"""M_ARENA_MAX of malloc.h, mallopt(3)."""
+ARENAS = 2
+"""glibc would give each thread a heap of its own, up to eight a core. Worker threads take turns, so that in time each of their heaps would
+have seen the largest piece of work and be in shreds of its own: the event loop has one here, and all of them have the other."""
 _THRESHOLDS = (20_000, 50, 50)
 """A message makes some hundred objects and no cycle: by the interpreter's own thresholds they are looked through with every second one."""
 
 
 def give_back(every_s: float = EVERY_S) -> threading.Thread | None:
-    """From now on, every so often, in a thread of its own (malloc_trim(3); milliseconds, without the interpreter's lock). None where the C
-    library has no such call."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is None:
+    """From now on, every so often, in a thread of its own (malloc_trim(3); milliseconds, without the interpreter's lock). To be called before
+    there are other threads: they share their heaps from then on. None where the C library has no such calls."""
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    trim = getattr(library, "malloc_trim", None)
+    if library is None or trim is None:
         return None
+    library.mallopt(_ARENA_MAX, ARENAS)
     thread = threading.Thread(target=_keep_on, args=(trim, every_s), name="memory", daemon=True)
     thread.start()
     return thread
