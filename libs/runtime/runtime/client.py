@@ -1,11 +1,11 @@
 """nats-py's client, with a shorter way for the messages of the path.
 
 The library takes a message through a dictionary of headers, a queue and a task a subscription, and wakes a flushing task for each
-publish. A transaction crosses that eight times. Here a subscription that is taken `directly` gets its messages from the parser, headers
-as they came, and what is published in one turn of the loop leaves in one write. Everything else (JetStream's management, key-value
+publish. A transaction crosses that eight times. Here a subscription that is taken `directly` gets its messages in the call that brings them from
+the socket, headers as they came, and what is published in one turn of the loop leaves in one write. Everything else (JetStream's management, key-value
 buckets, discovery) goes the library's own way, over the same connection and in the same order.
 
-It leans on parts of nats-py that are not promised (`_ps`, `_pending`, `_flush_pending`, `_process_msg`): the lock pins the version, and
+It leans on parts of nats-py that are not promised (`_ps`, `_pending`, `_flush_pending`, `_process_msg`, `_read_loop`): the lock pins it, and
 tests/integration/test_client.py tries each of them on a broker (ADR 0021).
 """
 
