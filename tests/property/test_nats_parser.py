@@ -85,6 +85,54 @@ def test_pieces_of_any_size_give_what_the_library_finds(parts: list[bytes], data
     assert len(seen) >= len([part for part in parts if part != b"+OK\r\n"])
 
 
+@given(st.lists(messages() | lines, max_size=8), st.integers(1, 64), st.data())
+def test_what_arrives_is_taken_in_the_order_of_the_line(parts: list[bytes], at_once: int, data: st.DataObject) -> None:
+    """Some of it in the call that brings it, some by the library's reading task, which comes along whenever it has its turn."""
+    stream = b"".join(parts)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6)))
+    pieces = [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
+    turns = data.draw(st.lists(st.integers(0, 3), min_size=len(pieces), max_size=len(pieces)))
+
+    async def both() -> tuple[Seen, Seen]:
+        library, ours = PathClient(), PathClient()
+        expected, seen = noting(library), noting(ours)
+        taking(ours, seen)
+        await Parser(library).parse(stream)
+        ours._status = PathClient.CONNECTED
+        reader = asyncio.StreamReader()
+        ours._parser.attach(reader)
+
+        async def read() -> None:
+            while not reader.at_eof():
+                await ours._ps.parse(await reader.read(at_once))
+
+        reading = asyncio.create_task(read())
+        for piece, turn in zip(pieces, turns, strict=True):
+            reader.feed_data(piece)
+            for _ in range(turn):
+                await asyncio.sleep(0)
+        reader.feed_eof()
+        await reading
+        return expected, seen
+
+    expected, seen = asyncio.run(both())
+    assert seen == expected
+
+
+async def test_a_former_connection_s_bytes_are_left_to_its_reader() -> None:
+    client = PathClient()
+    seen = noting(client)
+    taking(client, seen)
+    client._status = PathClient.CONNECTED
+    former, present = asyncio.StreamReader(), asyncio.StreamReader()
+    client._parser.attach(former)
+    client._parser.attach(present)
+    former.feed_data(b"MSG a 7 2\r\nno\r\n")
+    present.feed_data(b"MSG a 7 3\r\nyes\r\n")
+    assert [message[3] for message in seen] == [b"yes"]
+    assert await former.read(100) == b"MSG a 7 2\r\nno\r\n"
+
+
 async def test_what_is_left_of_a_lost_connection_begins_nothing() -> None:
     client = PathClient()
     seen = noting(client)
