@@ -117,7 +117,7 @@ async def test_what_no_replay_reads_is_read_once_after_each_start_of_the_broker(
         await replay(store, MACHINE, snapshots, heads)
     store.groups[:] = before
     assert (await replay(store, MACHINE, snapshots, heads))[1] == position
-    assert await heads.read_up_to() == 9
+    assert (await heads.so_far()).up_to == 9
 
 
 async def test_a_broker_that_was_started_while_the_log_was_read_has_not_been_read() -> None:
@@ -133,9 +133,9 @@ async def test_a_broker_that_was_started_while_the_log_was_read_has_not_been_rea
 
     store.read_from = read_from  # type: ignore[method-assign]
     await replay(store, MACHINE, NoSnapshots(), heads)
-    assert await heads.read_up_to() == 0
+    assert (await heads.so_far()).up_to == 0
     broker[0] = "one"
-    assert await heads.read_up_to() == 9
+    assert (await heads.so_far()).up_to == 9
 
 
 def starts_of(store: MemoryLog) -> list[int]:
@@ -202,9 +202,9 @@ async def test_who_dies_while_it_reads_leaves_the_rest_to_read(monkeypatch: pyte
             await replay(store, MACHINE, snapshots, heads)
     store.read_from = reading  # type: ignore[method-assign]
     assert starts == [1, 3]
-    assert await heads.read_up_to() == 4
+    assert (await heads.so_far()).up_to == 4
     await replay(store, MACHINE, snapshots, heads)
-    assert await heads.read_up_to() == 9
+    assert (await heads.so_far()).up_to == 9
 
 
 @pytest.mark.parametrize("how", ["its owner went on", "this process stood by"])
@@ -224,7 +224,7 @@ async def test_a_log_that_was_in_service_when_its_broker_died_is_read_beside_the
     starts.clear()
     found = await replay(store, MACHINE, snapshots, heads)
     assert (found.unread, starts) == ((3 if how == "its owner went on" else 0, "one"), [7])
-    assert await heads.read_up_to() == (3 if how == "its owner went on" else 0), "nobody has read it all"
+    assert (await heads.so_far()).up_to == (3 if how == "its owner went on" else 0), "nobody has read it all"
     broker[0] = "three"
     seen.discard("one")
     assert (await replay(store, MACHINE, snapshots, heads)).unread is None, "where all is started anew it is read first"
@@ -241,12 +241,12 @@ async def test_an_owner_that_reads_beside_its_work_leaves_the_same_to_its_succes
     await office.term.append([1])
     broker[0] = "two"
     await owner.has_read(1, "two", False)
-    assert (await heads.gone_on_from(), await heads.read_up_to()) == ("one", 1)
+    assert await heads.so_far() == (1, "one")
     await office.term.append([1])
     await asyncio.wait_for(noted(heads, 3), PATIENCE_S)
-    assert await heads.read_up_to() == 1, "its head does not say that all has been read"
+    assert (await heads.so_far()).up_to == 1, "its head does not say that all has been read"
     await owner.has_read(3, "two", True)
-    assert (await heads.gone_on_from(), await heads.read_up_to()) == ("", 3)
+    assert await heads.so_far() == (3, "")
     lease.lost = True
     await owner.drain()
     await running
@@ -262,7 +262,7 @@ async def test_an_owner_notes_its_head_and_its_successor_misses_what_is_gone() -
     assert (await heads.newest()).sequence == 1  # its epoch, before anybody is served
     await office.term.append([1])
     await asyncio.wait_for(noted(heads, 2), PATIENCE_S)
-    assert await heads.read_up_to() == 2, "it has read or written all of it"
+    assert (await heads.so_far()).up_to == 2, "it has read or written all of it"
     lease.lost = True  # it dies: no drain, no snapshot
     await asyncio.wait_for(office.closed.wait(), PATIENCE_S)
     await owner.drain()
@@ -288,7 +288,7 @@ async def test_heads_are_kept_in_a_bucket_of_the_broker(bus: Bus) -> None:
     await heads.save(Position(9, "d9"))
     assert await heads.newest() == Position(9, "d9")
     await heads.mark_read(9, bus.broker)
-    assert await heads.read_up_to() == 9
+    assert (await heads.so_far()).up_to == 9
     assert bus.broker
     other = BucketHeads(await open_bucket(bus, name), "journal.v1.0", broker=lambda: "another start")
-    assert await other.read_up_to() == 0
+    assert (await other.so_far()).up_to == 0

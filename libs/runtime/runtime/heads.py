@@ -8,7 +8,7 @@ stood. A log that ends before its head has lost what somebody was told. How far 
 from __future__ import annotations
 
 from collections.abc import Callable, Set
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -20,6 +20,15 @@ from runtime.snapshots import Bucket
 log = logs.get("heads")
 
 M = TypeVar("M")
+
+
+class SoFar(NamedTuple):
+    """What has been read of a log since its broker was started."""
+
+    up_to: int = 0
+    """Nobody need read what stands up to there; 0: all of it is to be read."""
+    gone_on_from: str = ""
+    """The broker at which the log was whole, where its owners have gone on over the start of this one, or this process has; empty where nobody has."""
 
 
 class Heads(Protocol):
@@ -40,12 +49,8 @@ class Heads(Protocol):
         """Notes that all up to `sequence` has been read from this broker since it was started, and was whole. `gone_on_from`: it is read beside the
         work, by an owner whose log was whole at that broker."""
 
-    async def read_up_to(self) -> int:
-        """Up to where nobody need read since the broker has been started, 0 when from the beginning; raises NoAnswer when nobody can say."""
-
-    async def gone_on_from(self) -> str:
-        """The broker at which the log was whole, where its owners have gone on over the start of this one, or this process has; empty where nobody
-        has; raises NoAnswer when nobody can say."""
+    async def so_far(self) -> SoFar:
+        """What has been read since the broker was started; raises NoAnswer when nobody can say."""
 
 
 class NoHeads:
@@ -64,11 +69,8 @@ class NoHeads:
     async def mark_read(self, sequence: int, broker: str, *, gone_on_from: str = "") -> None:
         return
 
-    async def read_up_to(self) -> int:
-        return 0
-
-    async def gone_on_from(self) -> str:
-        return ""
+    async def so_far(self) -> SoFar:
+        return SoFar()
 
 
 class _Head(msgspec.Struct, kw_only=True):
@@ -119,15 +121,13 @@ class BucketHeads:
     async def mark_read(self, sequence: int, broker: str, *, gone_on_from: str = "") -> None:
         await self._put("read", _Read(broker=broker, sequence=sequence, gone_on_from=gone_on_from))
 
-    async def read_up_to(self) -> int:
-        marks = (await self._mark("read", _read), await self._mark("head", _head))
-        return max(mark.sequence if mark is not None and mark.broker == self._broker() else 0 for mark in marks)
-
-    async def gone_on_from(self) -> str:
+    async def so_far(self) -> SoFar:
         read, head = await self._mark("read", _read), await self._mark("head", _head)
-        if read is not None and read.broker == self._broker() and read.gone_on_from:
-            return read.gone_on_from
-        return head.broker if head is not None and head.broker in self._seen() else ""
+        here = self._broker()
+        up_to = max(mark.sequence if mark is not None and mark.broker == here else 0 for mark in (read, head))
+        if read is not None and read.broker == here and read.gone_on_from:
+            return SoFar(up_to, read.gone_on_from)
+        return SoFar(up_to, head.broker if head is not None and head.broker in self._seen() else "")
 
     async def _mark(self, key: str, decoder: msgspec.json.Decoder[M]) -> M | None:
         """A note that cannot be read is none: then more of the log is read again."""

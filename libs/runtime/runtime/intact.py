@@ -46,13 +46,13 @@ async def check_front(store: LogStore, heads: Heads, position: Position, broker:
     nobody waits for it, however long the log has become (docs/adr/0025).
     """
     try:
-        read = await heads.read_up_to()
-        if read >= position.sequence:
-            return None
-        if gone_on_from := await heads.gone_on_from():
-            return Unread(read, gone_on_from)
+        read, gone_on_from = await heads.so_far()
     except BusError as error:
         raise AppendUnknown(f"{store.name}: up to where it has been read cannot be told: {error}") from None
+    if read >= position.sequence:
+        return None
+    if gone_on_from:
+        return Unread(read, gone_on_from)
     start, reached = await position_at(store, read), ""
     async for group in read_groups(store, start, position.sequence):
         reached = digest(group.payload)
