@@ -7,7 +7,17 @@ from typing import NamedTuple
 
 from runtime.bus_errors import BusError
 from runtime.heads import Heads
-from runtime.log import NOTED_EVERY, AppendUnknown, LogDamaged, LogStore, Position, digest, position_at, read_groups
+from runtime.log import (
+    NOTED_EVERY,
+    AppendUnknown,
+    LogDamaged,
+    LogStore,
+    Position,
+    digest,
+    position_at,
+    read_groups,
+    standing,
+)
 
 
 async def check_end(store: LogStore, heads: Heads, last: int) -> None:
@@ -20,11 +30,7 @@ async def check_end(store: LogStore, heads: Heads, last: int) -> None:
         return
     if head.sequence > last:
         raise LogDamaged(f"{store.name}: it ends at {last}, and {head.sequence} had been acknowledged")
-    stands = await store.read(head.sequence)
-    if stands is None:
-        raise LogDamaged(f"{store.name}: sequence {head.sequence} is missing, which had been acknowledged")
-    if digest(stands) != head.digest:
-        raise LogDamaged(f"{store.name}: sequence {head.sequence} is not what had been acknowledged")
+    await standing(store, head, "what had been acknowledged")
 
 
 class Unread(NamedTuple):

@@ -142,6 +142,16 @@ async def position_at(store: LogStore, sequence: int) -> Position:
     return Position(sequence, digest(stands))
 
 
+async def standing(store: LogStore, position: Position, what: str) -> bytes:
+    """The group at `position`; raises LogDamaged when it is not there or another is, AppendUnknown. `what` says how it is known: "what …"."""
+    stands = await store.read(position.sequence)
+    if stands is None:
+        raise LogDamaged(f"{store.name}: sequence {position.sequence} is missing: {what} stood there")
+    if digest(stands) != position.digest:
+        raise LogDamaged(f"{store.name}: sequence {position.sequence} is not {what}")
+    return stands
+
+
 class Appended(NamedTuple):
     """What an append's future gives: where the group stands, and the measure of its wait."""
 

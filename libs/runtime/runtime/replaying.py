@@ -11,7 +11,7 @@ import msgspec
 from runtime import logs
 from runtime.heads import Heads, NoHeads
 from runtime.intact import Unread, check_end, check_front
-from runtime.log import LogDamaged, LogStore, Position, decode_group, digest, read_groups
+from runtime.log import LogDamaged, LogStore, Position, decode_group, digest, read_groups, standing
 from runtime.snapshots import Snapshot, Snapshots
 
 log = logs.get("ownership")
@@ -94,12 +94,7 @@ async def replay(
     epoch, applied, snapshot_at = 0, 0, position.sequence
     unread: Unread | None = None
     if position.sequence:
-        stands = await store.read(position.sequence)
-        if stands is None:
-            raise LogDamaged(f"{store.name}: sequence {position.sequence} is missing")
-        if digest(stands) != position.digest:
-            raise LogDamaged(f"{store.name}: sequence {position.sequence} is not what a snapshot was made of")
-        epoch = decode_group(stands).epoch
+        epoch = decode_group(await standing(store, position, "what a snapshot was made of")).epoch
         tell(f"looking at the {position.sequence:,} groups before the snapshot")
         unread = await check_front(store, heads, position, broker)
     async for group in read_groups(store, position, last):
