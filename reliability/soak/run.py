@@ -19,6 +19,7 @@ IN_FLIGHT = 64
 CAPACITY_S = 10.0
 SAMPLE_S = 5.0
 SAY_EVERY = 12
+"""Samples: a minute."""
 WARM_UP = 1 / 6
 """Of the run: caches fill, and the first batches."""
 EDGE = 1 / 5

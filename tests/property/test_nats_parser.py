@@ -133,6 +133,21 @@ async def test_a_former_connection_s_bytes_are_left_to_its_reader() -> None:
     assert await former.read(100) == b"MSG a 7 2\r\nno\r\n"
 
 
+async def test_what_came_before_it_was_connected_is_not_overtaken() -> None:
+    client = PathClient()
+    seen = noting(client)
+    taking(client, seen)
+    reader = asyncio.StreamReader()
+    client._parser.attach(reader)
+    reader.feed_data(b"MSG a 7 5\r\nfirst\r\n")
+    client._status = PathClient.CONNECTED
+    reader.feed_data(b"MSG a 7 6\r\nsecond\r\n")
+    assert seen == []
+    await client._ps.parse(await reader.read(1000))
+    reader.feed_data(b"MSG a 7 5\r\nthird\r\n")
+    assert [message[3] for message in seen] == [b"first", b"second", b"third"]
+
+
 async def test_what_is_left_of_a_lost_connection_begins_nothing() -> None:
     client = PathClient()
     seen = noting(client)

@@ -96,7 +96,11 @@ class _PathParser(Parser):
         wait = reader.feed_data
 
         def arrived(data: bytes) -> None:
-            if self._behind or reader is not self._reader or not self._client.is_connected:
+            if reader is not self._reader:  # a former connection's
+                wait(data)
+                return
+            if self._behind or not self._client.is_connected:
+                self._behind = True
                 wait(data)
                 return
             if self._rest:
