@@ -15,13 +15,12 @@ from collections import Counter as Times
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from unittest import mock
 
 import msgspec
 
 import world
-from runtime import escaped, logs, service
+from runtime import escaped, logs, memory
 from runtime.log import GroupLog
 from runtime.ownership import Owner
 from simulation import cast
@@ -89,10 +88,9 @@ def _nothing(*_: object, **__: object) -> None:
 @contextmanager
 def _one_process() -> Iterator[None]:
     """What a service does to its Python process as a whole, and several in one must not."""
-    collector = SimpleNamespace(collect=_nothing, freeze=_nothing, set_threshold=_nothing)
     with ExitStack() as stack:
         for module, name, instead in (
-            (service, "gc", collector),
+            (memory, "collect_seldom", _nothing),
             (logs, "configure", _nothing),
             (escaped, "install", _nothing),
             (escaped, "watch", _nothing),
