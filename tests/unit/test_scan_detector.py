@@ -90,6 +90,7 @@ HITS: dict[str, tuple[bytes | str, list[tuple[str, str]]]] = {
     ),
     "track packed": (b"\x37" + packed(TRACK), [("track2", "bcd")]),
     "a stranger's track packed": (b"\x00" + packed(f"{STRANGER}D3512101"), [("track2", "bcd")]),
+    "the world's track packed, without a service code": (packed(f"{PAN}D35130000"), [("track2", "bcd")]),
     "a track from the middle of a byte": (bytes.fromhex(f"7{STRANGER}D35121010"), [("track2", "bcd")]),
     # PIN blocks
     "block": (b"\x00" + BLOCK + b"\x00", [("pin-block", "bytes")]),
@@ -176,6 +177,11 @@ NO_HITS: dict[str, bytes | str] = {
     "base64 outside a field": base64.b64encode(STRANGER.encode()),
     "packed, in other data": b"\x91\x00" + packed(STRANGER) + b"\x00\x17",
     "packed, wrong check digit": packed(WRONG),
+    "a record's checksum, length and sequence": b'"}],"v":1}'
+    + bytes.fromhex(f"{stranger(14)}D5 50020080 0800000000000000 70C2DC861FB4EC18 1100")
+    + b"ledger.v1.huaxing",
+    "packed, a month 13 behind it": packed(f"{STRANGER}D3513101"),
+    "packed, no service code behind it": packed(f"{STRANGER}D3512031"),
     "packed, behind a wrong length": b"\x15" + packed(STRANGER) + b"\x00",
     "packed, a stranger's from the middle of a byte": bytes.fromhex(f"0{STRANGER}0"),
     "half a block": BLOCK[:7],

@@ -2,7 +2,9 @@
 
 Packed digits have no end: what follows may be the next field's. A card number is a find when it is one of the world's, or
 when it passes the Luhn check and its bounds are there: the length byte of an LLVAR field, or a chip's tag 5A and its length, in front of it, a track's
-separator (D) and 7 digits behind it, or nothing but it in the value, filler (F) apart. A digit run in other binary data is chance.
+separator (D) with an expiry and a service code behind it, or nothing but it in the value, filler (F) apart. A digit run in other binary
+data is chance: among the checksums of a few million of the broker's records, lengths and sequences behind them, chance has made such a
+number with a D and seven digits.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ from itertools import chain
 
 from lianji.scan.wanted import PAN_LENGTHS, TRACK_TAIL, Hit, Wanted, is_pan, masked_pan, masked_track
 
-_TRACK = re.compile(rf"([0-9]{{13,19}})d[0-9]{{{TRACK_TAIL}}}")
+_TRACK = re.compile(rf"([0-9]{{13,19}})d([0-9]{{{TRACK_TAIL}}})")
+_TAIL = re.compile("[0-9]{2}(?:0[1-9]|1[0-2])[125679][024][0-7]")
+"""Expiry (YYMM) and service code as ISO/IEC 7813 has them."""
 _RUN = re.compile(r"[0-9]+")
 _CARD_NUMBER, _CARD_NUMBER_SIZES = b"\x5a", range(7, 11)
 """Tag 5A of a chip's data, and the bytes that its length may say (EMV 4.3 Book 3, annex A). Tag 57 is a track, with or without its tag."""
@@ -45,7 +49,7 @@ class BcdSearch:
         if not digits.startswith(self._wanted.prefixes):
             return None
         track = _TRACK.match(digits)
-        if track is not None and is_pan(track[1]):
+        if track is not None and is_pan(track[1]) and (_TAIL.match(track[2]) or self._wanted.known(track[1])):
             return Hit(start, start + len(track[0]) // 2, "track2", "bcd", masked_track(track[1]))
         pan = self._wanted.known(digits) or ("" if before is None else _bounded(digits, before))
         return Hit(start, start + (len(pan) + 1) // 2, "pan", "bcd", masked_pan(pan)) if pan else None
