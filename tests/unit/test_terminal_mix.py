@@ -136,6 +136,15 @@ def test_no_amount_is_one_that_the_banks_script(tmp_path: Path) -> None:
     assert not {day._amount(mix.shops[0]) for _ in range(200)} & set(SCRIPTED)
 
 
+def test_nobody_transfers_to_the_card_that_pays() -> None:
+    day = Day(read_mix("day"), [], CARDS)
+    one, other = next(cards for cards in day._cards.values() if len(cards) > 1)[:2]
+    day._cards = {kind: [one, other] for kind in day._cards}
+    assert {day._payee(one) for _ in range(200)} == {other.pan}
+    day._cards = {kind: [one] for kind in day._cards}
+    assert day._payee(one) == one.pan, "there is no other: the switch says what it thinks of it"
+
+
 def test_terminals_are_shared_out_by_their_shares() -> None:
     mix = read_mix("day")
     tids = [*range(20_000_001, 20_000_091), *range(21_000_001, 21_000_011)]

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 import world
 from contracts.kinds import CLAIMS, KINDS, Effect, Kind
+from contracts.pan import Pan
 from contracts.terms import InstalmentPlan
 from terminal_sim import cards, orders
 from terminal_sim.cards import Keyed
@@ -31,6 +32,8 @@ REMEMBERED = 64
 """Transactions of a terminal that a customer may still come back about."""
 ENTRIES = {cards.SWIPED: "swiped", cards.KEYED: "keyed", cards.INSERTED: "chip", cards.CONTACTLESS: "contactless"}
 """Field 22, the first two digits, in words."""
+_DRAWS = 100
+"""Until another card than the payer's comes up: of two it does but for once in 2 ** 100."""
 STORED = "stored"
 """In place of a response code: the terminal has approved it alone."""
 NO_ANSWER, NOT_SENT = "no answer", "not sent"
@@ -118,7 +121,7 @@ class Day:
             amount_minor=amount_minor,
             pin="" if KINDS[kind].notice or _small(till, read, amount_minor) else self._pin(card),
             plan=InstalmentPlan(periods=self._chance.choice(PERIODS)) if kind is Kind.INSTALMENT else None,
-            target=self._card(None).pan if kind is Kind.TRANSFER else None,
+            target=self._payee(card) if kind is Kind.TRANSFER else None,
         )
         return card, order
 
@@ -154,6 +157,13 @@ class Day:
 
     def _card(self, kind: str | None) -> Card:
         return self._chance.choice(self._cards[kind or self._weighted(self._card_shares)])
+
+    def _payee(self, payer: Card) -> Pan:
+        """Another card than the one that pays, for that is refused (14); the same where there is no other."""
+        for _ in range(_DRAWS):
+            if (payee := self._card(None).pan) != payer.pan:
+                return payee
+        return payer.pan
 
     def _read(self, till: Till, kind: Kind, reader: ExitStack) -> tuple[Card, cards.Card]:
         """A card, and how it comes to the terminal. A chip stays in its `reader` until that is closed; where it is in another one, the
