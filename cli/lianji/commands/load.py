@@ -18,7 +18,7 @@ import world
 from lianji import checks, options, tls
 from lianji import line as lines
 from lianji.errors import CliError, WrongUseError
-from runtime import memory, scheduling
+from runtime import collecting, scheduling
 from terminal_sim.chip_file import ChipFileError
 from terminal_sim.day import Day
 from terminal_sim.load import AT_ONCE, PATIENCE_S, LoadError, open_tills, run_load
@@ -160,7 +160,7 @@ def register(app: typer.Typer) -> None:
         chosen = there[:count] if parts is None else of_the_mix(parts, there, scheme, merchant, count)
         line = tls.line(tls_ca, tls_certificate, tls_key)
         shape = lines.shape(link, loss, link_seed, keep_line)
-        with scheduling.meanwhile("batch", "load"), memory.seldom_collected():
+        with scheduling.meanwhile("batch", "load"), collecting.seldom_collected():
             report = options.run(
                 _load(
                     data_dir, gateway, line, shape, chosen, load_cards(card), parts, concurrency, rate, duration, batch

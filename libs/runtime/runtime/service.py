@@ -14,7 +14,18 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import uvloop
 
-from runtime import catalogue, clock, coredumps, escaped, logs, memory, metrics_export, openmetrics, scheduling
+from runtime import (
+    catalogue,
+    clock,
+    collecting,
+    coredumps,
+    escaped,
+    logs,
+    memory,
+    metrics_export,
+    openmetrics,
+    scheduling,
+)
 from runtime.bus import Bus, BusError, NotDelivered, Request
 from runtime.exporting import Exporter
 from runtime.heads import BucketHeads
@@ -268,7 +279,7 @@ async def _run_until_stopped(service: Service[Any]) -> None:
     _write_run_file(service)  # before anybody can learn that it is there
     for bus in service.buses.values():
         await bus.announce(service.name, {"instance": service.instance, "identity": bus.identity})
-    memory.collect_seldom()
+    collecting.collect_seldom()
     log.info("started", **service.ports)
     await service.stopping.wait()
     log.info("draining")

@@ -20,7 +20,7 @@ from unittest import mock
 import msgspec
 
 import world
-from runtime import escaped, logs, memory
+from runtime import collecting, escaped, logs
 from runtime.log import GroupLog
 from runtime.ownership import Owner
 from simulation import cast
@@ -90,7 +90,7 @@ def _one_process() -> Iterator[None]:
     """What a service does to its Python process as a whole, and several in one must not."""
     with ExitStack() as stack:
         for module, name, instead in (
-            (memory, "collect_seldom", _nothing),
+            (collecting, "collect_seldom", _nothing),
             (logs, "configure", _nothing),
             (escaped, "install", _nothing),
             (escaped, "watch", _nothing),
