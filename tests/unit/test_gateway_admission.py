@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from unittest.mock import patch
 
 import pytest
 
+import iso8583
 from contracts.authorization import AuthorizeReply
 from runtime import catalogue
 from runtime.bus import NoRoom
 from runtime.metrics import Metrics
 from terminal_gw.admission import FEWEST, INTERVAL_S, TARGET_S, Admission
+from terminal_gw.requests import Ingress
 from tests.unit.test_gateway_pipeline import AT_MS, FakeSwitch, Gateway, Terminal
 
 
@@ -24,12 +28,27 @@ class Hand:
 
     def sell(self, count: int, *took_s: float, bank_s: float = 0.0) -> None:
         """So many at once, the first of them in the times given, the rest in the last of these; `bank_s` of it at their bank."""
-        begun = [self.admission.begin() for _ in range(count)]
         started = self.now_s
-        times = [*took_s, *[took_s[-1]] * (count - len(took_s))]
-        for begun_s, took in sorted(zip(begun, times, strict=True), key=lambda row: row[1]):
+        for _ in range(count):
+            self.admission.begin()
+        for took in sorted([*took_s, *[took_s[-1]] * (count - len(took_s))]):
             self.now_s = started + took
-            self.admission.end(begun_s, bank_s)
+            self.admission.end(started, bank_s)
+
+    def stand_in_a_queue(self, *, in_hand: int, per_s: int, for_s: float, bank_s: float = 0.0) -> None:
+        """For so long, as many as are done in a second come anew: each has `in_hand` before it, and spends `bank_s` of its time at its bank."""
+        came = [self.now_s + (n - in_hand) / per_s for n in range(in_hand)]
+        for _ in came:
+            self.admission.begin()
+        until_s = self.now_s + for_s
+        while self.now_s < until_s:
+            self.now_s += 1 / per_s
+            self.admission.end(came.pop(0), bank_s)
+            came.append(self.now_s)
+            self.admission.begin()
+        for came_s in came:
+            self.now_s += 1 / per_s
+            self.admission.end(came_s, bank_s)
 
     def shed(self) -> dict[str, float]:
         return {values[0]: count for values, count in self.metrics.counter(catalogue.SHED).read() if count}
@@ -40,44 +59,75 @@ def hand() -> Hand:
     return Hand()
 
 
-def test_a_queue_in_which_even_the_quickest_waits_is_made_shorter(hand: Hand) -> None:
-    hand.sell(400, 4 * TARGET_S)
-    assert hand.admission.limit == 100, "a quarter of them would have waited for the target"
-    for _ in range(100):
+def test_a_queue_that_stands_is_made_as_short_as_what_is_done_in_time(hand: Hand) -> None:
+    hand.stand_in_a_queue(in_hand=800, per_s=400, for_s=2.0)
+    room = hand.admission.limit
+    assert room == pytest.approx(400 * TARGET_S, rel=0.01), "of 400 a second these wait for the target"
+    for _ in range(room):
         assert not hand.admission.refuse()
         hand.admission.begin()
-    assert hand.admission.refuse() == "100 sales are in hand, and there is room for 100"
+    assert hand.admission.refuse() == f"{room} sales are in hand, and there is room for {room}"
     assert hand.shed() == {"wait": 1}
 
 
+def test_what_banks_take_has_room_beside_the_target(hand: Hand) -> None:
+    hand.stand_in_a_queue(in_hand=800, per_s=400, for_s=2.0, bank_s=1.0)
+    assert hand.admission.limit == pytest.approx(400 * (TARGET_S + 1.0), rel=0.01)
+
+
 def test_slow_banks_are_no_queue(hand: Hand) -> None:
-    for _ in range(10):
-        hand.sell(400, 20 * TARGET_S, bank_s=19.5 * TARGET_S)
+    hand.stand_in_a_queue(in_hand=800, per_s=400, for_s=5.0, bank_s=1.9)
     assert hand.admission.limit == 1000
 
 
-def test_while_some_are_answered_at_once_nothing_stands_in_their_way(hand: Hand) -> None:
+def test_one_that_waits_little_does_not_hide_a_queue(hand: Hand) -> None:
+    hand.admission.begin()  # another one, that goes on
+    for _ in range(3):
+        hand.sell(400, TARGET_S / 10, 3 * TARGET_S)
+    assert hand.admission.limit < 1000
+
+
+def test_a_queue_that_is_empty_once_does_not_stand(hand: Hand) -> None:
     for _ in range(10):
-        hand.sell(400, TARGET_S / 10, 20 * TARGET_S)
+        hand.sell(1, 4 * TARGET_S)
+    hand.stand_in_a_queue(in_hand=800, per_s=1000, for_s=0.1)
+    assert hand.admission.limit == 1000
+
+
+def test_some_that_wait_long_are_no_queue(hand: Hand) -> None:
+    for _ in range(10):
+        hand.sell(400, *[TARGET_S / 10] * 390, 20 * TARGET_S)
+    assert hand.admission.limit == 1000
+
+
+def test_a_burst_that_passes_is_let_in(hand: Hand) -> None:
+    hand.sell(900, *[0.4 + n / 1800 for n in range(900)])
+    for _ in range(20):
+        hand.sell(10, 0.1)
+    hand.sell(900, *[0.4 + n / 1800 for n in range(900)])
+    assert hand.admission.limit == 1000
+
+
+def test_a_stop_of_everything_is_no_queue_when_its_backlog_is_soon_done(hand: Hand) -> None:
+    for _ in range(50):
+        hand.sell(4, 0.01)
+    hand.sell(400, *[2.0 + n / 1000 for n in range(400)])
     assert hand.admission.limit == 1000
 
 
 def test_there_is_always_some_room(hand: Hand) -> None:
-    for _ in range(10):
-        hand.sell(100, 20 * TARGET_S)
+    hand.stand_in_a_queue(in_hand=100, per_s=20, for_s=5.0)
     assert hand.admission.limit == FEWEST
 
 
 def test_the_limit_grows_back_to_the_most_and_no_further(hand: Hand) -> None:
-    hand.sell(400, 4 * TARGET_S)
+    hand.stand_in_a_queue(in_hand=800, per_s=400, for_s=2.0)
     limits = [hand.admission.limit]
     while hand.admission.limit < 1000:
-        hand.now_s += INTERVAL_S
-        hand.sell(10, TARGET_S / 10)
+        hand.sell(10, *[TARGET_S / 10] * 9, 2 * INTERVAL_S)
         limits.append(hand.admission.limit)
         assert limits[-1] > limits[-2]
-    hand.now_s += INTERVAL_S
-    hand.sell(10, TARGET_S / 10)
+    hand.sell(10, *[TARGET_S / 10] * 9, 2 * INTERVAL_S)
     assert hand.admission.limit == 1000
 
 
@@ -92,7 +142,7 @@ def test_never_more_than_the_most(hand: Hand) -> None:
 
 def test_a_sale_that_fails_leaves_its_place(hand: Hand) -> None:
     def fail() -> None:
-        with hand.admission.enter():
+        with hand.admission.enter(0.0):
             assert hand.admission.in_hand == 1
             raise ZeroDivisionError
 
@@ -102,24 +152,21 @@ def test_a_sale_that_fails_leaves_its_place(hand: Hand) -> None:
 
 
 @pytest.mark.parametrize("bank_s", [0, 9.9, 10])
-async def test_what_a_bank_took_is_not_counted_as_a_wait_of_ours(bank_s: float) -> None:
+async def test_a_sale_counts_from_its_coming_and_what_its_bank_took_is_told_apart(bank_s: float) -> None:
     switch, terminal = FakeSwitch(), Terminal()
-    gateway, now_s = Gateway(switch), 0.0
+    gateway = Gateway(switch)
     await terminal.sign_on(gateway)
-    gateway.admission.__init__(most=1000, clock=lambda: now_s)  # type: ignore[misc]
-    for _ in range(100):
-        gateway.admission.begin()
-    switch.hold, before = asyncio.Event(), len(switch.asked)
     switch.answers["authorize"] = AuthorizeReply(
         response_code="00", rrn="000000000001", at_ms=AT_MS, issuer_ms=round(bank_s * 1000)
     )
-    selling = asyncio.create_task(gateway.answer(terminal.sale()))
-    while len(switch.asked) == before:
-        await asyncio.sleep(0)
-    now_s = 10.0
-    switch.hold.set()
-    assert (await selling).text(39) == "00"
-    assert (gateway.admission.limit == 1000) == (10 - bank_s <= TARGET_S)
+    with patch.object(gateway.admission, "end") as end:
+        came_s = time.monotonic() - 12
+        answer = (
+            await gateway.pipeline.receive(iso8583.encode(terminal.sale()), Ingress("tcp", "192.0.2.1:1", None, came_s))
+        ).answer
+    assert answer is not None
+    assert iso8583.decode(answer).text(39) == "00"
+    end.assert_called_once_with(came_s, bank_s)
 
 
 async def test_a_sale_without_room_is_refused_before_anything_is_done_and_a_reversal_is_not() -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
+from unittest.mock import patch
 
 import pytest
 import structlog
 
 from iso8583 import frame
+from terminal_gw.connection import Connection
 from terminal_gw.listener import Limits, Listener
 from terminal_gw.pipeline import Received
 from terminal_gw.requests import Ingress
@@ -24,12 +27,14 @@ class Echoing:
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
+        self.came_s = 0.0
         self.arrived = asyncio.Event()
         self.release = asyncio.Event()
         self.release.set()
 
     async def receive(self, body: bytes, ingress: Ingress) -> Received:
         self.bodies.append(body)
+        self.came_s = ingress.came_s or 0.0
         self.arrived.set()
         await self.release.wait()
         if body == b"bug":
@@ -99,6 +104,29 @@ async def alive(bench: Bench) -> bool:
     stream = await bench.dial()
     stream[1].write(frame(b"ping"))
     return await read(stream) == b"re:ping"
+
+
+async def test_a_frame_has_come_when_it_is_there_and_not_when_somebody_has_time_for_it(open_bench: Opener) -> None:
+    bench = await open_bench()
+    loop, busy_s = asyncio.get_running_loop(), 0.05
+    done_s = [0.0]
+
+    def work() -> None:
+        """What another message, handled before this one, takes."""
+        time.sleep(busy_s)
+        done_s[0] = time.monotonic()
+
+    data_received = Connection.data_received
+
+    def behind(connection: Connection, data: bytes) -> None:
+        loop.call_soon(work)
+        data_received(connection, data)
+
+    stream = await bench.dial()
+    with patch.object(Connection, "data_received", behind):
+        stream[1].write(frame(b"one"))
+        assert await read(stream) == b"re:one"
+    assert bench.receiver.came_s <= done_s[0] - busy_s
 
 
 async def test_frames_are_answered_one_after_the_other_however_they_are_cut(open_bench: Opener) -> None:

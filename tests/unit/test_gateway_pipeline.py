@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -673,6 +674,18 @@ async def test_spans_of_a_swipe(line: Line) -> None:
     }
     assert root.error_text == ""
     assert CARD.pan.clear() not in str([span.attributes for span in (root, *spans.values())])
+
+
+async def test_a_message_is_traced_and_counted_from_its_coming(line: Line) -> None:
+    gateway, terminal = line
+    gateway.tracer.take()
+    began_ns = time.time_ns()
+    with structlog.testing.capture_logs() as said:
+        body = iso8583.encode(terminal.sale())
+        await gateway.pipeline.receive(body, Ingress("tcp", "192.0.2.1:1", None, time.monotonic() - 7))
+    root = next(span for span in gateway.tracer.take() if span.name == "receive frame")
+    assert 6.9 < (began_ns - root.start_ns) / 1e9 < 7.1
+    assert said[-1]["duration_ms"] >= 7000
 
 
 def test_every_handler_is_of_a_request_that_the_profile_knows() -> None:

@@ -37,9 +37,9 @@ class Transactions:
         self.duration = metrics.histogram(catalogue.TRANSACTION_DURATION, known)
         self.log = log
 
-    def begin(self, kind: str, institution: str = "") -> Transaction:
-        """To be used as a context: what has not been `answered` at its end was left unanswered."""
-        return Transaction(self, kind, institution)
+    def begin(self, kind: str, institution: str = "", *, waited_s: float = 0.0) -> Transaction:
+        """To be used as a context: what has not been `answered` at its end was left unanswered. It may have waited before anybody looked at it."""
+        return Transaction(self, kind, institution, waited_s)
 
 
 class Transaction:
@@ -47,9 +47,9 @@ class Transaction:
 
     __slots__ = ("_ended", "_of", "_started", "institution", "kind")
 
-    def __init__(self, of: Transactions, kind: str, institution: str) -> None:
+    def __init__(self, of: Transactions, kind: str, institution: str, waited_s: float) -> None:
         self._of = of
-        self._started = time.perf_counter()
+        self._started = time.perf_counter() - waited_s
         self._ended = False
         self.kind = kind
         self.institution = institution

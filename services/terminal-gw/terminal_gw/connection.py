@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import iso8583
 from iso8583 import FormatError, Message
 from runtime import logs
+from runtime.clock import monotonic_s
 from runtime.deadline import NEVER, Deadline
 from terminal_gw.requests import Ingress
 
@@ -126,7 +127,7 @@ class Connection(asyncio.Protocol):
             )
         else:
             self._deadline.take_back()
-            self._task = self._loop.create_task(self._answer(body))
+            self._task = self._loop.create_task(self._answer(body, monotonic_s()))
             if self._frames.partial:
                 self._next_frame()
 
@@ -137,9 +138,9 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.pause_reading()
 
-    async def _answer(self, body: bytes) -> None:
+    async def _answer(self, body: bytes, came_s: float) -> None:
         try:
-            answer = await self._answer_to(body, Ingress("tcp", self._peer))
+            answer = await self._answer_to(body, Ingress("tcp", self._peer, None, came_s))
         except Exception as error:  # the edge: a bug costs this connection, its text goes to the log and nowhere else
             log.error("message could not be handled", peer=self._peer, error=type(error).__name__, exc_info=True)
             self._task = None

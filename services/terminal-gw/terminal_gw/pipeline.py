@@ -13,6 +13,7 @@ from contracts import response_codes as rc
 from iso8583 import Field60, FormatError, Message
 from runtime import logs
 from runtime.bus import NoAnswer
+from runtime.clock import monotonic_s
 from runtime.metrics import Metrics
 from runtime.tracing import Span
 from runtime.transactions import Transactions
@@ -99,15 +100,18 @@ class Pipeline:
     async def handle(self, message: Message, body: bytes, ingress: Ingress) -> bytes | None:
         """The answer's body, or None when the outcome is unknown. `body` is the message's encoding; FormatError when its MTI is no request's."""
         iso8583.reply_mti(message.mti)
+        now_s = monotonic_s()
+        came_s = now_s if ingress.came_s is None else ingress.came_s
         with (
-            self._transactions.begin(kind_of(message)) as transaction,
+            self._transactions.begin(kind_of(message), waited_s=now_s - came_s) as transaction,
             self._desk.tracer.span(
                 spans.RECEIVE[ingress.name],
                 parent=ingress.trace,
                 attributes={"lianji.mti": message.mti, "lianji.terminal": message.text(41)},
             ) as span,
         ):
-            outcome, keys = await self._outcome(message, body, span)
+            span.start_ns -= int((now_s - came_s) * 1e9)
+            outcome, keys = await self._outcome(message, body, span, came_s)
             if outcome is None:
                 span.error("no answer")
                 log.warning("left unanswered: the outcome is unknown", **_who(message, ingress), trace_id=span.trace_id)
@@ -124,7 +128,7 @@ class Pipeline:
         return sealed
 
     async def _outcome(
-        self, message: Message, body: bytes, span: Span
+        self, message: Message, body: bytes, span: Span, came_s: float
     ) -> tuple[Answer | Refusal | None, MessageKeys | None]:
         """Known kind of message, known terminal, MAC; then what the message asks for. And the keys that made its MAC."""
         if message.mti not in PROFILE_MTIS:
@@ -142,10 +146,10 @@ class Pipeline:
             if isinstance(checked, Refusal):
                 return checked, None
             keys = checked
-        return await self._handled(message, terminal, keys, span), keys
+        return await self._handled(message, terminal, keys, span, came_s), keys
 
     async def _handled(
-        self, message: Message, terminal: Terminal, keys: MessageKeys | None, span: Span
+        self, message: Message, terminal: Terminal, keys: MessageKeys | None, span: Span, came_s: float
     ) -> Answer | Refusal | None:
         """Fields, then the handler of the message's kind."""
         try:
@@ -159,7 +163,7 @@ class Pipeline:
         if handler not in _TELL_THEIR_KIND:
             span.set("lianji.kind", kind_of(message))
         try:
-            return await handler(self._desk, Exchange(message, terminal, keys, sixty, span))
+            return await handler(self._desk, Exchange(message, terminal, keys, sixty, span, came_s))
         except NoAnswer:  # of the sessions' bucket; what the switch leaves unanswered has become a value before
             return Refusal(rc.SYSTEM_MALFUNCTION, "session", "cannot be stored now")
 

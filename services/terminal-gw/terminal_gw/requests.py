@@ -41,11 +41,13 @@ class Desk:
 
 
 class Ingress(NamedTuple):
-    """Where a message came in: `tcp` or `nats`, from whom, in which trace."""
+    """Where a message came in: `tcp` or `nats`, from whom, in which trace, and when."""
 
     name: str
     peer: str
     trace: TraceContext | None = None
+    came_s: float | None = None
+    """When it had come, on the monotonic clock; None: now. On a busy host a message waits before anybody looks at it."""
 
 
 class Exchange(NamedTuple):
@@ -57,6 +59,8 @@ class Exchange(NamedTuple):
     """Those of its MAC; None where its kind carries none."""
     sixty: Field60
     span: Span
+    came_s: float
+    """When it had come, on the monotonic clock."""
 
 
 Handler = Callable[[Desk, Exchange], Awaitable[Answer | Refusal | None]]

@@ -41,7 +41,7 @@ async def authorize(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     if isinstance(read, Refusal):
         return read
     wire, asked = read
-    with desk.admission.enter() as place:
+    with desk.admission.enter(exchange.came_s) as place:
         reply = await _ask(desk, exchange, asked)
         if not isinstance(reply, Silence):
             place.bank_s = reply.issuer_ms / 1000
