@@ -53,9 +53,15 @@ class _Line(asyncio.Protocol):
         self.waiter: asyncio.Future[bytes] | None = None
         self.drop_answer = False
         self._reader = FrameReader()
+        self._looking: select.poll | None = None
+        """At the socket; None for a line that is none (a simulated one), which has told the loop all that it knows."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        socket = transport.get_extra_info("socket")
+        if socket is not None:
+            self._looking = select.poll()
+            self._looking.register(socket.fileno(), _HUNG_UP)
 
     def data_received(self, data: bytes) -> None:
         self._reader.push(data)
@@ -78,12 +84,7 @@ class _Line(asyncio.Protocol):
         """Whether the host has not hung up, also when the loop has not come to it yet: a sale must not go into a line that is gone."""
         if self.transport is None:
             return False
-        socket = self.transport.get_extra_info("socket")
-        if socket is None:
-            return True  # a line that is no socket (a simulated one) has told the loop all that it knows
-        looking = select.poll()
-        looking.register(socket.fileno(), _HUNG_UP)
-        if looking.poll(0):
+        if self._looking is not None and self._looking.poll(0):
             self.fail("the host has hung up")
             return False
         return True
