@@ -103,11 +103,11 @@ def summary(report: Report) -> str:
     ]
     if report.kinds:
         counts = (f"{sum(codes.values()):,} × {kind}" for kind, codes in report.kinds.items())
-        lines.append(f"Beside plain sales: {', '.join(counts)}.")
+        lines.append(f"Of them by terminals that do of everything: {', '.join(counts)}.")
     if last is not None:
         held = ", ".join(f"{name} {'held' if well else 'BROKEN'}" for name, well in last.held.items())
         lines.append(
-            f"The books were judged {len(report.judged)} times, at the end over {last.sales:,} sales and "
+            f"The books were judged {len(report.judged)} times, at the end over {last.sales:,} transactions and "
             f"{last.acknowledged:,} acknowledged appends: {held or 'nothing could be read'}."
         )
     return "\n".join([*lines, *report.complaints])
