@@ -76,6 +76,7 @@ claim = st.tuples(
 )
 word = st.tuples(st.just("word"), number, st.sampled_from(["00", "00", "51", "10"]))
 undo = st.tuples(st.just("undo"), st.integers(0, 40))
+misname = st.tuples(st.just("misname"), st.integers(0, 40), st.sampled_from(Kind), amount)
 close = st.tuples(st.just("close"), terminal, st.sampled_from([True, True, True, False]))
 steps = st.lists(
     st.one_of(
@@ -88,6 +89,7 @@ steps = st.lists(
         claim,
         word,
         undo,
+        misname,
         close,
         close,
         st.tuples(st.just("silence"), number),
@@ -369,9 +371,16 @@ class Bench:
         """As a terminal does it: the amount and the kind are the original's."""
         if self.oracle.paths:
             asked = list(self.oracle.paths.values())[-1 - back % len(self.oracle.paths)].intent
-            self._reverse(asked.kind, asked.terminal, asked.batch, asked.stan, asked.amount_minor)
+            code = self._reverse(asked.kind, asked.terminal, asked.batch, asked.stan, asked.amount_minor)
+            assert code != "64" or asked.id in self.oracle.tombstones, "it repeats what was asked for"
 
-    def _reverse(self, kind: Kind, terminal: str, batch: str, stan: str, amount_minor: int) -> None:
+    def on_misname(self, back: int, kind: Kind, amount_minor: int) -> None:
+        """Of a transaction that is, as if it were another one."""
+        if self.oracle.paths:
+            asked = list(self.oracle.paths.values())[-1 - back % len(self.oracle.paths)].intent
+            self._reverse(kind, asked.terminal, asked.batch, asked.stan, amount_minor)
+
+    def _reverse(self, kind: Kind, terminal: str, batch: str, stan: str, amount_minor: int) -> str:
         request = ReverseRequest(
             kind=kind,
             terminal=terminal,
@@ -389,7 +398,13 @@ class Bench:
         assert isinstance(decision, reverse.Reversal)
         if not KINDS[kind].reversible:
             assert (decision.reply.response_code, decision.records) == ("40", ())
+        path = self.oracle.paths.get(transaction_id(terminal, batch, stan))
+        if decision.records and path is not None and path.state in STANDING:
+            assert kind is path.intent.kind, "what was reversed is something else"
+            part = kind is Kind.SALE and amount_minor >= path.amount_minor  # of how much, the ledger does not say
+            assert part or amount_minor == path.intent.amount_minor, "what was reversed came to something else"
         self.write(*decision.records)
+        return decision.reply.response_code
 
     def on_deliver(self, institution: str) -> None:
         for id_ in list(self.shard.reversals.get(institution, ()))[:1]:
@@ -495,6 +510,7 @@ def _day(chance: Random) -> Iterator[tuple[Any, ...]]:
             claimed: 40,
             ("word", stan, chance.choice(["00", "51"])): 6,
             ("undo", int(chance.expovariate(0.2))): 6,
+            ("misname", int(chance.expovariate(0.1)), chance.choice([kind, Kind.SALE]), amount_minor): 3,
             ("close", tid, chance.random() < 0.9): 6,
             ("silence", stan): 2,
             ("half", stan): 2,

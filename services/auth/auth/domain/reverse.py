@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from auth.domain.authorize import NO_RRN, Recall
 from auth.domain.claims import Recollection
+from auth.domain.kinds import RULES
 from auth.domain.register import Register
 from auth.domain.state import Shard
 from auth.domain.transaction import Transaction
@@ -13,7 +14,7 @@ from contracts import response_codes as rc
 from contracts.authorization import ReverseReply, ReverseRequest
 from contracts.identity import format_rrn, transaction_id
 from contracts.journal import Record, Reversing, Tombstone
-from contracts.kinds import KINDS
+from contracts.kinds import KINDS, Kind
 from contracts.states import State
 
 
@@ -36,9 +37,9 @@ def decide(
 ) -> Reversal | Recall:
     """A reversal is never refused for what it names being unknown: it is remembered instead (tombstone).
 
-    What a claim stands on cannot be reversed any more (ADR 0027), nor a kind that is none to be reversed. Of what may have been forgotten the
-    settlement ledger knows whether one does; `recollection` is its answer to a Recall. While it says nothing neither is done (96), and the
-    terminal comes again.
+    What a claim stands on cannot be reversed any more (ADR 0027), nor a kind that is none to be reversed, nor what is of another kind or amount
+    than the request says. Of what may have been forgotten the settlement ledger knows all that; `recollection` is its answer to a Recall. While
+    it says nothing neither is done (96), and the terminal comes again.
     """
     if refusal := _unserved(register, request):
         return Reversal(ReverseReply(response_code=refusal, rrn=NO_RRN, at_ms=at_ms))
@@ -48,9 +49,9 @@ def decide(
         forgotten = shard.may_have_forgotten(request.terminal, request.batch)
         if forgotten and recollection is None:
             return Recall(id_, (id_,), "", "")
-        if recollection is not None and (refusal := _claimed(recollection)):
+        if recollection is not None and (refusal := _refusal_of_forgotten(recollection, request)):
             return Reversal(ReverseReply(response_code=refusal, rrn=NO_RRN, at_ms=at_ms))
-        rrn, original = format_rrn(shard_number, shard.number + 1), _original(request, recollection)
+        rrn, original = format_rrn(shard_number, shard.number + 1), _original(recollection)
         return _tombstone(register, id_, rrn, request, original=original, at_ms=at_ms, trace=trace)
     return _of_known(known, request, at_ms=at_ms, trace=trace)
 
@@ -83,27 +84,42 @@ def _unserved(register: Register, request: ReverseRequest) -> str:
     return "" if KINDS[request.kind].reversible else rc.FUNCTION_NOT_SUPPORTED
 
 
-def _claimed(recollection: Recollection) -> str:
-    """Why what the switch has forgotten may not be reversed; empty where it may."""
+def _refusal_of_forgotten(recollection: Recollection, request: ReverseRequest) -> str:
+    """Why what the switch has forgotten may not be reversed, as if it were known: the banks undo by the id, whatever the request says it was.
+    Empty where it may."""
     if recollection.silent:
         return rc.SYSTEM_MALFUNCTION
     found = recollection.found
-    return rc.INVALID_RELATED_TRANSACTION if found is not None and (found.spent or found.taken_minor) else ""
+    if found is None:
+        return ""
+    if not _may_have_been_asked(found.kind, found.amount_minor, request.amount_minor):
+        return rc.ORIGINAL_AMOUNT_MISMATCH
+    undoable = found.kind is request.kind and not found.spent and not found.taken_minor
+    return "" if undoable else rc.INVALID_RELATED_TRANSACTION
 
 
 def _refusal(known: Transaction, request: ReverseRequest) -> str:
-    # Of a part that was recalled nobody here knows any more what had been asked for.
-    if not known.more.recalled and (known.more.asked_minor or known.amount_minor) != request.amount_minor:
+    more, amount_minor = known.more, known.amount_minor
+    if more.recalled:
+        same = _may_have_been_asked(known.kind, amount_minor, request.amount_minor)
+    else:
+        same = (more.asked_minor or amount_minor) == request.amount_minor
+    if not same:
         return rc.ORIGINAL_AMOUNT_MISMATCH
     undoable = known.kind is request.kind and known.state is not State.DECLINED and known.standing is None
     return "" if undoable else rc.INVALID_RELATED_TRANSACTION
 
 
-def _original(request: ReverseRequest, recollection: Recollection | None) -> str:
-    """What the forgotten transaction stands on, which the reversal makes good again; empty where it stands on nothing, or is another one."""
+def _may_have_been_asked(kind: Kind, amount_minor: int, asked_minor: int) -> bool:
+    """Whether a transaction that stands with `amount_minor` in the ledger may have asked for `asked_minor`: of a part the ledger does not say of
+    how much it is one."""
+    return asked_minor == amount_minor or (RULES[kind].part and asked_minor > amount_minor)
+
+
+def _original(recollection: Recollection | None) -> str:
+    """What the forgotten transaction stands on, which the reversal makes good again; empty where it stands on nothing."""
     found = recollection.found if recollection is not None else None
-    same = found is not None and (found.kind, found.amount_minor) == (request.kind, request.amount_minor)
-    return found.original if found is not None and same else ""
+    return found.original if found is not None else ""
 
 
 def _tombstone(
