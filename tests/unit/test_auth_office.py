@@ -10,18 +10,19 @@ from msgspec.structs import replace
 
 from auth.domain.state import Shard
 from auth.machine import ShardMachine
-from contracts.authorization import AuthorizeReply, SettleReply, SettleRequest, Totals
+from contracts.authorization import AuthorizeReply, ReverseReply, SettleReply, SettleRequest, Totals
 from contracts.codec import decoder
-from contracts.journal import Outcome, Record
+from contracts.journal import Intent, LateAnswer, Outcome, Record, Reversed, Reversing, record_decoder
 from contracts.states import State
-from runtime.bus import NoAnswer
-from runtime.log import Fenced, LogDamaged
+from runtime.bus import NoAnswer, NotDelivered
+from runtime.log import Fenced, LogDamaged, decode_group
 from runtime.memory_log import MemoryLog
 from runtime.ownership import Owner, replay
 from runtime.snapshots import NoSnapshots
 from tests.support_auth import Banks, GatedLog, Kept, Lease, approve, office, request, reversal, sale, take_office
 
 authorized = decoder(AuthorizeReply).decode
+reversed_ = decoder(ReverseReply).decode
 settled = decoder(SettleReply).decode
 
 EMPTY_CLOSE = SettleRequest(
@@ -131,6 +132,43 @@ async def test_a_bug_between_intent_and_outcome_leaves_nothing_open() -> None:
         assert reply.response_code == "68"
     assert settled(await asyncio.wait_for(desk.on_settle(request(EMPTY_CLOSE)), 5)).result == "1"
     await until(lambda: term.state.transactions["T1:000001:000001"].state is State.REVERSED)
+    await desk.close()
+
+
+@pytest.mark.parametrize(
+    ("word", "code"), [(None, "00"), (NotDelivered("nobody"), "91"), (NoAnswer("lost"), "68")], ids=str
+)
+async def test_a_reversal_between_the_banks_word_and_the_intents_acknowledgement_ends_no_term(
+    word: Exception | None, code: str
+) -> None:
+    """The outcome would not follow upon it: what a word means is for the moment at which it is written down."""
+
+    def answer(subject: str) -> bytes:
+        if word is not None and not subject.endswith("reverse"):
+            raise word
+        return approve(subject)
+
+    banks, store, id_ = Banks(answer), GatedLog(), "T1:000001:000001"
+    desk, term = office(banks, issuer_s=0), await take_office(store)
+    await desk.open(term)
+    store.gate.clear()
+    selling = [asyncio.create_task(desk.on_authorize(request(sale(stan)))) for stan in ("000001", "000002")]
+    await until(lambda: len(banks.asked) == 2)
+    for _ in range(20):  # the words have come, and wait for their intents
+        await asyncio.sleep(0)
+    undoing = asyncio.create_task(desk.on_reverse(request(reversal())))
+    await until(lambda: term.state.transactions[id_].state is State.REVERSING)
+    store.gate.set()
+    assert [authorized(await one).response_code for one in selling] == ["68", code], "the other one is not concerned"
+    assert reversed_(await undoing).response_code == "00"
+    await until(lambda: term.state.transactions[id_].state is State.REVERSED and not any(term.state.reversals.values()))
+    assert not term.over
+    await term.flushed()
+    assert (await replay(store, ShardMachine(), NoSnapshots()))[0] == term.state
+    records = [record_decoder.decode(bytes(raw)) for group in store.groups for raw in decode_group(group).records]
+    moves = [type(record) for record in records if getattr(record, "id", "") == id_]
+    assert [move for move in moves if move is not LateAnswer] == [Intent, Reversing, Reversed]
+    assert (LateAnswer in moves) is (word is None)
     await desk.close()
 
 

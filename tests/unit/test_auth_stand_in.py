@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from auth.breaker import NO_BREAKERS, Breaker, Limits
 from auth.domain.advices import Advices
 from auth.domain.authorize import Forward, conclude, decide
 from auth.domain.register import StandInTerms
@@ -36,11 +38,12 @@ from contracts.journal import Advised, Outcome, Reversing
 from contracts.kinds import Kind
 from contracts.states import State
 from runtime.bus import NoAnswer, NotDelivered
+from runtime.log import decode_group
 from runtime.memory_log import MemoryLog
 from runtime.ownership import Term, replay
 from runtime.snapshots import NoSnapshots
 from runtime.tracing import Tracer
-from tests.support_auth import REGISTER, Banks, approve, request, reversal, sale, take_office
+from tests.support_auth import REGISTER, Banks, GatedLog, approve, request, reversal, sale, take_office
 
 TERMS = StandInTerms(floor_minor=20_00, card_minor=50_00, card_most=3)
 STANDING_IN = REGISTER._replace(stand_in={"bank": TERMS})
@@ -104,6 +107,21 @@ def test_a_card_has_its_limits_until_the_bank_has_been_told() -> None:
     assert stood_in(shard, swiped("000008", 20_00, masked=other)), "another card"
 
 
+def test_a_card_gets_no_new_limits_when_the_data_key_is_rotated() -> None:
+    """What was approved before stands under the digest of then, which the gateway says beside the new one."""
+    shard = Shard()
+    assert stood_in(shard, swiped("000001", 20_00))
+    masked, former = replace(sale().masked, digest="e" * 32), (sale().masked.digest,)
+    assert stood_in(shard, swiped("000002", 20_00, masked=masked, other_digests=former))
+    assert not stood_in(shard, swiped("000003", 10_01, masked=masked, other_digests=former)), "more than 50.00 in all"
+    assert not stood_in(shard, swiped("000004", 10_01, other_digests=(masked.digest,))), "by a gateway that is behind"
+    assert stood_in(shard, swiped("000005", 5_00, masked=masked, other_digests=former))
+    assert not stood_in(shard, swiped("000006", 1, masked=masked, other_digests=former)), "more than three"
+    again = (masked.digest, *former)
+    apply(shard, Advised(id=ID, institution="bank", response_code="00", at_ms=1))
+    assert stood_in(shard, swiped("000007", 20_00, masked=masked, other_digests=again)), "and none counts twice"
+
+
 def test_memory_keeps_no_card_of_which_the_bank_knows_all() -> None:
     shard = Shard()
     stood_in(shard, swiped())
@@ -132,7 +150,9 @@ class Gateway(Banks):
         return encode(IssuerReply(response_code=self.code)) if subject == subjects.CARDS_ADVISE else approve(subject)
 
 
-async def opened(bus: Gateway, store: MemoryLog) -> tuple[ShardOffice, Term[Shard]]:
+async def opened(
+    bus: Gateway, store: MemoryLog, breakers: Mapping[str, Breaker] = NO_BREAKERS
+) -> tuple[ShardOffice, Term[Shard]]:
     desk = ShardOffice(
         shard=0,
         register=STANDING_IN,
@@ -142,6 +162,7 @@ async def opened(bus: Gateway, store: MemoryLog) -> tuple[ShardOffice, Term[Shar
         tracer=Tracer("test", "test"),
         now_ms=lambda: AT_MS,
         concurrency=8,
+        breakers=breakers,
     )
     term = await take_office(store)
     await desk.open(term)
@@ -173,6 +194,39 @@ async def test_an_advice_outlives_the_owner_that_owes_it() -> None:
     await term.flushed()
     replayed, *_ = await replay(store, ShardMachine(), NoSnapshots())
     assert replayed == term.state == ShardMachine().load(ShardMachine().dump(replayed))
+    await desk.close()
+
+
+@pytest.mark.parametrize(("amount_minor", "approved"), [(20_00, 2), (10_00, 3)], ids=["amount", "count"])
+async def test_sales_of_one_group_do_not_each_get_the_whole_of_a_cards_limits(amount_minor: int, approved: int) -> None:
+    bus, store, breaker = Gateway(), MemoryLog(), Breaker("bank", Limits(1, 60, 60), lambda: 0.0)
+    breaker.silent()
+    desk, term = await opened(bus, store, {"bank": breaker})
+    sales = [swiped(f"{number:06d}", amount_minor) for number in range(1, 9)]
+    replies = await asyncio.gather(*(desk.on_authorize(request(one)) for one in sales))
+    assert breaker.refused == len(sales)
+    assert len(decode_group(bytes(store.groups[1])).records) == len(sales), "their intents stand in one group"
+    codes = Counter(authorized(reply).response_code for reply in replies)
+    assert codes == {"00": approved, rc.ISSUER_UNAVAILABLE: len(sales) - approved}
+    (exposure,) = term.state.advices.exposures.values()
+    assert (exposure.count, exposure.amount_minor) == (approved, approved * amount_minor)
+    await desk.close()
+
+
+async def test_what_is_taken_back_before_its_intent_stands_is_not_approved_by_the_switch() -> None:
+    bus, store, breaker = Gateway(), GatedLog(), Breaker("bank", Limits(1, 60, 60), lambda: 0.0)
+    breaker.silent()
+    desk, term = await opened(bus, store, {"bank": breaker})
+    store.gate.clear()
+    selling = asyncio.create_task(desk.on_authorize(request(swiped())))
+    await until(lambda: breaker.refused > 0)
+    undoing = asyncio.create_task(desk.on_reverse(request(reversal())))
+    await until(lambda: term.state.transactions[ID].state is State.REVERSING)
+    store.gate.set()
+    assert authorized(await selling).response_code == rc.ISSUER_TIMEOUT
+    assert reversed_(await undoing).response_code == "00"
+    assert term.state.advices == Advices()
+    await term.prove()
     await desk.close()
 
 

@@ -79,7 +79,7 @@ class AuthorizeRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     other_fingerprints: tuple[bounds.Fingerprint, ...] = ()
     """The same under the other versions that can be used, so that a repetition is known whichever version the first request met."""
     other_digests: tuple[bounds.Digest, ...] = ()
-    """Of the card's number under those versions, so that the stop list knows it whichever version its entry met."""
+    """Of the card's number under those versions, so that the stop list, and what is approved in its bank's stead, knows it whichever version met it."""
     target_digests: tuple[bounds.Digest, ...] = ()
     """The same of the card that a transfer goes to."""
     original: Original | None = None

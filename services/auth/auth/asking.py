@@ -1,9 +1,10 @@
-"""What the banks say to a transaction, as a record: one bank, or the two of a transfer."""
+"""What the banks say to a transaction: one bank, or the two of a transfer; and what follows from it, as a record."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -26,6 +27,17 @@ from runtime.tracing import Shape, Span, Tracer
 _NEVER: Mapping[str, StandInTerms] = {}
 _UTC_PLUS_8_S = 8 * 3600
 """A card is good to the end of its month where the merchants are."""
+
+
+class Said(NamedTuple):
+    """What the banks have said. Nothing is concluded from it yet."""
+
+    answer: IssuerReply | None = None
+    """None: the bank was not reached, or has not answered."""
+    reached: bool = True
+    """False: the bank has surely not got the question."""
+    second: str = APPROVED
+    """Of a transfer whose first half stands, how the second one went: anything but 00 undoes both."""
 
 
 class Asking:
@@ -51,16 +63,10 @@ class Asking:
         self._breakers = breakers
         self._stand_in = stand_in
 
-    async def word(
-        self,
-        shard: Shard,
-        transaction: Transaction,
-        decision: authorize.Forward,
-        message: AuthorizeRequest,
-        span: Span,
-    ) -> Record | None:
-        """The record that ends the intent, or a late answer; None when a reversal has come in between and there is nothing to add."""
-        part = message.takes_part and RULES[message.kind].part
+    async def ask(
+        self, shard: Shard, transaction: Transaction, decision: authorize.Forward, message: AuthorizeRequest, span: Span
+    ) -> Said:
+        """Asks, and concludes nothing: until the answer is acted upon the shard may change."""
         question = IssuerRequest(
             transaction=decision.id,
             rrn=decision.rrn,
@@ -74,24 +80,35 @@ class Asking:
             kept_from=shard.kept_from(message.terminal),
             original=decision.original,
             instalment=message.instalment,
-            takes_part=part,
+            takes_part=_takes_part(message),
             chip_reader=message.chip_reader,
         )
-        trace, give_up_s = span.traceparent, self._issuers.deadline_s()
+        give_up_s = self._issuers.deadline_s()
         try:
             answer = await self._ask(decision.institution, question, span, give_up_s)
         except NotDelivered:
-            return self._without(shard, transaction, message, trace)
+            return Said(reached=False)
         except NoAnswer:
-            return authorize.no_word(transaction, at_ms=self._now_ms(), trace=trace)
-        if message.target is not None and answer.response_code == APPROVED and transaction.state is State.INTENT:
-            # The payer's half stands, and nobody has taken the transfer back: now, and within the same time, the other half.
-            code = await self._second(
-                decision.target_institution, _incoming(question, message.target.pan), span, give_up_s
-            )
-            if code != APPROVED:
-                return authorize.half_done(transaction, code, at_ms=self._now_ms(), trace=trace)
-        return authorize.conclude(transaction, answer, takes_part=part, at_ms=self._now_ms(), trace=trace)
+            return Said()
+        if message.target is None or answer.response_code != APPROVED or transaction.state is not State.INTENT:
+            return Said(answer)
+        # The payer's half stands, and nobody has taken the transfer back: now, and within the same time, the other half.
+        incoming = _incoming(question, message.target.pan)
+        return Said(answer, second=await self._second(decision.target_institution, incoming, span, give_up_s))
+
+    def conclude(
+        self, shard: Shard, transaction: Transaction, said: Said, message: AuthorizeRequest, trace: str
+    ) -> Record | None:
+        """The record that ends the intent, or a late answer; None when a reversal has come in between and there is nothing to add. It is true of
+        the shard of this moment: to be appended before anything is awaited."""
+        if not said.reached:
+            return self._without(shard, transaction, message, trace)
+        at_ms = self._now_ms()
+        if said.answer is None:
+            return authorize.no_word(transaction, at_ms=at_ms, trace=trace)
+        if said.second != APPROVED:
+            return authorize.half_done(transaction, said.second, at_ms=at_ms, trace=trace)
+        return authorize.conclude(transaction, said.answer, takes_part=_takes_part(message), at_ms=at_ms, trace=trace)
 
     def _without(self, shard: Shard, transaction: Transaction, message: AuthorizeRequest, trace: str) -> Record | None:
         """The bank has not got the question: a no, or the switch's own word where it stands in."""
@@ -140,6 +157,10 @@ class Asking:
             if answer.response_code not in APPROVALS:
                 child.error(answer.response_code)
             return answer
+
+
+def _takes_part(message: AuthorizeRequest) -> bool:
+    return message.takes_part and RULES[message.kind].part
 
 
 def _incoming(question: IssuerRequest, target: Pan) -> IssuerRequest:

@@ -97,10 +97,13 @@ class Forwarding:
         await handed_over
         asked_s = time.monotonic()
         try:
-            record = await self._asking.word(term.state, transaction, decision, message, span)
+            said = await self._asking.ask(term.state, transaction, decision, message, span)
         finally:
             issuer_ms = round((time.monotonic() - asked_s) * 1000)
             await intent
+        # Concluded only now, and applied by the append in the same turn of the loop: while the intent was waited for a reversal may have come,
+        # or what the switch stands in for with a card may have grown.
+        record = self._asking.conclude(term.state, transaction, said, message, span.traceparent)
         if record is not None:
             await self._append(span, "outcome", [record])
             self._queues.notify(term.state)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from auth.domain.transaction import Particulars, Transaction
@@ -32,6 +34,13 @@ def owe(advices: Advices, transaction: Transaction, stand_in: StoodIn) -> None:
     exposure = advices.exposures.setdefault(stand_in.card.digest, Exposure())
     exposure.count += 1
     exposure.amount_minor += transaction.amount_minor
+
+
+def exposed(advices: Advices, digests: Iterable[str]) -> tuple[int, int]:
+    """Count and amount of what has been approved with a card, under each of its different `digests`: a data key that is rotated meanwhile gives it
+    another one, and no new allowance."""
+    found = [exposure for digest in digests if (exposure := advices.exposures.get(digest)) is not None]
+    return sum(one.count for one in found), sum(one.amount_minor for one in found)
 
 
 def told(advices: Advices, transaction: Transaction) -> None:

@@ -6,6 +6,7 @@ have been a no. Nobody has looked at the PIN, the card's CVV or its account: tha
 
 from __future__ import annotations
 
+from auth.domain.advices import exposed
 from auth.domain.register import StandInTerms
 from auth.domain.state import Shard
 from auth.domain.transaction import Transaction
@@ -30,8 +31,7 @@ def word(
     trace: str,
 ) -> Outcome | None:
     """The switch's own approval; None where it does not stand in, or a reversal has come in between. `today`: YYMM, for the card's expiry."""
-    exposure = shard.advices.exposures.get(request.masked.digest)
-    count, minor = (exposure.count, exposure.amount_minor) if exposure is not None else (0, 0)
+    count, minor = exposed(shard.advices, {request.masked.digest, *request.other_digests})
     may = (
         transaction.state is State.INTENT
         and request.kind is Kind.SALE
