@@ -20,7 +20,7 @@ from contracts.codec import encode
 from contracts.kinds import Kind
 from contracts.pan import MaskedCard, Pan, luhn_check_digit
 from runtime.bus import Request
-from runtime.log import GroupLog, LogStore
+from runtime.log import GroupLog, LogStore, unheard
 from runtime.memory_log import MemoryLog
 from runtime.ownership import Term, replay
 from runtime.snapshots import NoSnapshots, Snapshot
@@ -75,13 +75,20 @@ class GatedLog(MemoryLog):
         self.waits = asyncio.Event()
         self._lands = lands
 
-    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+    async def append(
+        self, payload: bytes, *, expected: int, message_id: str, sent: Callable[[], None] = unheard
+    ) -> int:
+        sent()
         if self._lands:
-            sequence = await super().append(payload, expected=expected, message_id=message_id)
+            sequence = await super().append(payload, expected=expected, message_id=message_id, sent=sent)
         if not self.gate.is_set():
             self.waits.set()
         await self.gate.wait()
-        return sequence if self._lands else await super().append(payload, expected=expected, message_id=message_id)
+        return (
+            sequence
+            if self._lands
+            else await super().append(payload, expected=expected, message_id=message_id, sent=sent)
+        )
 
 
 class Lease:

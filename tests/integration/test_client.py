@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import patch
 
 import nats.errors
 import pytest
@@ -12,7 +14,7 @@ import uvloop
 
 from lianji.broker import LocalBroker
 from runtime import serving
-from runtime.bus import Bus, NoAnswer, NoRoom, NotDelivered, Request
+from runtime.bus import Bus, NoAnswer, NoRoom, Request, SteppedDown
 from runtime.client import header_block, header_value
 from tests.support_simulated import BROKERS
 
@@ -170,7 +172,7 @@ async def test_what_waits_for_a_slot_is_told_when_there_will_be_none(bus: Bus) -
         await asyncio.sleep(0.01)
     await asyncio.wait_for(served.stop(cancel=True), 10)
     ended = [type(error) for error in await asyncio.gather(*asked, return_exceptions=True)]
-    assert sorted(ended, key=str) == [NoAnswer, NotDelivered, NotDelivered], "only one was begun"
+    assert sorted(ended, key=str) == [NoAnswer, SteppedDown, SteppedDown], "only one was begun"
 
 
 async def test_what_finds_no_room_to_wait_is_refused_at_once(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,3 +191,119 @@ async def test_what_finds_no_room_to_wait_is_refused_at_once(bus: Bus, monkeypat
     open_.set()
     assert await asyncio.gather(*asked[:2]) == [b"0", b"1"]
     await served.stop()
+
+
+async def test_what_waits_for_nobody_any_more_takes_no_room(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "MOST_WAITING", 1)
+    begun, open_ = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: Request) -> bytes:
+        begun.set()
+        await open_.wait()
+        return request.body
+
+    served = await bus.serve("client.late", handler, concurrency=1)
+    first = asyncio.create_task(bus.request("client.late", b"1", timeout_s=30))
+    await asyncio.wait_for(begun.wait(), 10)
+    with pytest.raises(NoAnswer):
+        await bus.request("client.late", b"2", timeout_s=0.01)
+    third = asyncio.create_task(bus.request("client.late", b"3", timeout_s=30))
+    while not served._waiting or served._waiting[0].data != b"3":
+        await asyncio.sleep(0.01)
+        assert not third.done(), "refused for the sake of one that nobody waits for"
+    open_.set()
+    assert await asyncio.gather(first, third) == [b"1", b"3"]
+    await served.stop()
+
+
+async def test_who_has_not_begun_when_it_steps_down_says_so(bus: Bus) -> None:
+    async def handler(request: Request) -> bytes:
+        raise AssertionError
+
+    served = await bus.serve("client.down", handler)
+    begin = served._begin
+
+    def and_down(message: serving._Message) -> None:
+        begin(message)
+        served._cancel()  # in the same turn of the loop, as when a term ends while requests are read
+
+    with patch.object(served, "_begin", and_down), pytest.raises(SteppedDown):
+        await bus.request("client.down", b"", timeout_s=10)
+    await served.stop()
+
+
+class Wire:
+    """A broker's end of the line: it greets, answers PING unless it is to be silent, and writes down what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.silent = self.deaf = False
+        self.lines: list[asyncio.StreamWriter] = []
+        self.met = asyncio.Event()
+
+    async def meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.lines.append(writer)
+        self.met.set()
+        writer.write(b'INFO {"server_id":"W","max_payload":1048576,"headers":true}\r\n')
+        while line := await reader.readline():
+            self.heard.append(line.decode().split(" ")[0].strip())
+            if self.heard[-1] == "PING" and not self.silent:
+                writer.write(b"PONG\r\n")
+            if self.deaf:
+                await asyncio.Event().wait()
+
+
+@pytest.fixture
+async def wired() -> AsyncIterator[tuple[Wire, Bus]]:
+    wire = Wire()
+    server = await asyncio.start_server(wire.meet, "127.0.0.1", 0)
+    bus = await Bus.connect(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", "test")
+    await bus.client.flush()
+    yield wire, bus
+    wire.silent = wire.deaf = False
+    await bus.close()
+    server.close()
+
+
+async def test_a_pong_that_comes_late_costs_nothing(wired: tuple[Wire, Bus]) -> None:
+    wire, bus = wired
+    got: asyncio.Queue[bytes] = asyncio.Queue()
+    subscription = await bus.client.take("client.late", lambda *message: got.put_nowait(message[3]))
+    wire.silent = True
+    with pytest.raises(nats.errors.TimeoutError):
+        await bus.client.flush(timeout=0.01)
+    message = f"MSG client.late {subscription._id} 2\r\nhi\r\n".encode()
+    wire.lines[0].write(b"PONG\r\n" + message)
+    assert await until_taken(got, 1) == [b"hi"]
+    wire.silent = False
+    assert not await bus.alive()
+
+
+async def test_a_connection_that_nobody_reads_any_more_is_made_anew(wired: tuple[Wire, Bus]) -> None:
+    wire, bus = wired
+    wire.met.clear()
+    with patch.object(bus.client, "_process_pong", side_effect=ZeroDivisionError):
+        wire.lines[0].write(b"PONG\r\n")
+        await asyncio.wait_for(wire.met.wait(), 10)
+    await asyncio.wait_for(bus.connected.wait(), 10)
+
+
+async def test_what_is_said_before_a_ping_goes_before_it(wired: tuple[Wire, Bus]) -> None:
+    wire, bus = wired
+    subscription = await bus.client.take("client.order", lambda *_: None)
+    bus.client.send("client.said", b"")
+    await subscription.drain()
+    pub, unsub = wire.heard.index("PUB"), wire.heard.index("UNSUB")
+    assert pub < unsub < len(wire.heard) - 1 - wire.heard[::-1].index("PING")
+
+
+async def test_a_broker_that_takes_nothing_does_not_hold_up_the_next_connection(wired: tuple[Wire, Bus]) -> None:
+    wire, bus = wired
+    wire.deaf = True
+    while bus.client._unsent() < 1 << 20:
+        bus.client.send("client.unsent", bytes(1 << 20))
+        await asyncio.sleep(0)
+    wire.deaf = False
+    wire.met.clear()
+    await bus.client._process_op_err(nats.errors.StaleConnectionError())
+    await asyncio.wait_for(wire.met.wait(), 10)

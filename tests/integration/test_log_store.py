@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
 
+from runtime.bus import Bus
+from runtime.jetstream import JetStreamLog
 from runtime.log import (
+    AppendUnknown,
     Fenced,
     GroupLog,
     LogDamaged,
@@ -115,3 +120,31 @@ async def test_large_queues_are_cut_into_groups(store: LogStore) -> None:
     sizes = [len(decode_group(payload).records) async for _, payload in store.read_from(1, await store.last_sequence())]
     assert sum(sizes) == 60
     assert max(sizes) <= 10
+
+
+async def test_a_group_is_handed_over_when_it_has_left_and_not_before(store: LogStore) -> None:
+    log, append = group_log(store), store.append
+    looking, may_leave = asyncio.Event(), asyncio.Event()
+
+    async def after_a_look(payload: bytes, **more: Any) -> int:
+        looking.set()  # as after a reconnection: whether the stream still reaches as far as it must
+        await may_leave.wait()
+        return await append(payload, **more)
+
+    handed_over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    with patch.object(store, "append", after_a_look):
+        done = log.append([record(1)], handed_over=handed_over)
+        await asyncio.wait_for(looking.wait(), 10)
+        assert not handed_over.done()
+        may_leave.set()
+        await asyncio.wait_for(handed_over, 10)
+        await done
+
+
+async def test_what_cannot_leave_is_not_handed_over(bus: Bus) -> None:
+    left: list[bool] = []
+    log = JetStreamLog(bus, "NONE", "none.v1")
+    await bus.client.close()
+    with pytest.raises(AppendUnknown):
+        await log.append(b"a", expected=0, message_id="a", sent=lambda: left.append(True))
+    assert not left

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
+from unittest.mock import patch
 
 import pytest
 
@@ -66,6 +67,24 @@ async def test_a_log_that_ends_before_its_head_is_damaged() -> None:
     del store.groups[-1]  # what is left is a whole chain
     with pytest.raises(LogDamaged, match="it ends at 8, and 9 had been acknowledged"):
         await replay(store, MACHINE, NoSnapshots(), heads)
+
+
+async def test_who_goes_on_writing_while_its_log_is_read_has_damaged_nothing() -> None:
+    store, end = await filled()
+    heads = BucketHeads(MemoryBucket(), store.name, broker=lambda: "one")
+    snapshots = BucketSnapshots(MemoryBucket(), store.name)
+    log = GroupLog(store, 1, end, now_ns=lambda: 0)
+    last_sequence = store.last_sequence
+
+    async def and_one_more() -> int:
+        last = await last_sequence()
+        await log.append([MACHINE.encode(9)])  # by the former owner, whose lease is over and who does not know it yet
+        await heads.save(log.position)
+        await snapshots.save(Snapshot(log.position, b"9"))
+        return last
+
+    with patch.object(store, "last_sequence", and_one_more):
+        assert (await replay(store, MACHINE, snapshots, heads))[1] == end
 
 
 async def test_a_log_whose_newest_group_is_another_is_damaged() -> None:

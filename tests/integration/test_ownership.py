@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ import pytest
 
 from runtime import ownership, replaying
 from runtime.bus_errors import NoAnswer
-from runtime.log import AppendUnknown, Fenced, LogDamaged, LogStore, Position, read_groups
+from runtime.log import AppendUnknown, Fenced, LogDamaged, LogStore, Position, read_groups, unheard
 from runtime.memory_log import MemoryLog
 from runtime.ownership import Owner, Term, replay
 from runtime.snapshots import NoSnapshots, Snapshot, SnapshotDamagedError, pack, unpack
@@ -227,10 +227,12 @@ class MuteLog(MemoryLog):
 
     mute = False
 
-    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+    async def append(
+        self, payload: bytes, *, expected: int, message_id: str, sent: Callable[[], None] = unheard
+    ) -> int:
         if self.mute:
             raise AppendUnknown("nobody says")
-        return await super().append(payload, expected=expected, message_id=message_id)
+        return await super().append(payload, expected=expected, message_id=message_id, sent=sent)
 
 
 async def test_a_drain_without_a_broker_ends_and_says_nothing_to_anybody() -> None:

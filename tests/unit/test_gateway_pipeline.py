@@ -29,7 +29,7 @@ from contracts.authorization import (
 from contracts.identity import shard_of
 from contracts.pan import sealed_with
 from iso8583 import Field60, Keys62, Message, Totals48, Value
-from runtime.bus import NoAnswer, NotDelivered, Request
+from runtime.bus import NoAnswer, NotDelivered, Request, SteppedDown
 from runtime.trace_context import TraceContext
 from runtime.tracing import Parent, Span, Tracer
 from security_module import Purpose, SecurityModule, WrappedKey
@@ -520,8 +520,9 @@ async def test_an_answer_sent_to_the_host_is_not_answered(line: Line) -> None:
         [NoAnswer("lost")] * MANY,
         [NotDelivered("starting"), *[NoAnswer("lost")] * MANY],
         [NoAnswer("lost"), *[NotDelivered("starting")] * MANY],
+        [SteppedDown("no more"), *[NotDelivered("starting")] * MANY],
     ],
-    ids=["always", "at the second try", "once"],
+    ids=["always", "at the second try", "once", "by one that a successor may have heard, too"],
 )
 async def test_an_outcome_that_stays_unknown_is_never_answered(
     hasty_line: Line, build: Callable[[Terminal], Message], trouble: list[Exception]

@@ -31,7 +31,7 @@ from issuer_sim.line import Line
 from key_store import names
 from runtime import logs
 from runtime.bus import Request
-from runtime.log import Fenced, GroupLog, Position, decode_group
+from runtime.log import Fenced, GroupLog, Position, decode_group, unheard
 from runtime.memory_log import MemoryLog, Trap
 from runtime.ownership import Term
 from runtime.tracing import CLIENT, Shape, Span, Tracer
@@ -60,9 +60,11 @@ class SlowLog(MemoryLog):
         self.open = asyncio.Event()
         self.open.set()
 
-    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+    async def append(
+        self, payload: bytes, *, expected: int, message_id: str, sent: Callable[[], None] = unheard
+    ) -> int:
         await self.open.wait()
-        return await super().append(payload, expected=expected, message_id=message_id)
+        return await super().append(payload, expected=expected, message_id=message_id, sent=sent)
 
     def records(self) -> list[LedgerRecord]:
         return [record_decoder.decode(raw) for payload in self.groups for raw in decode_group(payload).records]

@@ -19,7 +19,7 @@ from auth.recall import Ledger
 from runtime import catalogue
 from runtime.bus import NoAnswer
 from runtime.catalogue import Definition
-from runtime.log import Fenced, GroupLog, Position
+from runtime.log import Fenced, GroupLog, Position, unheard
 from runtime.log import Measures as LogMeasures
 from runtime.memory_log import MemoryLog, Trap
 from runtime.metrics import Metrics
@@ -64,10 +64,12 @@ async def test_a_record_that_comes_while_a_group_is_in_flight_waits_for_the_next
     class Slow(MemoryLog):
         """Each append takes 4 s."""
 
-        async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+        async def append(
+            self, payload: bytes, *, expected: int, message_id: str, sent: Callable[[], None] = unheard
+        ) -> int:
             await asyncio.sleep(0)
             clock[0] += 4
-            return await super().append(payload, expected=expected, message_id=message_id)
+            return await super().append(payload, expected=expected, message_id=message_id, sent=sent)
 
     told = Metrics()
     log = GroupLog(Slow("x"), 1, Position(), now_ns=time.time_ns, measures=LogMeasures(told, "x"))

@@ -25,7 +25,7 @@ from lianji.verify.rebuilt import in_services
 from lianji.verify.sources import Progress, Sources, memories
 from runtime.bus import Bus
 from runtime.jetstream import JetStreamLog, open_bucket
-from runtime.log import LogDamaged, LogStore
+from runtime.log import LogDamaged, LogStore, unheard
 from runtime.rights import bucket_stream
 from runtime.snapshots import BucketSnapshots, Snapshot
 from runtime.sql import open_engine
@@ -94,7 +94,9 @@ class _Gone:
     async def last_sequence(self) -> int:
         raise self._lost
 
-    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+    async def append(
+        self, payload: bytes, *, expected: int, message_id: str, sent: Callable[[], None] = unheard
+    ) -> int:
         raise self._lost
 
     async def read(self, sequence: int) -> bytes | None:

@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import os
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +19,7 @@ import nats.errors
 from nats.aio.msg import Msg
 
 from runtime import logs
-from runtime.bus_errors import BusError, NoAnswer, NoRoom, NotAdmitted, NotDelivered, NotPermitted
+from runtime.bus_errors import BusError, NoAnswer, NoRoom, NotAdmitted, NotDelivered, NotPermitted, SteppedDown
 from runtime.client import PathClient, header_value, nobody_there
 from runtime.deadline import NEVER, Deadline
 from runtime.discovery import Discovery, configuration
@@ -39,6 +40,7 @@ __all__ = [
     "NotPermitted",
     "Request",
     "Serving",
+    "SteppedDown",
 ]
 
 log = logs.get("bus")
@@ -211,18 +213,22 @@ class Bus:
                 raise NotDelivered(f"{subject}: nobody answers there")
             if failed := header_value(answer.header, ERROR_NAME):
                 if failed == STOPPING:
-                    raise NotDelivered(f"{subject}: whoever served it takes no more")
+                    raise SteppedDown(f"{subject}: whoever served it takes no more")
                 if failed == OVERLOADED:
                     raise NoRoom(f"{subject}: as many requests as may be are waiting")
                 raise NoAnswer(f"{subject}: the handler failed ({failed})")
         return answer.data
 
-    async def exchange(self, subject: str, body: bytes, header: bytes, timeout_s: float) -> Answer:
+    async def exchange(
+        self, subject: str, body: bytes, header: bytes, timeout_s: float, *, sent: Callable[[], None] | None = None
+    ) -> Answer:
         """One message out, the first message back; raises NotDelivered (never left) or NoAnswer. `header` is a header_block or empty.
 
-        For this package.
+        `sent` is called when it has left. For this package.
         """
         key, future = self._asked(subject, body, header, timeout_s)
+        if sent is not None:
+            sent()
         try:
             return await future
         finally:

@@ -6,6 +6,7 @@ BusError
 │   ├── NotAdmitted   the broker does not take this process's key
 │   └── NotPermitted  the broker does not let this identity say that
 └── NoAnswer          nobody knows
+    └── SteppedDown   whoever was asked takes no more; somebody else may have the question, too
 """
 
 from __future__ import annotations
@@ -33,3 +34,7 @@ class NotPermitted(NotDelivered):
 
 class NoAnswer(BusError):  # noqa: N818
     """The request left and no answer came: it may have been worked on, or not, or be worked on yet."""
+
+
+class SteppedDown(NoAnswer):
+    """Whoever was asked is in office no more and has not begun. While a successor takes over both get each question: it may have."""

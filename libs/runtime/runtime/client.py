@@ -5,7 +5,7 @@ publish. A transaction crosses that eight times. Here a subscription that is tak
 the socket, headers as they came, and what is published in one turn of the loop leaves in one write. Everything else (JetStream's management, key-value
 buckets, discovery) goes the library's own way, over the same connection and in the same order.
 
-It leans on parts of nats-py that are not promised (`_ps`, `_pending`, `_flush_pending`, `_process_msg`, `_read_loop`): the lock pins it, and
+It leans on parts of nats-py that are not promised (`_ps`, `_pending`, `_flush_pending`, `_process_msg`, `_read_loop`, `_pongs`): the lock pins it, and
 tests/integration/test_client.py tries each of them on a broker (ADR 0021).
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import nats.errors
-from nats.aio.client import Client
+from nats.aio.client import PING_PROTO, Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.protocol.parser import MAX_CONTROL_LINE_SIZE, Parser
@@ -210,6 +210,31 @@ class PathClient(Client):
         if reader is not None:
             self._parser.attach(reader)
         await super()._read_loop()
+        if self.is_connected:  # it has ended by an error of its own, which the library leaves at that: nobody would ever hear anything again
+            await self._process_op_err(nats.errors.Error("the reading task has ended"))
+
+    async def _process_op_err(self, e: Exception) -> None:
+        """The connection is given up: also its socket, whose unsent bytes the library would wait for, a quarter of an hour if nobody takes them."""
+        writer = self._writer()
+        if writer is not None and self.is_connected:
+            writer.transport.abort()
+        await super()._process_op_err(e)
+
+    async def _process_pong(self) -> None:
+        """The library's, but for a PONG that comes when nobody waits for it any more: it ended the reading task."""
+        if self._pongs:
+            future = self._pongs.pop(0)
+            if not future.done():
+                future.set_result(True)
+            self._pongs_received += 1
+            self._pings_outstanding = 0
+
+    async def _send_ping(self, future: asyncio.Future[bool] | None = None) -> None:
+        """Behind what was said before it, and not ahead: its answer says that the broker has taken all of that."""
+        self._pongs.append(future or asyncio.get_running_loop().create_future())
+        self._pending.append(PING_PROTO)
+        self._pending_data_size += len(PING_PROTO)
+        await self._flush_pending()
 
     async def take(self, subject: str, taker: Taker, *, queue: str = "") -> Subscription:
         """Subscribes `taker`, which is called for each message before the next is read; it must not block."""

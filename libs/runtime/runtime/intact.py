@@ -20,17 +20,22 @@ from runtime.log import (
 )
 
 
-async def check_end(store: LogStore, heads: Heads, last: int) -> None:
-    """The log, which ends at `last`, reaches as far as it has been acknowledged; raises LogDamaged, AppendUnknown."""
+async def checked_end(store: LogStore, heads: Heads) -> int:
+    """Where the log ends, which reaches as far as it has been acknowledged; raises LogDamaged, AppendUnknown.
+
+    Its head is asked for first: a former owner that does not know yet that it is one goes on appending, and noting what was acknowledged.
+    """
     try:
         head = await heads.newest()
     except BusError as error:
         raise AppendUnknown(f"{store.name}: its head cannot be read: {error}") from None
+    last = await store.last_sequence()
     if not head.sequence:
-        return
+        return last
     if head.sequence > last:
         raise LogDamaged(f"{store.name}: it ends at {last}, and {head.sequence} had been acknowledged")
     await standing(store, head, "what had been acknowledged")
+    return last
 
 
 class Unread(NamedTuple):

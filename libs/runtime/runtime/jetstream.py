@@ -18,7 +18,7 @@ from runtime import streams
 from runtime.bus import Bus
 from runtime.bus_errors import BusError, NoAnswer, NotDelivered, NotPermitted
 from runtime.client import header_block
-from runtime.log import NOTED_EVERY, AppendUnknown, LogDamaged, WrongSequence, position_at, read_groups
+from runtime.log import NOTED_EVERY, AppendUnknown, LogDamaged, WrongSequence, position_at, read_groups, unheard
 from runtime.rights import bucket_stream, bucket_subject
 
 APPEND_TIMEOUT_S = 2.0
@@ -80,7 +80,9 @@ class JetStreamLog:
             )
         return state.last_seq
 
-    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+    async def append(
+        self, payload: bytes, *, expected: int, message_id: str, sent: Callable[[], None] = unheard
+    ) -> int:
         if self._bus.reconnections != self._checked:
             await self._look_again(expected)
         if self._damage is not None:
@@ -93,7 +95,7 @@ class JetStreamLog:
             }
         )
         try:
-            answer = await self._bus.exchange(self._subject, payload, header, APPEND_TIMEOUT_S)
+            answer = await self._bus.exchange(self._subject, payload, header, APPEND_TIMEOUT_S, sent=sent)
         except BusError as error:
             raise AppendUnknown(type(error).__name__) from None
         if not answer.data:

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -44,6 +45,10 @@ class LogDamaged(LogError):  # noqa: N818
     """A gap in the sequence or a broken hash chain: the log must not be written or trusted before an operator has looked."""
 
 
+def unheard() -> None:
+    """For whoever does not ask when a group has left."""
+
+
 class LogStore(Protocol):
     """Where groups are kept. `name` is the log's subject."""
 
@@ -53,8 +58,13 @@ class LogStore(Protocol):
     async def last_sequence(self) -> int:
         """Sequence of the last group, 0 when there is none; raises LogDamaged when messages are missing."""
 
-    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
-        """Appends behind sequence `expected` and returns the new sequence, synced; raises WrongSequence or AppendUnknown."""
+    async def append(
+        self, payload: bytes, *, expected: int, message_id: str, sent: Callable[[], None] = unheard
+    ) -> int:
+        """Appends behind sequence `expected` and returns the new sequence, synced; raises WrongSequence or AppendUnknown.
+
+        `sent` is called when the group has left for the broker, ahead of anything that is published after that; not at all when it cannot leave.
+        """
 
     async def read(self, sequence: int) -> bytes | None:
         """The group at `sequence` from the leader, None when there is none; raises AppendUnknown when nobody can say."""
@@ -186,6 +196,13 @@ def _fail(future: asyncio.Future[Any] | None, reason: LogError) -> None:
         future.exception()  # seen: a term that ends fails many appends, and not each of them has somebody waiting
 
 
+def _hand_over(members: list[_Waiting]) -> None:
+    """Their group is in the connection's buffer: whoever waits for that goes on in a later turn of the loop."""
+    for member in members:
+        if member.handed_over is not None and not member.handed_over.done():
+            member.handed_over.set_result(None)
+
+
 class GroupLog:
     """The writer's end of a log during one term of office."""
 
@@ -300,13 +317,9 @@ class GroupLog:
                 # The content is in the id: two owners that start the same epoch at once must not pass for one another
                 # in the broker's dedupe window, which would acknowledge the second one's group with the first one's sequence.
                 message_id = f"{self.store.name}-{self.epoch}-{number}-{content[:16]}"
-                for member in members:
-                    # Whoever waits for this goes on in a later turn of the loop, when the group is in the connection's buffer.
-                    if member.handed_over is not None and not member.handed_over.done():
-                        member.handed_over.set_result(None)
                 handed_s = time.perf_counter()
                 self._measures.wait.record(handed_s - self._first_s)
-                sequence = await self._store(payload, message_id)
+                sequence = await self._store(payload, message_id, partial(_hand_over, members))
                 self._measures.duration.record(time.perf_counter() - handed_s)
                 self._measures.records.record(len(records))
                 self.groups = number
@@ -340,12 +353,12 @@ class GroupLog:
                 flusher.set_result(None)
         self._flushers = [(count, flusher) for count, flusher in self._flushers if count > self._durable]
 
-    async def _store(self, payload: bytes, message_id: str) -> int:
+    async def _store(self, payload: bytes, message_id: str, sent: Callable[[], None]) -> int:
         """Makes `payload` the group behind the current position, or finds out that another owner has; never gives up in between."""
         expected = self.position.sequence
         while True:
             try:
-                sequence = await self.store.append(payload, expected=expected, message_id=message_id)
+                sequence = await self.store.append(payload, expected=expected, message_id=message_id, sent=sent)
                 if sequence != expected + 1:
                     raise LogDamaged(f"{self.store.name}: appended at {sequence}, expected {expected + 1}")
                 return sequence

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from enum import Enum
 
-from runtime.log import AppendUnknown, LogDamaged, WrongSequence
+from runtime.log import AppendUnknown, LogDamaged, WrongSequence, unheard
 
 
 class Trap(Enum):
@@ -43,7 +43,10 @@ class MemoryLog:
     def read_beside(self, after: int, last: int, broker: str) -> None:
         return
 
-    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+    async def append(
+        self, payload: bytes, *, expected: int, message_id: str, sent: Callable[[], None] = unheard
+    ) -> int:
+        sent()
         await asyncio.sleep(self.delay_s)
         self._land_late()
         trap = self.traps.popleft() if self.traps else None

@@ -10,7 +10,7 @@ import msgspec
 
 from runtime import logs
 from runtime.heads import Heads, NoHeads
-from runtime.intact import Unread, check_end, check_front
+from runtime.intact import Unread, check_front, checked_end
 from runtime.log import LogDamaged, LogStore, Position, decode_group, digest, read_groups, standing
 from runtime.snapshots import Snapshot, Snapshots
 
@@ -78,10 +78,10 @@ async def replay(
     """
     heads = heads or NoHeads()
     broker = heads.broker  # now: of what is read from one that is started meanwhile a part stands unread
-    last = await store.last_sequence()
-    await check_end(store, heads, last)
+    found = await snapshots.newest()  # ahead of the log's end, for whoever owned it may be at work yet
+    last = await checked_end(store, heads)
     state, position = machine.new_state(), Position()
-    for snapshot in await snapshots.newest():
+    for snapshot in found:
         if snapshot.position.sequence > last:
             # A snapshot is written after its sequence was acknowledged: what it stands on must be there.
             raise LogDamaged(f"{store.name}: it ends at {last}, and a snapshot stands at {snapshot.position.sequence}")

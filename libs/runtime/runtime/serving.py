@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import re
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, NamedTuple, Protocol, cast
 
 import nats.errors
 from nats.aio.subscription import Subscription
@@ -32,7 +33,7 @@ _TRACEPARENT_NAME, _TRACESTATE_NAME = TRACEPARENT.encode(), TRACESTATE.encode()
 MOST_WAITING = 4096
 """Requests of one subject that wait for a slot; above that they are refused at once: some seconds' work for whoever serves it."""
 STOPPING, OVERLOADED, CANCELLED = "Stopping", "Overloaded", "Cancelled"
-"""What ERROR says beside the names of exceptions. The first two: the handler was never begun."""
+"""What ERROR says beside the names of exceptions. The first two: the handler was never begun, here."""
 
 _INBOXES = INBOX + "."
 
@@ -119,7 +120,7 @@ class Serving:
         self._handler = handler
         self._slots = concurrency
         self._waiting: deque[_Message] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], _Message] = {}
         self._subscription: Subscription | None = None
         self.subject = subject
         self.queue = queue
@@ -137,20 +138,34 @@ class Serving:
         message = _Message(subject, reply, header, data)
         if self._refusing:  # so that the caller asks the next owner now, and not when its patience ends
             self._refuse(message, STOPPING)
-        elif len(self._tasks) < self._slots:
+            return
+        if len(self._tasks) < self._slots:
             self._begin(message)
-        elif len(self._waiting) < MOST_WAITING:
+            return
+        if len(self._waiting) >= MOST_WAITING:
+            self._forget_the_late()
+        if len(self._waiting) < MOST_WAITING:
             self._waiting.append(message)
         else:
             self._refuse(message, OVERLOADED)
 
+    def _forget_the_late(self) -> None:
+        """Those that have waited longest, as far as their callers wait no more. After a pause of the process that may be all; and who is new is
+        not to be refused for their sake, as if nobody had seen it: somebody else may have taken over meanwhile, and be at work on it."""
+        forgotten, now_ms = 0, time.time() * 1000
+        while self._waiting and 0 < asked(self._waiting[0].header)[0] <= now_ms:
+            self._waiting.popleft()
+            forgotten += 1
+        if forgotten:
+            log.warning("requests forgotten: their deadlines had passed", subject=self.subject, requests=forgotten)
+
     def _begin(self, message: _Message) -> None:
         task = asyncio.create_task(self._handle(message))
-        self._tasks.add(task)
+        self._tasks[task] = message
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._tasks.pop(task, None)
         if self._waiting:
             self._begin(self._waiting.popleft())
 
@@ -237,5 +252,9 @@ class Serving:
         for message in self._waiting:
             self._refuse(message, STOPPING)
         self._waiting.clear()
-        for task in self._tasks:
+        for task, message in self._tasks.items():
+            if (
+                inspect.getcoroutinestate(cast(Coroutine[Any, Any, None], task.get_coro())) == inspect.CORO_CREATED
+            ):  # never begun: it cannot say so itself
+                self._refuse(message, STOPPING)
             task.cancel()

@@ -12,7 +12,7 @@ from contracts import codec, subjects
 from contracts.identity import shard_of
 from contracts.reading import rule
 from runtime import logs
-from runtime.bus import NoAnswer, NoRoom, NotDelivered
+from runtime.bus import NoAnswer, NoRoom, NotDelivered, SteppedDown
 from runtime.tracing import Parent, Span, Tracer
 from terminal_gw import spans
 
@@ -105,6 +105,8 @@ class Switch:
         while (remaining := deadline - clock()) > 0:
             try:
                 return await self._bus.request(subject, body, timeout_s=remaining, trace=span)
+            except SteppedDown:
+                silence = Silence.UNKNOWN  # a successor may be at work on it: soon it answers
             except NoAnswer:
                 silence = Silence.UNKNOWN
                 pause = min(pause * 2, LONGEST_PAUSE_S)  # a handler that fails each time is not hammered

@@ -19,7 +19,7 @@ from lianji.verify import Sources, check, gather
 from lianji.verify.acknowledged import Acknowledgement, Holding, Mark
 from lianji.verify.rebuilt import InProcess, MakeRebuilder, Rebuilder
 from lianji.verify.sources import memories
-from runtime.log import digest
+from runtime.log import digest, unheard
 from runtime.projection import Projection
 from runtime.rebuilding import Rebuilding
 from runtime.rights import bucket_stream, bucket_subject
@@ -56,7 +56,9 @@ class StoredLog:
     async def last_sequence(self) -> int:
         return self.stream.last
 
-    async def append(self, payload: bytes, *, expected: int, message_id: str) -> int:
+    async def append(
+        self, payload: bytes, *, expected: int, message_id: str, sent: Callable[[], None] = unheard
+    ) -> int:
         raise NotImplementedError("the judge reads only")
 
     async def read(self, sequence: int) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -26,29 +26,32 @@ def _without_fence(headers: Mapping[str, str]) -> bytes:
     return header_block({name: value for name, value in headers.items() if name != "Nats-Expected-Last-Sequence"})
 
 
-async def _taken_for_landed(self: JetStreamLog, payload: bytes, *, expected: int, message_id: str) -> int:
+async def _taken_for_landed(
+    self: JetStreamLog, payload: bytes, *, expected: int, message_id: str, sent: Callable[[], None]
+) -> int:
     try:
-        return await _append(self, payload, expected=expected, message_id=message_id)
+        return await _append(self, payload, expected=expected, message_id=message_id, sent=sent)
     except AppendUnknown:
         return expected + 1
 
 
-async def _behind_whatever_stands(self: GroupLog, payload: bytes, message_id: str) -> int:
+async def _behind_whatever_stands(self: GroupLog, payload: bytes, message_id: str, sent: Callable[[], None]) -> int:
     """Refused or unknown: the same once more, behind what stands there now. It is never fenced."""
     while True:
         try:
             expected = await self.store.last_sequence()
-            return await self.store.append(payload, expected=expected, message_id=message_id)
+            return await self.store.append(payload, expected=expected, message_id=message_id, sent=sent)
         except (WrongSequence, AppendUnknown):
             await asyncio.sleep(self.RETRY_S)
 
 
-async def _taken_for_lost(self: GroupLog, payload: bytes, message_id: str) -> int:
+async def _taken_for_lost(self: GroupLog, payload: bytes, message_id: str, sent: Callable[[], None]) -> int:
     """Unknown: once more, as another message, behind what stands there now."""
     expected = self.position.sequence
     while True:
         try:
-            return await self.store.append(payload, expected=expected, message_id=f"{message_id}-{next(_copies)}")
+            copy = f"{message_id}-{next(_copies)}"
+            return await self.store.append(payload, expected=expected, message_id=copy, sent=sent)
         except AppendUnknown:
             await asyncio.sleep(self.RETRY_S)
             expected = await self.store.last_sequence()
