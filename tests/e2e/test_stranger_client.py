@@ -250,6 +250,7 @@ def test_what_a_stranger_does_wrong_is_answered(client: Client, cards: dict[str,
     body = client.sealed("0200", sale)
     reply = client.exchange(body[:-8] + b"00000000")
     assert unpack(reply)[1][39] == "A0"
+    assert 64 not in unpack(reply)[1]
     assert reply[5:11].hex()[5] == "3"
     assert client.ask("0820", {60: "00000000301", 41: "99999999"})[1][39] == "97"
     assert client.ask("0820", {60: "00000000301", 42: "0" * 15})[1][39] == "03"

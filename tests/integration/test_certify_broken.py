@@ -1,4 +1,4 @@
-"""A host that is broken on purpose, in seven places one after the other: exactly the cases that are about it fail.
+"""A host that is broken on purpose, in eight places one after the other: exactly the cases that are about it fail.
 
 The whole stack runs in the simulated network, so that a bug can be switched on in it, and time-outs cost nothing.
 """
@@ -55,13 +55,18 @@ PARTS = {
 }
 
 SOUND_HOST = "nothing is wrong"
-_pin, _authenticated = CardChecks.pin, Pipeline._authenticated
+_pin, _authenticated, _mac_key = CardChecks.pin, Pipeline._authenticated, Pipeline._mac_key
 
 
 async def _mac_not_checked(self: Pipeline, message: Any, body: bytes, terminal: Any, span: Any) -> Any:
     """Whoever names a terminal that has signed on is believed."""
     remembered = self._desk.sessions.remembered(terminal.tid)
     return remembered or await _authenticated(self, message, body, terminal, span)
+
+
+def _sealed_for_anybody(self: Pipeline, tid: str, keys: Any) -> Any:
+    """With the session's key, whether the request has proved to have it or not."""
+    return _mac_key(self, tid, keys or self._desk.sessions.remembered(tid))
 
 
 def _any_pin(self: CardChecks, data: Any, card: Any) -> Pin:
@@ -108,6 +113,23 @@ BROKEN: dict[str, Broken] = {
             "mac/tampered-amount",
             "mac/tampered-stan",
             "mac/tampered-last-field",
+            "mac/wrong-on-a-repetition",
+            "mac/wrong-on-a-reversal",
+            "scripts/told-with-a-wrong-mac",
+        },
+    ),
+    "the gateway makes MACs for anybody": Broken(
+        Bug("", (Replaced(Pipeline, "_mac_key", _sealed_for_anybody),)),
+        {
+            "sign-on/ends-the-former-keys",
+            "keys/serial-number-with-session-keys",
+            "mac/wrong",
+            "mac/one-bit",
+            "mac/tampered-amount",
+            "mac/tampered-stan",
+            "mac/tampered-last-field",
+            "mac/missing",
+            "mac/wrong-on-a-repetition",
             "mac/wrong-on-a-reversal",
             "scripts/told-with-a-wrong-mac",
         },

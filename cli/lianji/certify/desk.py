@@ -40,7 +40,7 @@ from terminal_sim.record import PendingClose, PendingReversal, Session, Transact
 APPROVED, IN_PART, TRY_LATER = "00", "10", "91"
 OPERATOR = "001"
 _BARE = frozenset({"A0", "97", "03"})
-"""Refusals that may come before the gateway has keys, and then have no MAC (terminal-protocol, chapter 11)."""
+"""Refusals that may come before the host has found the message's MAC right, and then have none (terminal-protocol, chapter 11)."""
 _YES = (APPROVED, IN_PART)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from iso8583 import MAC_SIZE, FormatError, Message, Totals48, Value, encode
 from lianji.certify.profile import TerminalEntry
-from lianji.certify.verdict import Failed, require
+from lianji.certify.verdict import Failed, expect, require
 from security_module import Algorithm
 from terminal_sim.dukpt_seal import DukptSeal
 from terminal_sim.record import Transaction
@@ -69,6 +69,12 @@ def tampered(sealed: Sealed, change: Fields) -> Sealed:
     """Other fields under the same MAC."""
     message = changed(sealed.message, {**change, 64: sealed.body[-MAC_SIZE:]})
     return Sealed(message, encode(message), sealed.of)
+
+
+def refused_bare(answer: Message, code: str) -> None:
+    """Failed unless this is how a message is answered whose own MAC was not right: a MAC on that could be handed to its terminal for another answer."""
+    expect("39 (response code)", wanted=code, got=answer.text(39))
+    require(64 not in answer.fields, "64: a MAC on the answer to a message that has no right one")
 
 
 def result_of(answer: Message) -> Totals48:

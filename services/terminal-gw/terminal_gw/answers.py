@@ -72,7 +72,13 @@ class Sealer:
     def __init__(self, module: SecurityModule) -> None:
         self._module = module
 
-    def seal(self, request: Message, answer: Answer, key: Key | None, algorithm: MacAlgorithm) -> bytes:
+    def seal(
+        self,
+        request: Message,
+        answer: Answer,
+        key: Key | None = None,
+        algorithm: MacAlgorithm = MacAlgorithm.CUP_ECB,
+    ) -> bytes:
         """The answer's body; with field 64 when the message kind carries one and there is a key to make it with."""
         reply = iso8583.reply_to(request, answer.fields, processing=answer.processing)
         if key is None or not iso8583.carries_mac(request.mti):

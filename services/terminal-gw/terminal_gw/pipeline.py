@@ -1,7 +1,8 @@
 """The one way through the gateway, whatever a message came in by.
 
-decode → known terminal → its keys → MAC → fields → handler of its kind → answer with MAC. A step that says no gives a Refusal; a
-handler that cannot know what happened gives None: then nothing is said, and a connection that waits for the answer is closed.
+decode → known terminal → its keys → MAC → fields → handler of its kind → answer with MAC. A step that says no gives a Refusal, whose
+answer has a MAC only behind the step that finds the request's right; a handler that cannot know what happened gives None: then nothing
+is said, and a connection that waits for the answer is closed.
 """
 
 from __future__ import annotations
@@ -232,16 +233,14 @@ class Pipeline:
             return self._sealer.seal(message, answer, key, algorithm)
 
     def _mac_key(self, tid: str, keys: MessageKeys | None) -> tuple[Key | None, MacAlgorithm]:
-        """What the answer's MAC is made with: the request's keys, or where they were not found out the session's that is remembered.
+        """What the answer's MAC is made with: the keys that the request has proved to have, and none where it has proved nothing.
 
-        No key when the terminal is unknown, has not signed on, or derives its keys: a MAC under a key that the request did not prove
-        to have would let anybody collect answers for serial numbers to come.
+        Else anybody could have authentic refusals made: of a sale whose approval he has swallowed, by sending it again with a wrong MAC.
         """
         terminal = self._desk.world.terminal(tid)
-        known = keys or self._desk.sessions.remembered(tid)
-        if terminal is None or known is None:
+        if terminal is None or keys is None:
             return None, MacAlgorithm.CUP_ECB
-        return known.answer_mac, terminal.mac_algorithm
+        return keys.answer_mac, terminal.mac_algorithm
 
     def _undecodable(self, body: bytes, error: FormatError, ingress: Ingress) -> Received:
         with self._desk.tracer.span(spans.RECEIVE[ingress.name], parent=ingress.trace) as span:
@@ -262,10 +261,9 @@ class Pipeline:
             answer = _refused(read, Refusal.of(error))
             span.set("lianji.mti", read.mti)
             span.set("lianji.response_code", answer.code)
-            key, algorithm = self._mac_key(read.text(41), None)
-            sealed = self._sealer.seal(read, answer, key, algorithm)
+            refused = self._sealer.seal(read, answer)  # what cannot be read has proved nothing: no MAC
             transaction.refused(REFUSED, answer.code, span, **why, **_who(read, ingress))
-        return Received(sealed)
+        return Received(refused)
 
 
 def _unprotected(message: Message, terminal: Terminal) -> Refusal | None:

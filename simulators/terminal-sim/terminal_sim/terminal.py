@@ -271,6 +271,7 @@ class Terminal(Attended):
         verdict = _HANDLERS[self.state](self.record, answer, self._seal, self.operator)
         code = message.text(39)
         self.wanted = download.PUSHES.get(message.header.processing, "")
+        # No MAC is asked for: a refusal of this kind has none, and whoever forges one brings about a sign-on, no more.
         over = code in (MAC_ERROR, UNKNOWN_TERMINAL) or message.header.processing == SIGN_ON_AGAIN
         return self._conclude(verdict, over=over or verdict.session_over)
 

@@ -8,7 +8,7 @@ from lianji.certify.case import Section
 from lianji.certify.cases.making import AMOUNT
 from lianji.certify.desk import APPROVED, Done
 from lianji.certify.rig import Rig
-from lianji.certify.sealed import Sealed
+from lianji.certify.sealed import Sealed, refused_bare
 from lianji.certify.verdict import Failed, expect
 
 SECTION = Section("scripts", "What chips make of their banks' orders")
@@ -90,4 +90,4 @@ async def told_with_a_wrong_mac(rig: Rig) -> None:
     sale = await _sold(rig)
     notice = await _notice(sale)
     answer, _ = await sale.desk.raw(notice._replace(body=notice.body[:-1] + bytes([notice.body[-1] ^ 1])))
-    _expect(answer, _WRONG_MAC)
+    refused_bare(answer, _WRONG_MAC)
