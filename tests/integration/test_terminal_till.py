@@ -12,6 +12,7 @@ import uvloop
 
 import iso8583
 import world
+from contracts.batch import MOST_WITH_SALES
 from terminal_sim import LoadError, TerminalBusyError, Till, open_till, open_tills, read_memory, run_load
 from terminal_sim.outcomes import PlainOutcome, Refused, ReversalOutcome, SignOnOutcome, TransactionOutcome
 from terminal_sim.practice import Held, PracticeHost
@@ -336,7 +337,7 @@ async def test_load_that_cannot_begin_says_why(server: Server, tmp_path: Path) -
 async def test_a_full_batch_is_closed_under_load(server: Server, tmp_path: Path) -> None:
     tills = load_tills(server, tmp_path, 1)
     await tills[0].sign_on()
-    tills[0].terminal.record.batch_size = 990
+    tills[0].terminal.record.batch_size = MOST_WITH_SALES - 9
     report = await run_load(tills, LOAD_CARDS, duration_s=1.0, concurrency=1)
     assert report.batches_closed >= 1
     assert report.refused == 0

@@ -367,6 +367,20 @@ async def test_settlement_answers_in_field_48_and_has_no_39(line: Line) -> None:
     assert refused.text(39) == "30"
 
 
+@pytest.mark.parametrize(
+    "host", [Totals(debit_minor=1, debit_count=1000), Totals(debit_minor=10**12, debit_count=999)], ids=["count", "sum"]
+)
+async def test_totals_that_field_48_cannot_carry_are_a_refusal_and_no_broken_line(line: Line, host: Totals) -> None:
+    """Of a journal from before the size of a batch was limited."""
+    gateway, terminal = line
+    gateway.switch.answers["settle"] = SettleReply(result="2", rrn="000000000009", at_ms=AT_MS, totals=host)
+    with structlog.testing.capture_logs() as lines:
+        reply = await gateway.answer(terminal.settlement())
+    assert (reply.mti, reply.text(39)) == ("0510", "65")
+    assert 48 not in reply.fields
+    assert [said["field"] for said in lines if "field" in said] == ["48"]
+
+
 async def test_echo_asks_nobody_and_sign_off_forgets_the_keys(line: Line) -> None:
     gateway, terminal = line
     before = len(gateway.switch.asked)

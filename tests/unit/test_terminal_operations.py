@@ -6,6 +6,7 @@ import pytest
 
 import iso8583
 import world
+from contracts.batch import MOST_WITH_SALES
 from iso8583 import Field60, Message, Totals48
 from terminal_sim.changes import apply
 from terminal_sim.entries import Sent
@@ -20,7 +21,7 @@ from terminal_sim.outcomes import (
     TransactionOutcome,
 )
 from terminal_sim.practice import Held, PracticeHost
-from terminal_sim.record import BATCH_LIMIT, new_record
+from terminal_sim.record import new_record
 from terminal_sim.schemes import seal_of
 from terminal_sim.state import TRANSITIONS, IllegalMoveError, State, advance
 from terminal_sim.terminal import Terminal
@@ -377,7 +378,10 @@ def test_a_refused_close(signed_on: Terminal, code: str, resumes: bool) -> None:
 
 
 def test_a_full_batch_asks_to_be_closed(signed_on: Terminal) -> None:
-    signed_on.record.batch_size = BATCH_LIMIT
+    signed_on.record.batch_size = MOST_WITH_SALES - 1
+    assert not signed_on.batch_full
+    signed_on.record.batch_size = MOST_WITH_SALES
+    assert signed_on.batch_full
     step = sell(signed_on)
     assert isinstance(step.outcome, Refused)
     assert "is full" in step.outcome.reason

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.live import Live
 
 import world
+from contracts.batch import MOST_WITH_SALES
 from lianji import checks, options, tls
 from lianji import line as lines
 from lianji.errors import CliError, WrongUseError
@@ -127,7 +128,7 @@ def register(app: typer.Typer) -> None:
             int,
             typer.Option(
                 help="A terminal closes its batch after so many sales; 0: when it is full.",
-                callback=checks.whole_between(0, 999),
+                callback=checks.whole_between(0, MOST_WITH_SALES),
             ),
         ] = 0,
         scheme: Annotated[

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from contracts import response_codes as rc
 from contracts.authorization import SETTLE_ERROR, SettleReply, SettleRequest, Totals
+from contracts.bounds import fit_field_48
 from contracts.codec import decoder
 from iso8583 import FormatError, Totals48
 from terminal_gw.answers import Answer, Refusal, repeated
@@ -13,6 +16,7 @@ from terminal_gw.switch import Silence
 
 _BALANCED = "1"
 _replies = decoder(SettleReply)
+_TOO_MUCH = Refusal(rc.OVER_COUNT_LIMIT, "48", "holds less than the host counts in this batch")
 
 
 async def settle(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
@@ -44,8 +48,10 @@ async def settle(desk: Desk, exchange: Exchange) -> Answer | Refusal | None:
     return _answer(desk, exchange, reply)
 
 
-def _answer(desk: Desk, exchange: Exchange, reply: SettleReply) -> Answer:
+def _answer(desk: Desk, exchange: Exchange, reply: SettleReply) -> Answer | Refusal:
     message, moment, host = exchange.message, host_time(reply.at_ms), reply.totals
+    if not fit_field_48(*msgspec.structs.astuple(host)):
+        return _TOO_MUCH
     fields = repeated(message)
     fields[12], fields[13], fields[15] = moment.time, moment.date, moment.date
     fields[32], fields[63] = desk.world.acquirer, message.text(63)

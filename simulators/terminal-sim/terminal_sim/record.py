@@ -19,8 +19,6 @@ from terminal_sim.shipped import SHIPPED_PASSWORDS, Parameters, password_digest
 from terminal_sim.stored import StoredAdvice
 
 LAST_STAN = 999_999
-BATCH_LIMIT = 999
-"""Transactions of a batch: field 48 counts with three digits."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ that matters most: the reversal is in the memory before the request is on the li
 
 from __future__ import annotations
 
+from contracts.batch import MOST_WITH, MOST_WITH_SALES
 from contracts.identity import transaction_id
 from contracts.kinds import KINDS, Kind
 from contracts.money import CNY
@@ -25,7 +26,7 @@ from terminal_sim.kinds import FORMS
 from terminal_sim.messages import MAGNETIC_READER, SIGN_ON_DOUBLE, STATUS, WITH_PIN, WITHOUT_PIN, Messages
 from terminal_sim.orders import Order, article, wrong
 from terminal_sim.outcomes import Refused, Step, TransactionOutcome
-from terminal_sim.record import BATCH_LIMIT, PendingClose, Session, TerminalRecord, Transaction
+from terminal_sim.record import PendingClose, Session, TerminalRecord, Transaction
 from terminal_sim.seal import Seal
 from terminal_sim.state import State, advance
 from terminal_sim.stopped import StopList
@@ -71,8 +72,8 @@ class Terminal(Attended):
 
     @property
     def batch_full(self) -> bool:
-        """Field 48 cannot count more: close the batch."""
-        return self.record.batch_size >= BATCH_LIMIT
+        """No sale goes into it any more: close the batch."""
+        return self.record.batch_size >= MOST_WITH_SALES
 
     # Requests
 
@@ -374,6 +375,9 @@ class Terminal(Attended):
             return first
         if record.closing is not None:
             return f"terminal {self.tid}: the close of batch {record.closing.batch} has begun; finish it first"
-        if self.batch_full:
-            return f"terminal {self.tid}: batch {record.batch} is full ({BATCH_LIMIT} transactions); close it first"
+        # Declined ones count here, too: the host never has less room than this.
+        if record.batch_size >= MOST_WITH[order.kind]:
+            return (
+                f"terminal {self.tid}: batch {record.batch} is full ({record.batch_size} transactions); close it first"
+            )
         return ""

@@ -14,6 +14,7 @@ from auth.domain.state import Shard
 from auth.domain.transaction import Transaction
 from contracts import response_codes as rc
 from contracts.authorization import AuthorizeReply, AuthorizeRequest, IssuerReply
+from contracts.batch import MOST_WITH, SETTLING
 from contracts.identity import format_rrn, identity_of, transaction_id
 from contracts.journal import Intent, LateAnswer, Outcome, Record, Reversing
 from contracts.pan import luhn_valid
@@ -284,9 +285,15 @@ def _refusal(register: Register, shard: Shard, rules: Rules, request: AuthorizeR
         # Never the list's own code: that would have the terminal keep the payer's card.
         if shard.stops.reason(target.masked.digest, request.target_digests, target.pan.clear()):
             return rc.RESTRICTED_CARD
-    if rules.floor and merchant.floor_minor is not None and request.amount_minor > merchant.floor_minor:
+    above_floor = rules.floor and merchant.floor_minor is not None and request.amount_minor > merchant.floor_minor
+    if above_floor or (rules.limited and request.amount_minor > merchant.limit_minor):
         return rc.OVER_AMOUNT_LIMIT
-    return rc.OVER_AMOUNT_LIMIT if rules.limited and request.amount_minor > merchant.limit_minor else ""
+    return rc.OVER_COUNT_LIMIT if _batch_full(shard, request) else ""
+
+
+def _batch_full(shard: Shard, request: AuthorizeRequest) -> bool:
+    """Whether the open batch has no place for one more of this kind."""
+    return request.kind in SETTLING and shard.terminal(request.terminal).settling >= MOST_WITH[request.kind]
 
 
 def conclude(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from auth.domain.authorize import NO_RRN
-from auth.domain.batch import ClosedBatch
+from auth.domain.batch import FIRST_BATCH, ClosedBatch
 from auth.domain.register import Register
-from auth.domain.state import FIRST_BATCH, Shard, totals_of
+from auth.domain.state import Shard, totals_of
 from auth.domain.wait import Wait
 from contracts.authorization import BALANCED, NOT_BALANCED, SETTLE_ERROR, SettleReply, SettleRequest, Totals
 from contracts.identity import format_rrn

@@ -14,10 +14,11 @@ import msgspec
 
 from auth.domain import advices, stop_list, velocity
 from auth.domain.advices import Advices
-from auth.domain.batch import ClosedBatch, Upload
+from auth.domain.batch import ClosedBatch, Terminal, Upload
 from auth.domain.transaction import Particulars, Standing, Transaction, recalled
 from auth.domain.velocity import Velocity
 from contracts.authorization import BALANCED, NOT_BALANCED, Totals
+from contracts.batch import SETTLING
 from contracts.identity import transaction_id
 from contracts.journal import (
     Advised,
@@ -44,26 +45,8 @@ from contracts.journal import (
 from contracts.kinds import CLAIMS, KINDS
 from contracts.states import IllegalMoveError, State, advance
 
-FIRST_BATCH = "000001"
 RECALLED_KEPT = 1024
 """Recalled transactions in memory: when there are more, the one that was recalled first is forgotten again."""
-
-
-class Terminal(msgspec.Struct, kw_only=True):
-    """A terminal as the switch sees it."""
-
-    batch: str = FIRST_BATCH
-    operator: str = ""
-    signed_on: bool = False
-    transactions: list[str] = []
-    """Ids in the open batch, in order."""
-    previous: list[str] = []
-    """Ids in the batch that was closed last: a late reversal may still name them."""
-    closed: ClosedBatch | None = None
-    upload: Upload | None = None
-    """Set while the open batch is unbalanced and nothing has happened in it since."""
-    cryptograms: dict[str, str] = {}
-    """Transaction → what its chip has signed, of the open and of the last closed batch, as far as it was uploaded."""
 
 
 class Shard(msgspec.Struct, kw_only=True):
@@ -208,12 +191,19 @@ def _apply_intent(shard: Shard, record: Intent) -> None:
     shard.intents[record.id] = None
     terminal = _own(shard, record.terminal)
     terminal.transactions.append(record.id)
+    _count(terminal, transaction, 1)
     terminal.upload = None  # what was told of the batch is not all of it any more: the close has to be asked for again
     if record.original or record.target_institution:
         transaction.particulars = Particulars(original=record.original, target_institution=record.target_institution)
         _stand(shard, transaction)
     if shard.velocity is not None and record.kind in velocity.COUNTED:
         velocity.begin(shard.velocity, transaction, record.card.digest)
+
+
+def _count(terminal: Terminal, transaction: Transaction, places: int) -> None:
+    """So many places more, or less, are taken in the batch, if it is the transaction's and this one of those that are settled with it."""
+    if transaction.kind in SETTLING and transaction.batch == terminal.batch:
+        terminal.settling += places
 
 
 def _stand(shard: Shard, claim: Transaction) -> None:
@@ -263,6 +253,7 @@ def _apply_outcome(shard: Shard, record: Outcome) -> None:
     if record.stand_in is not None:
         advices.owe(shard.advices, transaction, record.stand_in)
     if record.state is State.DECLINED:
+        _count(_own(shard, transaction.terminal), transaction, -1)
         _fall(shard, transaction)
         if shard.velocity is not None:
             velocity.undo(shard.velocity, transaction)
@@ -284,6 +275,7 @@ def _apply_recalled(shard: Shard, record: Recalled) -> None:
 
 def _apply_reversing(shard: Shard, record: Reversing) -> None:
     transaction = shard.transactions[record.id]
+    _count(_own(shard, transaction.terminal), transaction, -1)
     transaction.state = advance(transaction.state, State.REVERSING)
     transaction.reversed_at_ms = record.at_ms
     transaction.undelivered = _institutions(transaction)
@@ -356,7 +348,7 @@ def _apply_batch_closed(shard: Shard, record: BatchClosed) -> None:
         if transaction.state is State.APPROVED and KINDS[transaction.kind].settles:
             transaction.state = advance(transaction.state, State.SETTLED)
     terminal.previous = kept + terminal.transactions
-    terminal.transactions = []
+    terminal.transactions, terminal.settling = [], 0
     terminal.batch = record.next_batch
     terminal.signed_on = False
     terminal.closed = ClosedBatch(

@@ -9,22 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from auth.domain.batch import Upload
+from auth.domain.batch import Terminal, Upload
 from auth.domain.register import Register
 from auth.domain.settle import next_batch
-from auth.domain.state import Shard, Terminal, totals_of
+from auth.domain.state import Shard, totals_of
 from auth.domain.transaction import Transaction
 from auth.domain.wait import Wait
 from contracts import response_codes as rc
 from contracts.authorization import UploadedDetail, UploadReply, UploadRequest
+from contracts.batch import MOST
 from contracts.breaks import Break
 from contracts.identity import format_rrn, transaction_id
 from contracts.journal import BatchClosed, BatchUploaded, BreakFound, CryptogramUploaded, Record, Reversing
 from contracts.kinds import KINDS
 from contracts.states import State
 
-MOST_DETAILS = 999
-"""Of one batch: field 48 counts with three digits."""
 _OTHER_REASON = "06"
 """Field 39 of a 0400 for what is neither a lost answer nor a wrong MAC."""
 
@@ -64,7 +63,7 @@ def _details(terminal: Terminal, request: UploadRequest, *, closed: bool, at_ms:
             return Uploaded(UploadReply(response_code=rc.DUPLICATE, at_ms=at_ms))
         if detail.stan not in (terminal.upload.details if terminal.upload else ()) and detail not in fresh:
             fresh.append(detail)
-    if len(told) > MOST_DETAILS:
+    if len(told) > MOST:
         return Uploaded(UploadReply(response_code=rc.FORMAT_ERROR, at_ms=at_ms))
     records: list[Record] = []
     if fresh:
