@@ -332,7 +332,7 @@ class Model:
         if original.request is None or original.request.card != account.card:
             return "12"
         if kind in RETURNS:
-            self._take(deed, account, -amount)
+            self._take(deed, account, -self._share(deed, original, account))
             return "00"
         hold = account.holds.get(original.id)
         if hold is None:
@@ -344,6 +344,13 @@ class Model:
             return "51"
         self._take(deed, account, amount, ends=original.id)
         return "00"
+
+    @staticmethod
+    def _share(deed: Deed, original: Deed, account: Account) -> int:
+        """What is still missing to all parts together: abroad each by itself would be rounded."""
+        before = [claim for claim in original.claims if claim is not deed]
+        given = -sum(undo[1] for claim in before for undo in claim.undo)
+        return max(0, account.booked(sum(claim.amount for claim in before) + deed.amount) - given)
 
     def _incoming(self, asked: Asked, deed: Deed) -> str:
         account = self.accounts[asked.target]

@@ -23,8 +23,9 @@ from issuer_sim import handlers as edge
 from issuer_sim.cards import CardOnFile
 from issuer_sim.checks import CardChecks, yymm
 from issuer_sim.domain.accounts import Account, State
+from issuer_sim.domain.billing import Billing
 from issuer_sim.domain.machine import LedgerMachine
-from issuer_sim.domain.terms import CardTerms
+from issuer_sim.domain.terms import BankTerms, CardTerms
 from issuer_sim.handlers import Bank, Handlers
 from issuer_sim.keys import BankKeys
 from issuer_sim.line import Line
@@ -158,6 +159,23 @@ async def test_a_sale_is_posted_and_approved() -> None:
     assert (posting.id, posting.account, posting.amount_minor, posting.at_ms) == (TX, "A1", 1_000, NOW_MS)
     assert posting.right_pin
     assert desk.balance == 1_999_000
+
+
+async def test_parts_are_given_back_in_the_banks_own_currency_to_the_cent() -> None:
+    desk = Desk()
+    billing = Billing(currency=CNY, account_currency="344", rate_millionths=1_085_000)
+    bank = msgspec.structs.replace(desk.bank, terms=BankTerms(billing=billing))
+    desk.term.state.accounts["A1"].currency = "344"
+    desk.handlers = Handlers(bank, desk.term, desk.tracer, lambda: NOW_MS)
+    await desk.authorize(amount_minor=60)
+    assert desk.balance == 2_000_000 - 65
+    for number in range(2, 12):
+        id_ = f"10000001:000001:{number:06d}"
+        reply = await desk.authorize(transaction=id_, kind=Kind.REFUND, original=TX, amount_minor=6)
+        assert reply is not None
+        assert reply.response_code == "00"
+    assert desk.balance == 2_000_000
+    assert [record.asked_minor for record in desk.log.records() if isinstance(record, Posting)] == [0, *[6] * 10]
 
 
 WRONG_CVV = f"{(int(module.cvv(CVK, PAN, EXPIRY, SERVICE)) + 1) % 1000:03d}"

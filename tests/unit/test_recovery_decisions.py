@@ -144,6 +144,9 @@ NOTHING = {"huaxing": charged(amount_minor=0)}
 HALF = {"nanhai": charged(amount_minor=-AMOUNT, incoming=True)}
 PART = {"huaxing": charged(amount_minor=34)}
 
+ABROAD = {"huaxing": charged(amount_minor=-AMOUNT - 3, currency="344", asked_minor=AMOUNT)}
+OTHER_ABROAD = {"huaxing": charged(amount_minor=-AMOUNT - 3, currency="344", asked_minor=AMOUNT + 1)}
+
 LOST = [
     # What a terminal saw and a journal has lost is recorded again when its banks have booked what that kind asks for, and nothing else.
     (of_kind(Kind.VOID), GIVEN, {}, Action.RECORD_AGAIN),
@@ -173,6 +176,17 @@ LOST = [
     (of_kind(Kind.OFFLINE_SALE, response_code="", waits=True), CHARGED, {}, None),
     (of_kind(Kind.SALE, response_code="", waits=True), CHARGED, {}, Action.REVERSE),
 ]
+
+
+def test_a_part_that_was_given_back_abroad_is_known_by_what_was_asked_for() -> None:
+    """What it came to hangs on the parts before it."""
+    for charges, action in ((ABROAD, Action.RECORD_AGAIN), (OTHER_ABROAD, Action.FOR_A_PERSON)):
+        rule = decide(Case(id=ID, seen=of_kind(Kind.REFUND), charges=charges, rates={"huaxing": 1_085_000}))
+        assert rule is not None
+        assert rule.action is action
+    rule = decide(Case(id=ID, seen=of_kind(Kind.SALE), charges=ABROAD, rates={"huaxing": 1_085_000}))
+    assert rule is not None
+    assert rule.action is Action.FOR_A_PERSON
 
 
 @pytest.mark.parametrize(("terminal", "charges", "given", "action"), LOST)

@@ -16,6 +16,8 @@ from contracts.kinds import Kind
 from contracts.ledger import LedgerRecord, Refusal
 from contracts.money import CNY
 from contracts.states import State
+from lianji.verify.dues import CLEARED
+from lianji.verify.facts import Facts
 from lianji.verify.invariants.terms import TERM_MS
 from tests import support_verify_kinds as kinds
 from tests.support_verify import BANK, FOREIGN_BANK, MERCHANT, OPEN_BATCH, OTHER_BANK, Sides, broken
@@ -82,6 +84,67 @@ def abroad(sides: Sides, billed_minor: int) -> None:
 def test_a_bank_books_in_its_own_currency(sides: Sides) -> None:
     abroad(sides, HELD.minor * 1_085_000 // 1_000_000 + 1)
     assert broken(sides.findings()) == set()
+
+
+def refunded_abroad(sides: Sides, first: tuple[int, int], second: tuple[int, int]) -> None:
+    """A sale and its two refunds with a card of such a bank: of each refund what was given, and what was asked for as the bank says."""
+    for one, amount_minor, asked_minor in (
+        (REFUNDED, 3255, 0),
+        (REFUND, -first[0], first[1]),
+        (kinds.LAST_REFUND, -second[0], second[1]),
+    ):
+        rewrite(sides, begun(one), begun(one, institution=FOREIGN_BANK))
+        lose(sides, posted(one))
+        booked = posted(one, account="meridian-000001", amount_minor=amount_minor, currency="344")
+        original = REFUNDED.id if one.original else ""
+        sides.ledger.append((FOREIGN_BANK, replace(booked, original=original, asked_minor=asked_minor)))
+    for taken_minor in (0, REFUND.minor):
+        rewrite(sides, recalled(REFUNDED, taken_minor), recalled(REFUNDED, taken_minor, institution=FOREIGN_BANK))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "breaks"),
+    [
+        ((1085, 1000), (2170, 2000), set()),
+        ((1085, 0), (2170, 2000), set()),
+        ((1085, 0), (2170, 0), set()),
+        ((1086, 1000), (2169, 2000), {"I3"}),
+        ((1085, 1000), (2171, 2000), {"I3", "I7"}),
+        ((1085, 1000), (2169, 2000), {"I3"}),
+        ((1080, 995), (2175, 2005), {"I3"}),
+        ((1085, 0), (2171, 0), {"I3", "I7"}),
+    ],
+    ids=[
+        "as due",
+        "then as due",
+        "from before",
+        "too much",
+        "more than taken",
+        "too little",
+        "asked for other",
+        "old, too much",
+    ],
+)
+def test_parts_are_given_back_abroad_as_due(
+    sides: Sides, first: tuple[int, int], second: tuple[int, int], breaks: set[str]
+) -> None:
+    refunded_abroad(sides, first, second)
+    findings = sides.findings()
+    assert broken(findings) == breaks, told_of(findings)
+
+
+@pytest.mark.parametrize(
+    ("asked", "posted", "cleared"), [(100, -108, -100), (100, -109, -109), (0, -109, -100), (0, -108, -108)]
+)
+def test_a_part_given_back_abroad_counts_in_its_batch_by_what_was_asked_for(
+    asked: int, posted: int, cleared: int
+) -> None:
+    """The second of two parts of 1.00, which came to 1.09 and 1.08; without its word it would have to be 1.09."""
+    row = (
+        "(SELECT 100 AS amount_minor, -1 AS charge, 1 AS told) t, (SELECT 1085000 AS rate_millionths) r, "
+        f"(SELECT 1 AS postings, {asked} AS asked_minor, 108 AS share_minor, {posted} AS posted_minor) c"
+    )
+    assert Facts().count(f"SELECT {CLEARED} FROM {row}") == cleared
 
 
 def test_an_original_may_be_reversed_behind_the_claims_on_it(sides: Sides) -> None:

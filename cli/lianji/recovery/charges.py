@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from contracts.ledger import (
@@ -93,6 +95,20 @@ class Charges:
                 )
             )
         return records
+
+    def share(self, original: str, asked_minor: int, billed: Callable[[int], int]) -> int:
+        """What a part that is given back in another currency adds to those before, and no more than is left of the original; of nothing, nothing."""
+        if not asked_minor:
+            return 0
+        parts = [
+            c.posted for c in self.of.values() if c.stands and c.posted is not None and c.posted.original == original
+        ]
+        given = [part for part in parts if part.asked_minor or part.amount_minor < 0]
+        so_far = sum(part.asked_minor for part in given)
+        booked_minor = -sum(part.amount_minor for part in given if part.asked_minor)
+        unsaid_minor = -sum(part.amount_minor for part in given if not part.asked_minor)
+        left_minor = self.of.get(original, NONE).net_minor - booked_minor - unsaid_minor
+        return max(0, min(billed(so_far + asked_minor) - booked_minor, left_minor))
 
     def _refuse(self, record: Refusal) -> bool:
         half = self._half(incoming=record.incoming)

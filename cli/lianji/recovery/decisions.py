@@ -41,19 +41,27 @@ class Due(NamedTuple):
     amount_minor: int
     held_minor: int
     releases: bool
+    asked_minor: int = 0
+    """Of what gives back in another currency: `amount_minor` is then what the whole of it would come to, and not what is due for a part."""
 
     def fits(self, charge: Charge) -> bool:
         posted = charge.posted
-        return posted is not None and self == (posted.amount_minor, posted.held_minor, bool(posted.releases))
+        if posted is None or (self.held_minor, self.releases) != (posted.held_minor, bool(posted.releases)):
+            return False
+        # What a part comes to is the bank's reckoning, in the order of its ledger: `verify` makes it again.
+        said = posted.asked_minor
+        return posted.amount_minor == self.amount_minor if not said else said == self.asked_minor
 
 
-def due(kind: Kind, worth_minor: int, *, incoming: bool = False) -> Due:
-    """Of an approval of so much in the currency of its bank; `incoming`: of the bank that is given."""
-    facts, claim = KINDS[kind], CLAIMS.get(kind)
+def due(kind: Kind, minor: int, rate_millionths: int | None = None, *, incoming: bool = False) -> Due:
+    """Of an approval of so much in the terminals' currency; `incoming`: of the bank that is given."""
+    facts, claim, worth_minor = KINDS[kind], CLAIMS.get(kind), billed(minor, rate_millionths)
     if incoming:
         return Due(-worth_minor, 0, False)
     ends = claim is not None and all(KINDS[original].effect is Effect.HOLDS for original in claim.originals)
-    return Due(worth_minor * facts.charge, worth_minor if facts.effect is Effect.HOLDS else 0, ends)
+    asked_minor = minor if facts.effect is Effect.RETURNS and rate_millionths is not None else 0
+    held_minor = worth_minor if facts.effect is Effect.HOLDS else 0
+    return Due(worth_minor * facts.charge, held_minor, ends, asked_minor)
 
 
 def billed(minor: int, rate_millionths: int | None) -> int:
@@ -134,7 +142,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         if len(first) != 1 or len(second) != int(KINDS[seen.kind].effect is Effect.MOVES):
             return False
         return all(
-            due(seen.kind, billed(seen.worth_minor, self.rates.get(name)), incoming=incoming).fits(charge)
+            due(seen.kind, seen.worth_minor, self.rates.get(name), incoming=incoming).fits(charge)
             for half, incoming in ((first, False), (second, True))
             for name, charge in half.items()
         )

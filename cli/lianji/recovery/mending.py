@@ -7,6 +7,7 @@ journal does not. Before a batch is closed its open cases are decided, as the sw
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from itertools import combinations
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ from contracts.money import CNY
 from contracts.states import State
 from lianji.recovery.charges import NONE, Charges
 from lianji.recovery.decisions import Action, Case, Rule, billed, decide, due
-from lianji.recovery.paths import Path, Paths, is_given_out, number_of
+from lianji.recovery.paths import Path, Paths, is_given_out, number_of, terminal_of
 from lianji.recovery.recorded_again import Again
 from lianji.recovery.witnesses import Close, Seen, Witnesses
 from world import World
@@ -114,7 +115,7 @@ class Mender:
         held = (number_of(seen.rrn) for seen in self._seen.values() if is_given_out(seen.rrn))
         self._number = max(self._paths.number, *held, 0) + NUMBERS_LEFT_OUT
         charged = {id_ for bank in self._banks.values() for id_ in (*bank.of, *bank.given)}
-        for id_ in sorted({*self._paths.of, *self._seen, *(i for i in charged if self._mine(_terminal_of(i)))}):
+        for id_ in sorted({*self._paths.of, *self._seen, *(i for i in charged if self._mine(terminal_of(i)))}):
             self._decide(id_)
         return self.mended
 
@@ -258,7 +259,7 @@ class Mender:
         return False
 
     def _reverse(self, case: Case) -> bool:
-        path, terminal = case.path, self._world.terminal(_terminal_of(case.id))
+        path, terminal = case.path, self._world.terminal(terminal_of(case.id))
         self._free(case.id)
         if path is not None and not self._paths.forgotten(path):
             told = rc.ISSUER_TIMEOUT if path.state is State.INTENT else ""
@@ -324,17 +325,19 @@ class Mender:
             if card is not None and (c.pan.first6, c.pan.last4) == (card.first6, card.last4)
         }
         bank = next((bank for bank in self._world.institutions if bank.id == institution), None)
-        if len(accounts) != 1 or bank is None:
+        if len(accounts) != 1 or bank is None or institution not in self._banks:
             return False
         rate = self._rates.get(institution)
-        wanted = due(began.kind, billed(path.amount_minor, rate), incoming=incoming)
-        ended = self._banks[institution].of.get(path.original, NONE) if wanted.releases else NONE
+        ledger, worth = self._banks[institution], partial(billed, rate_millionths=rate)
+        wanted = due(began.kind, path.amount_minor, rate, incoming=incoming)
+        ended = ledger.of.get(path.original, NONE) if wanted.releases else NONE
+        share_minor = ledger.share(path.original, wanted.asked_minor, worth)
         return self._book(
             institution,
             Posting(
                 id=began.id,
                 account=accounts.pop(),
-                amount_minor=wanted.amount_minor,
+                amount_minor=-share_minor if wanted.asked_minor else wanted.amount_minor,
                 currency=bank.currency,
                 authorization_code="" if incoming else path.authorization_code,
                 incoming=incoming,
@@ -343,9 +346,10 @@ class Mender:
                 releases=path.original if wanted.releases else "",
                 released_minor=ended.held_minor,
                 forced=KINDS[began.kind].advice or path.stood_in,
-                part_of_minor=billed(path.asked_minor, rate) if path.part_minor and not incoming else 0,
+                part_of_minor=worth(path.asked_minor) if path.part_minor and not incoming else 0,
                 kind=began.kind,
                 original=path.original,
+                asked_minor=wanted.asked_minor,
                 instalment=path.instalment,
                 at_ms=self._at_ms,
             ),
@@ -394,7 +398,3 @@ class Mender:
                 why=why,
             )
         )
-
-
-def _terminal_of(id_: str) -> str:
-    return id_.rsplit(":", 2)[0]

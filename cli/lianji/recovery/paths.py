@@ -265,6 +265,11 @@ class Paths:
         return True
 
 
+def terminal_of(id_: str) -> str:
+    """The terminal of a transaction's id."""
+    return id_.rsplit(":", 2)[0]
+
+
 def number_of(rrn: str) -> int:
     """The count in a reference number (contracts.identity.format_rrn).
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -10,6 +10,7 @@ from contracts.ledger import HoldExpired, LedgerRecord, Posting, Refusal, Revers
 from lianji.verify.acknowledged import Holding
 from lianji.verify.facts import Facts
 from lianji.verify.report import Noted
+from lianji.verify.returns import Returns
 from world import Card
 
 
@@ -42,6 +43,12 @@ class Charge(msgspec.Struct, gc=False):
     released_minor: int = 0
     unrestored_minor: int = 0
     """What of that a reversal of it would still have to set aside again."""
+    original: str = ""
+    """What its posting is about."""
+    asked_minor: int = 0
+    """What it says was asked for, where it gave back in another currency."""
+    share_minor: int = 0
+    """What it had to give for that."""
     told: int = 0
     """1: what the card's chip has made of the bank's orders is written down."""
 
@@ -62,7 +69,8 @@ class Account(msgspec.Struct):
 class Ledgers:
     """All institutions' ledgers: the table `charges`, and the accounts in memory, of which there are as many as cards."""
 
-    def __init__(self, facts: Facts, cards: Iterable[Card]) -> None:
+    def __init__(self, facts: Facts, cards: Iterable[Card], rates: Mapping[str, int] | None = None) -> None:
+        """`rates`: of the banks with another currency (verify.returns)."""
         self.accounts = {
             (card.issuer, card.account): Account(card.opening_minor, card.credit_limit_minor, card.opening_minor)
             for card in cards
@@ -75,6 +83,7 @@ class Ledgers:
         self.records = 0
         self.newest_ms: dict[str, int] = {}
         """Institution → the latest time that its ledger holds."""
+        self._returns = Returns(facts, rates or {})
         self._charges = facts.rows("charges", Charge, keys=3)
 
     def read(self, institution: str, record: LedgerRecord) -> None:
@@ -114,12 +123,22 @@ class Ledgers:
         charge.expires_ms = record.expires_ms
         charge.releases, charge.released_minor = record.releases, record.released_minor
         charge.unrestored_minor = record.released_minor
+        charge.original, charge.asked_minor = record.original, record.asked_minor
+        if record.original:
+            self._give_back(charge, record)
         held_minor = record.held_minor - record.released_minor
         self._move(
             institution, record.account, record.id, -record.amount_minor, held_minor, booked_always=record.forced
         )
         if record.releases or record.released_minor:
             self._release(charge)
+
+    def _give_back(self, charge: Charge, record: Posting) -> None:
+        original = self._charges.peek(record.original, charge.institution, 0)
+        share_minor = self._returns.give(charge.institution, record, original.posted_minor if original else 0)
+        if share_minor < 0:
+            self._illegal(charge, "gave back more than was left of its original", original=record.original)
+        charge.share_minor = share_minor
 
     def _release(self, charge: Charge) -> None:
         """Ends the hold that `charge` names; the row of `charge` may be written by it."""
@@ -144,6 +163,7 @@ class Ledgers:
         charge.held_minor -= record.held_minor
         if record.held_minor and charge.held_minor:
             self._illegal(charge, "reversed, and not all that it held was let go")
+        self._returns.undo(institution, charge.original, charge.asked_minor, record)
         held_minor = record.restored_minor - record.held_minor
         if record.amount_minor or held_minor:
             self._move(institution, record.account, record.id, record.amount_minor, held_minor, booked_always=True)

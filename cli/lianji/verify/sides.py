@@ -18,7 +18,7 @@ from lianji.scan.report import Report
 from lianji.verify import acknowledged, terminals
 from lianji.verify.acknowledged import Acknowledgement, Mark
 from lianji.verify.books import Books
-from lianji.verify.dues import write_rates
+from lianji.verify.dues import foreign_rates, write_rates
 from lianji.verify.evidence import Evidence, Rebuilt
 from lianji.verify.facts import Facts
 from lianji.verify.journals import Journals, Place
@@ -46,7 +46,10 @@ class Sides:
         self.facts = Facts(work_dir and self._scratch)
         self.facts.table("groups", "log", "sequence", "digest", key="log, sequence")
         write_rates(self.facts, sources.world.institutions)
-        self.journals, self.ledgers = Journals(self.facts), Ledgers(self.facts, sources.world.cards)
+        self.journals, self.ledgers = (
+            Journals(self.facts),
+            Ledgers(self.facts, sources.world.cards, foreign_rates(sources.world.institutions)),
+        )
         self.books = Books(sources.settlement)
         self.slips = Slips(sources.receipts) if sources.receipts is not None else None
         self.shards = {shard: self._journal(shard) for shard in sources.journals}

@@ -166,7 +166,7 @@ class _Account(msgspec.Struct, array_like=True):
     held_minor: int
 
 
-class _Bank(msgspec.Struct, tag="issuer-6"):
+class _Bank(msgspec.Struct, tag="issuer-7"):
     """A bank's snapshot, as far as it is compared."""
 
     accounts: dict[str, _Account]

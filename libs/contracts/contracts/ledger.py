@@ -53,6 +53,8 @@ class Posting(_Record, frozen=True, kw_only=True, tag="posting"):
     """None: of a ledger that did not say so yet."""
     original: str = ""
     """The id of the transaction that it is about."""
+    asked_minor: int = 0
+    """Of what gives back, at a bank that books in another currency: what was asked for, in the currency in which it was."""
     instalment: InstalmentTerms | None = None
     """How an instalment sale is billed: the amount is taken at once, and paid by and by."""
 

@@ -234,6 +234,7 @@ class Handlers:
             account=card.account if card else "",
             amount_minor=amount_minor,
             currency=currency,
+            billed_minor=asked.amount_minor if currency != asked.currency else 0,
             card=card.terms if card else _NO_CARD,
             bank=self._bank.terms,
             entry_mode=asked.entry_mode,

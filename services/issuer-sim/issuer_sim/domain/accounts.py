@@ -30,6 +30,7 @@ from contracts.response_codes import APPROVED, PARTIAL_APPROVAL, RESPONSE_CODES
 from issuer_sim.domain.archive import Archive, Memory, Pages, Row, fits
 from issuer_sim.domain.holds import Hold, Holds
 from issuer_sim.domain.reports import STATUSES, Reports
+from issuer_sim.domain.returns import Returns
 from issuer_sim.domain.terms import day_of
 
 ACTIVE = "active"
@@ -121,7 +122,7 @@ class Transaction(msgspec.Struct, array_like=True, gc=False):
     """What its chip has made of the bank's orders is written down."""
 
 
-class State(msgspec.Struct, tag="issuer-6"):
+class State(msgspec.Struct, tag="issuer-7"):
     """One institution: its accounts by number, its transactions by id, and the counter behind its authorization codes.
 
     The tag changes with the layout: a snapshot of another layout is then no snapshot, and the log is replayed.
@@ -139,6 +140,7 @@ class State(msgspec.Struct, tag="issuer-6"):
     approvals: int = 0
     epoch: int = 0
     reports: Reports = msgspec.field(default_factory=Reports)
+    returns: Returns = msgspec.field(default_factory=Returns)
 
     def account(self, number: str) -> Account:
         """The account; one that a record names and nobody opened is opened with nothing, so that `apply` stays total."""
@@ -225,6 +227,8 @@ def _post(state: State, record: Posting) -> None:
     if record.releases:
         account.held_minor -= record.released_minor
         state.holds.release(account.number, record.releases, record.id)
+    if record.original and not record.incoming:
+        state.returns.give(record)
     asked_minor = record.amount_minor + record.held_minor
     if record.forced:
         account.forced_minor += max(0, asked_minor - record.released_minor)
@@ -255,6 +259,8 @@ def _reverse(state: State, record: ReversalPosting) -> None:
         else:
             state.archive.void(*_row_of(key), incoming=record.incoming)
         state.put(key, transaction)
+    if not record.incoming:
+        state.returns.undo(record.id, -record.amount_minor)
     transaction.reversed = True
     transaction.amount_minor -= record.amount_minor
     held_minor = record.restored_minor - record.held_minor

@@ -19,7 +19,7 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True):
 
     def billed(self, minor: int) -> int:
         """What is booked for `minor`, to the nearest minor unit. The same amount always comes to the same, so that what is given back whole
-        is given back to the fen.
+        is given back to the cent; what is given back in parts is not summed from this (domain.returns).
 
         >>> Billing(currency="156", account_currency="344", rate_millionths=1_085_000).billed(10_001)
         10851

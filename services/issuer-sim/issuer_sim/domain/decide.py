@@ -107,6 +107,7 @@ def _decide_case(case: Case, rule: Rule, evidence: Evidence, script: Script) -> 
         counter=evidence.counter,
         kind=asked.kind,
         original=asked.original,
+        asked_minor=booking.asked_minor,
         instalment=booking.instalment,
     )
     part_minor = booking.amount_minor if booking.part_of_minor else 0

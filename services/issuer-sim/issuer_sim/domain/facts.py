@@ -21,6 +21,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """In the account's currency: where a bank bills in another, what the amount comes to there."""
     currency: str
     """ISO 4217 numeric, of `amount_minor`."""
+    billed_minor: int = 0
+    """Where a bank bills in another currency: the amount in the one that it was asked in."""
     card: CardTerms
     at_ms: int
     bank: BankTerms = PLAIN_BANK

@@ -29,9 +29,16 @@ def standing_hold(case: Case) -> Hold | str:
 
 
 def give_back(case: Case) -> Booking | str:
-    """The amount comes back to the account that the original took it from."""
-    original = standing(case)
-    return original if isinstance(original, str) else Booking(-case.asked.amount_minor)
+    """The amount comes back to the account that the original took it from; of another currency what it adds to all that has (domain.returns)."""
+    original, asked = standing(case), case.asked
+    if isinstance(original, str):
+        return original
+    if asked.bank.billing is None or not asked.billed_minor:
+        return Booking(-asked.amount_minor)
+    share_minor = case.state.returns.share(
+        asked.original, asked.billed_minor, original.amount_minor, asked.bank.billing
+    )
+    return Booking(-share_minor, asked_minor=asked.billed_minor)
 
 
 def complete(case: Case, *, forced: bool) -> Booking | str:

@@ -21,6 +21,7 @@ class Booking(NamedTuple):
     releases: str = ""
     released_minor: int = 0
     part_of_minor: int = 0
+    asked_minor: int = 0
     instalment: InstalmentTerms | None = None
 
 
