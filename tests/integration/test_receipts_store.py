@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy import Engine, event, inspect, select, text
 
 from contracts.codec import decoder, encode
 from contracts.identity import format_rrn, transaction_id
@@ -131,6 +131,18 @@ JOURNAL = groups(
     (outcome(1, trace=TRACE), outcome(2, State.DECLINED), intent(4)),
     (reversing(3), outcome(4), reversing(1)),
 )
+
+
+def test_lists_of_any_length_are_asked_for_with_few_statements(desk: Desk, tmp_path: Path) -> None:
+    asked: set[str] = set()
+    engine = open_engine(f"sqlite:///{tmp_path / 'few.db'}", read_only=False)
+    event.listen(engine, "before_cursor_execute", lambda *about: asked.add(about[2]))
+    store = SlipStore(engine)
+    asked.clear()
+    for length in range(1, 100):
+        with store.writing("0") as writing:
+            writing.file(names_of(built_in()), [outcome(number) for number in range(length)])
+    assert sum("IN (" in statement for statement in asked) <= 2 * len((1, 2, 4, 8, 16, 32, 64, 128))
 
 
 def test_redelivery_and_restart_change_nothing(desk: Desk, tmp_path: Path) -> None:

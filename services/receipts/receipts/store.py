@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 
 import msgspec
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
@@ -14,10 +13,7 @@ from contracts.journal import Record
 from receipts.domain.filing import File, FilingError, Names, Slip, needed
 from receipts.domain.slip import Marks, SlipFacts
 from receipts.schema import VOIDING, checkpoints, metadata, open_intents, slips
-from runtime.sql import make_tables
-
-CHUNK = 500
-"""Values per IN list; SQLite takes 32,766, and beyond some hundreds nothing is gained."""
+from runtime.sql import in_lists, make_tables
 
 _facts = msgspec.json.Decoder(SlipFacts)
 _encode = msgspec.json.Encoder().encode
@@ -76,14 +72,12 @@ class Writing:
 
     def file(self, names: Names, records: Iterable[Record]) -> File:
         """A File that knows what `records` need."""
-        rest = iter(sorted(needed(records)))
         pending: dict[str, SlipFacts] = {}
         filed: set[str] = set()
-        while ids := list(islice(rest, CHUNK)):
+        for ids in in_lists(sorted(needed(records))):
             intents = select(open_intents).where(open_intents.c.transaction_id.in_(ids))
             pending.update((row.transaction_id, _facts.decode(row.facts)) for row in self._connection.execute(intents))
-            others = [id for id in ids if id not in pending]
-            if others:
+            for others in in_lists(id for id in ids if id not in pending):
                 query = select(slips.c.transaction_id).where(slips.c.transaction_id.in_(others))
                 filed.update(self._connection.scalars(query))
         return File(names, pending, filed)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Engine, bindparam, delete, insert, select, tuple_, update
@@ -13,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from contracts.journal import Record
 from contracts.states import State
-from runtime.sql import make_tables
+from runtime.sql import in_lists, make_tables
 from settlement import schema
 from settlement.bulk import Bulk
 from settlement.domain.book import BatchKey, Book
@@ -33,9 +32,6 @@ from settlement.rows import (
     transaction_of,
     transaction_row,
 )
-
-CHUNK = 500
-"""Values per IN list; SQLite takes 32,766, and beyond some hundreds nothing is gained."""
 
 ENTRY_BITS = 40
 """An entry's number is its shard × 2^40 + a count, so that shards never wait for one another to number their entries."""
@@ -64,12 +60,6 @@ class _Statements:
         self.move = Bulk(_move, MOVED_COLUMNS, dialect)
         self.enter = Bulk(insert(schema.entries), ENTRY_COLUMNS, dialect)
         self.post = Bulk(insert(schema.postings), POSTING_COLUMNS, dialect)
-
-
-def _chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
-    rest = iter(values)
-    while chunk := list(islice(rest, CHUNK)):
-        yield chunk
 
 
 class Ledger:
@@ -113,11 +103,11 @@ class Writing:
     def book(self, records: Collection[Record]) -> Book:
         """A Book that knows what `records` need."""
         ids, batches, closing = needed(records)
-        transactions = {t.id: t for chunk in _chunks(sorted(ids)) for t in self._by_id(chunk)}
+        transactions = {t.id: t for chunk in in_lists(sorted(ids)) for t in self._by_id(chunk)}
         for terminal, batch in sorted(closing):
             for transaction in self._standing(terminal, batch):
                 transactions.setdefault(transaction.id, transaction)
-        known = [b for chunk in _chunks(sorted(batches)) for b in self._batches(chunk)]
+        known = [b for chunk in in_lists(sorted(batches)) for b in self._batches(chunk)]
         return Book(self.next_entry, transactions.values(), known)
 
     def _by_id(self, ids: list[str]) -> list[Transaction]:
