@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+import world
 from terminal_sim.link import LinkError, LinkLostError
+from terminal_sim.memory import TerminalMemory
 from terminal_sim.practice import PracticeHost
+from terminal_sim.schemes import seal_of
+from terminal_sim.terminal import Terminal
+from terminal_sim.till import Till
+
+
+@contextmanager
+def till_at(folder: Path, host: PracticeHost) -> Iterator[Till]:
+    """The first terminal of the test world, directly at `host`, with its memory in `folder`."""
+    facts = world.built_in().terminal("10000001")
+    assert facts is not None
+    memory = TerminalMemory.open(folder, facts.tid)
+    terminal = Terminal(tid=facts.tid, mid=facts.merchant, record=memory.record, seal=seal_of(facts))
+    till = Till(terminal, memory, DirectLink(host))  # type: ignore[arg-type]
+    yield till
+    till.shut()
 
 
 class DirectLink:

@@ -175,43 +175,43 @@ async def test_what_waits_for_a_slot_is_told_when_there_will_be_none(bus: Bus) -
     assert sorted(ended, key=str) == [NoAnswer, SteppedDown, SteppedDown], "only one was begun"
 
 
-async def test_what_finds_no_room_to_wait_is_refused_at_once(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serving, "MOST_WAITING", 1)
-    begun, open_ = asyncio.Event(), asyncio.Event()
+class Held:
+    """A handler that answers with what it was asked, once it may."""
 
-    async def handler(request: Request) -> bytes:
-        begun.set()
-        await open_.wait()
+    def __init__(self) -> None:
+        self.begun, self.may_go = asyncio.Event(), asyncio.Event()
+
+    async def handle(self, request: Request) -> bytes:
+        self.begun.set()
+        await self.may_go.wait()
         return request.body
 
-    served = await bus.serve("client.full", handler, concurrency=1)
+
+async def test_what_finds_no_room_to_wait_is_refused_at_once(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "MOST_WAITING", 1)
+    held = Held()
+    served = await bus.serve("client.full", held.handle, concurrency=1)
     asked = [asyncio.create_task(bus.request("client.full", b"%d" % n, timeout_s=30)) for n in range(3)]
     with pytest.raises(NoRoom):
         await asked[2]
-    open_.set()
+    held.may_go.set()
     assert await asyncio.gather(*asked[:2]) == [b"0", b"1"]
     await served.stop()
 
 
 async def test_what_waits_for_nobody_any_more_takes_no_room(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(serving, "MOST_WAITING", 1)
-    begun, open_ = asyncio.Event(), asyncio.Event()
-
-    async def handler(request: Request) -> bytes:
-        begun.set()
-        await open_.wait()
-        return request.body
-
-    served = await bus.serve("client.late", handler, concurrency=1)
+    held = Held()
+    served = await bus.serve("client.late", held.handle, concurrency=1)
     first = asyncio.create_task(bus.request("client.late", b"1", timeout_s=30))
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(held.begun.wait(), 10)
     with pytest.raises(NoAnswer):
         await bus.request("client.late", b"2", timeout_s=0.01)
     third = asyncio.create_task(bus.request("client.late", b"3", timeout_s=30))
     while not served._waiting or served._waiting[0].data != b"3":
         await asyncio.sleep(0.01)
         assert not third.done(), "refused for the sake of one that nobody waits for"
-    open_.set()
+    held.may_go.set()
     assert await asyncio.gather(first, third) == [b"1", b"3"]
     await served.stop()
 

@@ -20,7 +20,6 @@ from issuer_sim.domain.machine import LedgerMachine
 from issuer_sim.domain.reverse import decide_reverse
 from issuer_sim.domain.terms import BankTerms, CardTerms
 from lianji.recovery.charges import Charges
-from lianji.recovery.decisions import billed
 from lianji.verify.facts import Facts
 from lianji.verify.ledgers import Ledgers
 
@@ -67,7 +66,7 @@ class Abroad:
         assert decision.reply.response_code == "00"
         (posting,) = (record for record in decision.records if isinstance(record, Posting))
         if KINDS[kind].credit:
-            share_minor = self.charges.share(original, minor, lambda m: billed(m, self.billing.rate_millionths))
+            share_minor = self.charges.share(original, minor, self.billing.rate_millionths)
             assert -posting.amount_minor == share_minor, "a restore would book the same"
         self.write(decision.records)
         return id_

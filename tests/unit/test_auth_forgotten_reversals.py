@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from auth.domain import authorize, reverse
 from auth.domain.claims import Recollection
@@ -14,6 +15,7 @@ from contracts.identity import identity_of
 from contracts.journal import Tombstone
 from contracts.kinds import KINDS, Kind
 from contracts.states import State
+from tests import support_auth
 from tests.unit.test_auth_kinds import REGISTER, Desk, forgotten, found
 
 REVERSIBLE = [kind for kind in Kind if KINDS[kind].reversible]
@@ -26,16 +28,7 @@ def desk() -> Desk:
 
 def reversal(id_: str, kind: Kind = Kind.SALE, amount_minor: int = 10_00) -> ReverseRequest:
     terminal, batch, stan = identity_of(id_)
-    return ReverseRequest(
-        kind=kind,
-        terminal=terminal,
-        merchant="M1",
-        batch=batch,
-        stan=stan,
-        amount_minor=amount_minor,
-        currency="156",
-        reason="98",
-    )
+    return replace(support_auth.reversal(stan, batch, amount_minor), kind=kind, terminal=terminal)
 
 
 def told(desk: Desk, request: ReverseRequest, id_: str, **more: Any) -> reverse.Reversal:

@@ -11,14 +11,11 @@ import iso8583
 import world
 from contracts.kinds import KINDS, Kind
 from iso8583 import Message
-from terminal_sim.memory import TerminalMemory
 from terminal_sim.outcomes import Refused, ReversalOutcome, TransactionOutcome
 from terminal_sim.practice import PracticeHost
-from terminal_sim.schemes import seal_of
 from terminal_sim.state import State
-from terminal_sim.terminal import Terminal
 from terminal_sim.till import Till
-from tests.support_terminal import DirectLink
+from tests.support_terminal import till_at
 from tests.unit.test_terminal_kinds import LOOKS, Bench, order
 
 CARD = world.built_in().cards[0]
@@ -105,13 +102,8 @@ def host() -> Host:
 
 @pytest.fixture
 def till(tmp_path: Path, host: Host) -> Iterator[Till]:
-    facts = world.built_in().terminal("10000001")
-    assert facts is not None
-    memory = TerminalMemory.open(tmp_path, facts.tid)
-    terminal = Terminal(tid=facts.tid, mid=facts.merchant, record=memory.record, seal=seal_of(facts))
-    one = Till(terminal, memory, DirectLink(host))  # type: ignore[arg-type]
-    yield one
-    one.shut()
+    with till_at(tmp_path, host) as one:
+        yield one
 
 
 @pytest.mark.parametrize(

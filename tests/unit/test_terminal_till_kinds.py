@@ -12,14 +12,12 @@ from contracts.authorization import Original, Totals
 from contracts.kinds import Kind
 from contracts.terms import InstalmentPlan
 from terminal_sim.cards import Keyed
-from terminal_sim.memory import TerminalMemory, read_memory
+from terminal_sim.memory import read_memory
 from terminal_sim.outcomes import PlainOutcome, TransactionOutcome
 from terminal_sim.practice import PracticeHost
 from terminal_sim.results import SwipeResult
-from terminal_sim.schemes import seal_of
-from terminal_sim.terminal import Terminal
 from terminal_sim.till import Till
-from tests.support_terminal import DirectLink
+from tests.support_terminal import till_at
 
 CARD = world.built_in().cards[0]
 TARGET = world.built_in().cards[1].pan
@@ -32,13 +30,8 @@ def host() -> PracticeHost:
 
 @pytest.fixture
 def till(tmp_path: Path, host: PracticeHost) -> Iterator[Till]:
-    facts = world.built_in().terminal("10000001")
-    assert facts is not None
-    memory = TerminalMemory.open(tmp_path, facts.tid)
-    terminal = Terminal(tid=facts.tid, mid=facts.merchant, record=memory.record, seal=seal_of(facts))
-    one = Till(terminal, memory, DirectLink(host))  # type: ignore[arg-type]
-    yield one
-    one.shut()
+    with till_at(tmp_path, host) as one:
+        yield one
 
 
 def approved(result: SwipeResult, kind: Kind) -> SwipeResult:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from contracts.ledger import (
@@ -18,6 +16,7 @@ from contracts.ledger import (
     ReversalPosting,
     ScriptResults,
 )
+from lianji.rates import billed
 
 
 class Charge(msgspec.Struct, kw_only=True):
@@ -96,7 +95,7 @@ class Charges:
             )
         return records
 
-    def share(self, original: str, asked_minor: int, billed: Callable[[int], int]) -> int:
+    def share(self, original: str, asked_minor: int, rate_millionths: int | None) -> int:
         """What a part that is given back in another currency adds to those before, and no more than is left of the original; of nothing, nothing."""
         if not asked_minor:
             return 0
@@ -108,7 +107,7 @@ class Charges:
         booked_minor = -sum(part.amount_minor for part in given if part.asked_minor)
         unsaid_minor = -sum(part.amount_minor for part in given if not part.asked_minor)
         left_minor = self.of.get(original, NONE).net_minor - booked_minor - unsaid_minor
-        return max(0, min(billed(so_far + asked_minor) - booked_minor, left_minor))
+        return max(0, min(billed(so_far + asked_minor, rate_millionths) - booked_minor, left_minor))
 
     def _refuse(self, record: Refusal) -> bool:
         half = self._half(incoming=record.incoming)

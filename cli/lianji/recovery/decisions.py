@@ -15,6 +15,7 @@ import msgspec
 
 from contracts.kinds import CLAIMS, KINDS, Effect, Kind
 from contracts.states import State
+from lianji.rates import billed
 from lianji.recovery.charges import NONE, Charge
 from lianji.recovery.paths import Path, is_given_out
 from lianji.recovery.witnesses import Seen
@@ -62,15 +63,6 @@ def due(kind: Kind, minor: int, rate_millionths: int | None = None, *, incoming:
     asked_minor = minor if facts.effect is Effect.RETURNS and rate_millionths is not None else 0
     held_minor = worth_minor if facts.effect is Effect.HOLDS else 0
     return Due(worth_minor * facts.charge, held_minor, ends, asked_minor)
-
-
-def billed(minor: int, rate_millionths: int | None) -> int:
-    """What a bank books for `minor` of the terminals' currency, to the nearest minor unit of its own.
-
-    >>> billed(10_001, 1_085_000), billed(10_001, None)
-    (10851, 10001)
-    """
-    return minor if rate_millionths is None else (minor * rate_millionths + 500_000) // 1_000_000
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):

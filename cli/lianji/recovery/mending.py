@@ -7,7 +7,6 @@ journal does not. Before a batch is closed its open cases are decided, as the sw
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from itertools import combinations
 from typing import NamedTuple
 
@@ -31,8 +30,9 @@ from contracts.kinds import KINDS
 from contracts.ledger import LedgerRecord, Posting
 from contracts.money import CNY
 from contracts.states import State
+from lianji.rates import billed, foreign_rates
 from lianji.recovery.charges import NONE, Charges
-from lianji.recovery.decisions import Action, Case, Rule, billed, decide, due
+from lianji.recovery.decisions import Action, Case, Rule, decide, due
 from lianji.recovery.paths import Path, Paths, is_given_out, number_of, terminal_of
 from lianji.recovery.recorded_again import Again
 from lianji.recovery.witnesses import Close, Seen, Witnesses
@@ -92,7 +92,7 @@ class Mender:
         self._world = world
         self._paths = paths
         self._again = Again(world, paths)
-        self._rates = {bank.id: bank.rate_millionths for bank in world.institutions if bank.currency != CNY}
+        self._rates = foreign_rates(world.institutions)
         self._banks = {one.institution: one for one in charges}
         self._seen = {id_: one for id_, one in witnesses.seen.items() if self._mine(one.terminal)}
         self._closes = [close for close in witnesses.closes if self._mine(close.terminal)]
@@ -327,11 +327,10 @@ class Mender:
         bank = next((bank for bank in self._world.institutions if bank.id == institution), None)
         if len(accounts) != 1 or bank is None or institution not in self._banks:
             return False
-        rate = self._rates.get(institution)
-        ledger, worth = self._banks[institution], partial(billed, rate_millionths=rate)
+        rate, ledger = self._rates.get(institution), self._banks[institution]
         wanted = due(began.kind, path.amount_minor, rate, incoming=incoming)
         ended = ledger.of.get(path.original, NONE) if wanted.releases else NONE
-        share_minor = ledger.share(path.original, wanted.asked_minor, worth)
+        share_minor = ledger.share(path.original, wanted.asked_minor, rate)
         return self._book(
             institution,
             Posting(
@@ -346,7 +345,7 @@ class Mender:
                 releases=path.original if wanted.releases else "",
                 released_minor=ended.held_minor,
                 forced=KINDS[began.kind].advice or path.stood_in,
-                part_of_minor=worth(path.asked_minor) if path.part_minor and not incoming else 0,
+                part_of_minor=billed(path.asked_minor, rate) if path.part_minor and not incoming else 0,
                 kind=began.kind,
                 original=path.original,
                 asked_minor=wanted.asked_minor,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from contracts.kinds import CLAIMS, KINDS, Effect
-from contracts.money import CNY
 from lianji.verify.facts import Facts
 from lianji.verify.paths import STANDS
 from world import Institution
@@ -77,11 +76,6 @@ NEVER_TOLD = _never_told("d")
 """SQL: approved in the bank's stead, and the bank has not been told of it: it hears of the reversal alone."""
 HAS_EFFECT = "(c.net_minor <> 0 OR c.held_minor <> 0 OR c.unrestored_minor <> 0)"
 """SQL: the account is not as if this had never been."""
-
-
-def foreign_rates(institutions: Iterable[Institution]) -> dict[str, int]:
-    """Of the banks whose accounts are in another currency."""
-    return {bank.id: bank.rate_millionths for bank in institutions if bank.currency != CNY}
 
 
 def write_rates(facts: Facts, institutions: Iterable[Institution]) -> None:

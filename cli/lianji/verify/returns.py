@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import msgspec
 
 from contracts.ledger import Posting, ReversalPosting
+from lianji.rates import billed
 from lianji.verify.facts import Facts
-
-_MILLION = 1_000_000
 
 
 class GivenBack(msgspec.Struct, gc=False):
@@ -27,7 +26,7 @@ class Returns:
     """All institutions' originals of which something was given back."""
 
     def __init__(self, facts: Facts, rates: Mapping[str, int]) -> None:
-        """`rates`: institution → what it bills for a million of the terminals' minor units, where it has another currency."""
+        """`rates`: lianji.rates.foreign_rates."""
         self._rates = rates
         self._rows = facts.rows("given_back", GivenBack, keys=2)
 
@@ -41,7 +40,7 @@ class Returns:
             return 0
         row = self._row(record.original, institution)
         left_minor = taken_minor - row.booked_minor - row.unsaid_minor
-        whole_minor = (self._rates[institution] * (row.asked_minor + record.asked_minor) + _MILLION // 2) // _MILLION
+        whole_minor = billed(row.asked_minor + record.asked_minor, self._rates[institution])
         share_minor = max(0, min(whole_minor - row.booked_minor, left_minor))
         self._add(row, record.asked_minor, -record.amount_minor, said=record.asked_minor > 0)
         return -1 if -record.amount_minor > left_minor else share_minor

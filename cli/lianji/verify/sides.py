@@ -14,11 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from contracts.journal import record_decoder as journal_records
 from contracts.ledger import record_decoder as ledger_records
 from lianji.errors import CliError
+from lianji.rates import foreign_rates
 from lianji.scan.report import Report
 from lianji.verify import acknowledged, terminals
 from lianji.verify.acknowledged import Acknowledgement, Mark
 from lianji.verify.books import Books
-from lianji.verify.dues import foreign_rates, write_rates
+from lianji.verify.dues import write_rates
 from lianji.verify.evidence import Evidence, Rebuilt
 from lianji.verify.facts import Facts
 from lianji.verify.journals import Journals, Place

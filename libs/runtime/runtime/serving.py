@@ -253,8 +253,10 @@ class Serving:
             self._refuse(message, STOPPING)
         self._waiting.clear()
         for task, message in self._tasks.items():
-            if (
-                inspect.getcoroutinestate(cast(Coroutine[Any, Any, None], task.get_coro())) == inspect.CORO_CREATED
-            ):  # never begun: it cannot say so itself
+            if _never_begun(task):  # it cannot say so itself
                 self._refuse(message, STOPPING)
             task.cancel()
+
+
+def _never_begun(task: asyncio.Task[None]) -> bool:
+    return inspect.getcoroutinestate(cast(Coroutine[Any, Any, None], task.get_coro())) == inspect.CORO_CREATED
