@@ -64,14 +64,23 @@ def records(stack: StackProcess, rrn: str) -> list[str]:
     return [row["record"]["type"] for row in command(stack, "journal", rrn)[1]]
 
 
+def do(stack: StackProcess, kind: str, *arguments: str) -> dict[str, Any]:
+    _, result = command(stack, "do", kind, "--terminal", "10000002", "--card", "debit-1", *arguments)
+    return dict(result)
+
+
 def test_a_silent_bank_is_stood_in_for_and_told(ruled: StackProcess) -> None:
+    held = do(ruled, "pre-auth", "--amount", "50.00", "--pin", "123456")
     assert command(ruled, "fault", "lost-answers", "--share", "1")[1]["on"]
     assert swipe(ruled, "1.00")["response_code"] == "68", "it is asked, and silent"
     assert swipe(ruled, "100.01")["response_code"] == "91", "it is not asked, and that is too much to stand in for"
     small = swipe(ruled, "9.00")
     assert small["response_code"] == "00", small
+    notice = do(ruled, "completion-advice", "--voucher", held["stan"], "--amount", "57.50")
+    assert notice["response_code"] == "00", "it has happened, whatever its bank says"
     command(ruled, "fault", "lost-answers", "--off")
-    wait_until(lambda: "advised" in records(ruled, small["rrn"]), "the bank has been told")
+    for owed in (small, notice):
+        wait_until(lambda rrn=owed["rrn"]: "advised" in records(ruled, rrn), "the bank has been told")
     assert swipe(ruled, "2.00")["response_code"] == "00", "the answer to the advice has closed the breaker"
     assert swipe(ruled, "3.00")["response_code"] == "00"
     assert swipe(ruled, "4.00")["response_code"] == "00"

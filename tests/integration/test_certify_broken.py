@@ -18,7 +18,7 @@ import iso8583.message
 import world
 from auth.domain import authorize, settle
 from auth.domain.kinds import RULES
-from auth.domain.state import totals_of
+from auth.domain.totals import totals_of
 from contracts.kinds import Kind
 from issuer_sim.checks import CardChecks
 from issuer_sim.domain.facts import Pin

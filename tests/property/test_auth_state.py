@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from auth.domain import authorize, reverse, settle, state
 from auth.domain.claims import Recollection
 from auth.domain.register import MerchantEntry, Register, TerminalEntry
-from auth.domain.state import Shard, totals_of
+from auth.domain.state import Shard
+from auth.domain.totals import totals_of
 from auth.machine import ShardMachine
 from contracts.authorization import (
     AuthorizeRequest,

@@ -23,7 +23,8 @@ from contracts.pan import MaskedCard
 from contracts.states import State
 from lianji.recovery.charges import Charges
 from lianji.recovery.decisions import Action
-from lianji.recovery.mending import Mended, Mender
+from lianji.recovery.mended import Mended
+from lianji.recovery.mending import Mender
 from lianji.recovery.paths import Paths
 from lianji.recovery.witnesses import Close, Seen, Witnesses
 from receipts.domain.filing import File, Names

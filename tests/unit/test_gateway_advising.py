@@ -33,6 +33,8 @@ ADVICE = AdviseRequest(
     currency="156",
     entry_mode="021",
     authorization_code="S00042",
+    original="10000001:000001:000041",
+    counter=9,
     card=CardStore(MODULE, RING).stored(PAN, ID),
 )
 answered, asked = decoder(IssuerReply).decode, decoder(IssuerRequest).decode
@@ -66,7 +68,7 @@ async def test_the_bank_is_told_the_number_and_the_switch_the_bank_s_word() -> N
     told = asked(body)
     assert subject == subjects.issuer("bank", "advise")
     assert (told.card.pan, told.transaction, told.amount_minor) == (PAN, ID, 10_00)
-    assert told.authorization_code == "S00042"
+    assert (told.authorization_code, told.original, told.counter) == ("S00042", "10000001:000001:000041", 9)
 
 
 @pytest.mark.parametrize("silence", [NotDelivered("nobody"), NoAnswer("late"), b"nonsense"], ids=repr)

@@ -430,3 +430,13 @@ async def test_an_advice_is_booked_and_the_same_as_a_question_is_not() -> None:
     assert refused is not None
     assert refused.response_code not in ("00", "10")
     assert desk.balance == 2_000_000 - 9_000_000
+
+
+async def test_an_advice_says_of_the_chip_what_the_acquirer_still_has() -> None:
+    desk = Desk()
+    told = request(kind=Kind.OFFLINE_SALE, card=CardData(pan=PAN), authorization_code="S00001", counter=9)
+    assert (await desk.ask(desk.handlers.advise, told, IssuerReply)) == IssuerReply(
+        response_code="00", authorization_code="S00001"
+    )
+    another = msgspec.structs.replace(told, transaction="10000001:000001:000099")
+    assert await desk.ask(desk.handlers.advise, another, IssuerReply) == IssuerReply(response_code="59")

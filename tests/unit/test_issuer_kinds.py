@@ -136,7 +136,37 @@ def test_what_the_acquirer_has_approved_in_its_stead_is_booked_whatever_became_o
     assert bank.money() == (30, 30)
     assert bank.code(Kind.SALE, 1, 100, **told) == "12"
     assert bank.code(Kind.SALE, 2, 100, account="", **told) == "14"
-    assert bank.code(Kind.PRE_AUTH, 3, 100, **told) == "40", "it stands in for sales alone"
+    assert bank.code(Kind.PRE_AUTH, 3, 100, **told) == "40", "it stands in for sales and notices alone"
+
+
+def test_an_offline_sale_that_it_is_told_of_later_is_booked_once_as_its_chip_counts() -> None:
+    bank, told = Bank(funds=30), {"stood_in": True, "authorization_code": "S00007"}
+    right, copied = Evidence(chip=Chip.RIGHT, counter=7), Evidence(counter=7)
+    reply = bank.ask(Kind.OFFLINE_SALE, 1, 100, evidence=copied, **told)
+    assert (reply.response_code, reply.authorization_code, bank.money()) == ("00", "S00007", (-70, -70))
+    assert bank.code(Kind.OFFLINE_SALE, 2, 100, evidence=copied, **told) == "59", "told under another number"
+    assert bank.code(Kind.OFFLINE_SALE, 3, 100, evidence=right) == "59"
+    assert bank.code(Kind.OFFLINE_SALE, 4, 100, evidence=Evidence(counter=6), **told) == "00", (
+        "of before, and not seen yet"
+    )
+
+
+@pytest.mark.parametrize("code", ["00", "57"])
+def test_what_it_has_answered_and_nobody_heard_is_not_booked_again_when_it_is_told(code: str) -> None:
+    bank, card = Bank(), CardTerms(response_code="" if code == "00" else code)
+    assert bank.code(Kind.OFFLINE_SALE, 1, 100, evidence=KEYED_NONE, card=card) == code
+    money = bank.money()
+    again = bank.code(Kind.OFFLINE_SALE, 1, 100, evidence=KEYED_NONE, stood_in=True, authorization_code="S00007")
+    assert (again, bank.money()) == (code, money)
+
+
+def test_a_completion_that_it_is_told_of_later_ends_the_hold() -> None:
+    bank, told = Bank(funds=100), {"stood_in": True, "authorization_code": "S00007", "evidence": KEYED_NONE}
+    assert bank.code(Kind.PRE_AUTH, 1, 100) == "00"
+    bank.state.accounts["D"].status = "lost"
+    assert bank.code(Kind.COMPLETION_ADVICE, 2, 115, original=1, **told) == "00"
+    assert bank.money() == (-15, -15)
+    assert bank.code(Kind.COMPLETION_ADVICE, 3, 115, original=1, **told) == "12", "once"
 
 
 # ------------------------------------------------------------------ what gives back

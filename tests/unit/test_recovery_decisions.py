@@ -69,6 +69,8 @@ OTHER = {
 BACK = {"huaxing": Charge(posted=POSTED, reversed=True)}
 ACKNOWLEDGED = path(State.REVERSED, acknowledged=("huaxing",))
 
+NOTICED = Path(state=State.INTENT, began=msgspec.structs.replace(INTENT, kind=Kind.OFFLINE_SALE))
+
 CASES = [
     # journal lost it
     (None, seen(), CHARGED, Action.RECORD_AGAIN),
@@ -96,6 +98,14 @@ CASES = [
     (path(State.INTENT), seen("68"), CHARGED, Action.REVERSE),
     (path(State.INTENT), seen(""), CHARGED, Action.REVERSE),
     (path(State.INTENT), None, {}, Action.REVERSE),
+    # a notice is taken, but for one that was refused: its terminal has thrown that away
+    (NOTICED, seen(), CHARGED, Action.OUTCOME),
+    (NOTICED, seen(), {}, Action.APPROVE),
+    (NOTICED, None, {}, Action.APPROVE),
+    (NOTICED, None, CHARGED, Action.APPROVE),
+    (NOTICED, seen("", waits=True), CHARGED, Action.APPROVE),
+    (NOTICED, seen("57"), {}, Action.OUTCOME),
+    (NOTICED, seen("57"), CHARGED, Action.REVERSE),
     # the reversal is lost
     (path(State.APPROVED), seen(undone=True), BACK, Action.REVERSE),
     (path(State.APPROVED), seen(undone=True), CHARGED, Action.REVERSE),

@@ -211,6 +211,18 @@ def test_what_was_settled_and_reversed_before_its_bank_was_told_of_it(sides: Sid
     assert broken(findings) == set(), told_of(findings)
 
 
+def test_a_notice_that_its_bank_has_yet_to_be_told(sides: Sides) -> None:
+    """Of a completion: until then the hold stands at the bank, and that is no difference."""
+    rewrite(sides, said(NOTE), replace(said(NOTE), stand_in=StoodIn(card=begun(NOTE).card, entry_mode="021")))
+    lose(sides, posted(NOTE))
+    findings = sides.findings()
+    assert broken(findings) == {"I10"}, told_of(findings)
+    sides.journal.append(Advised(id=NOTE.id, institution=BANK, response_code="00", at_ms=3))
+    sides.ledger.append((BANK, posted(NOTE)))
+    findings = sides.findings()
+    assert broken(findings) == set(), told_of(findings)
+
+
 def test_an_acknowledgement_of_no_advice_is_illegal(sides: Sides) -> None:
     sides.journal.append(Advised(id=STOOD.id, institution=BANK, response_code="00", at_ms=3))
     assert broken(sides.findings()) == {"I7"}

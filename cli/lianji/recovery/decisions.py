@@ -28,6 +28,7 @@ class Action(StrEnum):
     """Intent and outcome as the terminal saw them."""
     OUTCOME = "outcome recorded again"
     """The terminal's answer, behind an intent that lost its own."""
+    APPROVE = "approved in its bank's stead"
     REVERSE = "reversed"
     """The bank is told until it acknowledges; the terminal need not do anything."""
     POST_AGAIN = "posted again at the bank"
@@ -90,6 +91,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def state(self) -> State | None:
         return self.path.state if self.path is not None else None
+
+    @property
+    def is_advice(self) -> bool:
+        return self.path is not None and KINDS[self.path.began.kind].advice
 
     @property
     def approved(self) -> bool:
@@ -220,6 +225,11 @@ RULES: tuple[Rule, ...] = (
         lambda c: c.state is State.INTENT and c.declined and not c.charged_by,
         Action.OUTCOME,
         "the terminal saw it declined; the journal has lost the outcome",
+    ),
+    Rule(
+        lambda c: c.state is State.INTENT and c.is_advice and not c.declined,
+        Action.APPROVE,
+        "a notice tells of what has happened: its bank is told until it acknowledges",
     ),
     Rule(
         lambda c: c.state is State.INTENT and c.approved,

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from itertools import combinations
 from typing import NamedTuple
 
-import msgspec
-
 from contracts import response_codes as rc
 from contracts.identity import format_rrn, shard_of
 from contracts.journal import (
@@ -33,6 +31,7 @@ from contracts.states import State
 from lianji.rates import billed, foreign_rates
 from lianji.recovery.charges import NONE, Charges
 from lianji.recovery.decisions import Action, Case, Rule, decide, due
+from lianji.recovery.mended import Found, Mended
 from lianji.recovery.paths import Path, Paths, is_given_out, number_of, terminal_of
 from lianji.recovery.recorded_again import Again
 from lianji.recovery.witnesses import Close, Seen, Witnesses
@@ -43,27 +42,6 @@ MOST_UNDONE = 12
 """Reversals of a batch whose moment is looked for."""
 NUMBERS_LEFT_OUT = 1_000
 """Between the numbers that are known and those that a restore gives out: some were given out, and nobody is left who knows."""
-
-
-class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of what a restore has found and done."""
-
-    subject: str
-    """The transaction's identity, or `terminal:batch` of a close."""
-    rrn: str
-    amount_minor: int
-    action: Action
-    why: str
-
-
-class Mended(msgspec.Struct, kw_only=True):
-    """What one shard's sides need."""
-
-    journal: list[Record] = []
-    ledgers: dict[str, list[LedgerRecord]] = {}
-    found: list[Found] = []
-    refused: int = 0
-    """Records from behind the damage that cannot follow what is left: their transactions are decided like all others."""
 
 
 class _Item(NamedTuple):
@@ -235,10 +213,12 @@ class Mender:
 
     def _do(self, rule: Rule, case: Case) -> bool:
         """Whether something was done, so that the rules are to be asked again."""
-        action, why = rule.action, rule.why
+        action, why, path = rule.action, rule.why, case.path
         match action:
             case Action.OUTCOME if case.seen is not None:
                 done = self._append(self._again.outcome(case.seen))
+            case Action.APPROVE if path is not None and isinstance(path.began, Intent):
+                done = self._append(self._again.noticed(path.began, case.seen, at_ms=self._at_ms))
             case Action.REVERSE:
                 done = self._reverse(case)
             case Action.POST_AGAIN:

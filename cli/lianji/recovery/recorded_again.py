@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from contracts.identity import transaction_id
-from contracts.journal import BatchClosed, Intent, Outcome
+from contracts.identity import stand_in_code, transaction_id
+from contracts.journal import BatchClosed, Intent, Outcome, to_tell
 from contracts.kinds import CLAIMS
 from contracts.money import CNY
 from contracts.pan import MaskedCard
+from contracts.response_codes import APPROVED
 from contracts.states import State
 from lianji.recovery.decisions import Case
 from lianji.recovery.paths import Path, Paths
@@ -83,6 +84,18 @@ class Again:
             authorization_code=seen.authorization_code,
             part_minor=seen.part_minor,
             at_ms=seen.at_ms,
+        )
+
+    def noticed(self, intent: Intent, seen: Seen | None, *, at_ms: int) -> Outcome:
+        """Of a notice whose outcome is lost: the switch's own word, under the code that its terminal has been told, if it has been."""
+        told = seen.authorization_code if seen is not None and seen.told_approved else ""
+        return Outcome(
+            id=intent.id,
+            state=State.APPROVED,
+            response_code=APPROVED,
+            authorization_code=told or stand_in_code(intent.rrn),
+            stand_in=to_tell(intent),
+            at_ms=at_ms,
         )
 
     def closed(self, close: Close) -> BatchClosed:

@@ -31,7 +31,8 @@ from lianji.permissions import everybody, identity_of, users_of
 from lianji.recovery.archive import DATABASES, Entry, kept_buckets, logs_of, stamp, sync, values_of
 from lianji.recovery.charges import Charges
 from lianji.recovery.manifest import BucketEntry, LogEntry, Manifest
-from lianji.recovery.mending import Found, Mended, Mender
+from lianji.recovery.mended import Found, Mended
+from lianji.recovery.mending import Mender
 from lianji.recovery.paths import Paths
 from lianji.recovery.stitching import Stitched, readable, stitch
 from lianji.recovery.witnesses import Witnesses, read_witnesses

@@ -300,9 +300,11 @@ class IssuerRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """The terminal reads chips."""
     authorization_code: bounds.AuthorizationCode = ""
     """Of an advice: the one that the switch has given."""
+    counter: bounds.OptionalCounter = 0
+    """Of an advice, which has nothing else of the chip: the ATC."""
 
 
-class AdviseRequest(msgspec.Struct, frozen=True, kw_only=True):
+class AdviseRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An advice of the switch to a bank; subject `cards.v1.advise`. The card's number is sealed: the gateway opens it and tells the bank, whose
     IssuerReply is the answer.
     """
@@ -318,6 +320,10 @@ class AdviseRequest(msgspec.Struct, frozen=True, kw_only=True):
     entry_mode: bounds.EntryMode
     authorization_code: bounds.AuthorizationCode
     card: MaskedCard
+    original: bounds.OptionalTransactionId = ""
+    """The transaction that this one is about."""
+    counter: bounds.OptionalCounter = 0
+    """Of the chip's transactions (ATC); 0 where no chip has taken part."""
 
 
 class IssuerReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -55,6 +55,8 @@ ChipData = Annotated[bytes, Meta(max_length=255)]
 """Field 55."""
 Counter = Annotated[int, Meta(ge=1, le=0xFFFF)]
 """Of a chip's transactions (ATC)."""
+OptionalCounter = Annotated[int, Meta(ge=0, le=0xFFFF)]
+"""0: of none."""
 ScriptResults = Annotated[str, Meta(pattern=r"^([0-2][0-9A-F]){1,4}$")]
 """Two digits for each script that a bank has sent."""
 Sequence = Annotated[str, Meta(max_length=3)]

@@ -52,3 +52,12 @@ def shard_of_rrn(rrn: str) -> int:
     if len(rrn) != 12 or not (rrn.isascii() and rrn.isdigit()):
         raise ValueError(f"rrn: {rrn!r} is not 12 digits")
     return int(rrn[:2])
+
+
+def stand_in_code(rrn: str) -> str:
+    """Field 38 of what the switch has approved in a bank's stead.
+
+    >>> stand_in_code("010000000042")
+    'S00042'
+    """
+    return f"S{rrn[-5:]}"

@@ -109,12 +109,20 @@ class Recalled(_Record, frozen=True, kw_only=True, tag="recalled"):
     """The id of the transaction on which this one stands."""
 
 
-class StoodIn(msgspec.Struct, frozen=True, kw_only=True):
+class StoodIn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """With an approval that the switch has given in a bank's stead: what the bank is to be told beside what the intent says."""
 
     card: MaskedCard
     """The intent's, so that the number can be opened for the bank."""
     entry_mode: str
+    counter: int = 0
+    """Of the chip's transactions (ATC); 0 where no chip has taken part."""
+
+
+def to_tell(intent: Intent) -> StoodIn:
+    """What the bank of a notice is to be told, should it not answer."""
+    counter = int(intent.chip.counter, 16) if intent.chip is not None else 0
+    return StoodIn(card=intent.card, entry_mode=intent.entry_mode, counter=counter)
 
 
 class Outcome(_Record, frozen=True, kw_only=True, tag="outcome"):
@@ -132,7 +140,7 @@ class Outcome(_Record, frozen=True, kw_only=True, tag="outcome"):
     chip: bytes = b""
     """The bank's word to the chip (field 55 of the answer)."""
     stand_in: StoodIn | None = None
-    """The bank was not asked and is told afterwards (`Advised`); None: it is the bank's word, or a no."""
+    """The bank was not asked, or has not answered a notice, and is told until it has (`Advised`); None: it is the bank's word, or a no."""
 
 
 class Advised(_Record, frozen=True, kw_only=True, tag="advised"):

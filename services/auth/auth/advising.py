@@ -1,4 +1,5 @@
-"""Advices on their way to a bank: what the switch has approved in its stead, stored in the journal, forwarded in order, until it acknowledges."""
+"""Advices on their way to a bank: what the switch has approved in its stead, and notices that it has not answered; stored in the journal, forwarded
+in order, until it acknowledges."""
 
 from __future__ import annotations
 
@@ -71,6 +72,8 @@ class Advising(Outbox):
                 entry_mode=stood_in.entry_mode,
                 authorization_code=transaction.authorization_code,
                 card=stood_in.card,
+                original=transaction.more.original,
+                counter=stood_in.counter,
             )
             try:
                 code = (await self._issuers.advise(advice, span)).response_code

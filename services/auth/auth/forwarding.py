@@ -63,14 +63,14 @@ class Forwarding:
         self, term: Term[Shard], decision: authorize.Forward, message: AuthorizeRequest, span: Span
     ) -> AuthorizeReply:
         """`_forward`, and what is to be said when it fails by a bug: an intent that stayed open until the next owner comes would
-        hold up its repetitions and its batch's close. Nobody knows what the bank has done, so it is reversed."""
+        hold up its repetitions and its batch's close. Nobody knows what the bank has done, so it ends as it does when the bank is silent."""
         try:
             return await self._forward(term, decision, message, span)
         except LogError:
             raise  # the term is over: the next owner finds the intent
         except Exception as error:
             log.error(
-                "a failure of ours, an open intent is reversed",
+                "a failure of ours, an open intent is ended without its bank's word",
                 transaction=decision.id,
                 error=type(error).__name__,
                 trace_id=span.trace_id,
@@ -81,7 +81,7 @@ class Forwarding:
                 raise
             record = authorize.no_word(transaction, at_ms=self._now_ms(), trace=span.traceparent)
             if record is not None:
-                await self._append(span, "reversing", [record])
+                await self._append(span, "outcome", [record])
                 self._queues.notify(term.state)
             await term.flushed()
             return authorize.reply_of(transaction)

@@ -134,7 +134,11 @@ class ShardOffice:
         self._running.clear()
         left = reverse.abandoned(term.state, at_ms=self._now_ms())
         if left:
-            log.warning("open intents of a former owner are reversed", shard=self._number, count=len(left))
+            log.warning(
+                "open intents of a former owner are ended without their banks' word",
+                shard=self._number,
+                count=len(left),
+            )
             await term.append(left)
         self._queues.open(term)
         self._cutting.open(term)

@@ -14,7 +14,7 @@ from contracts import slices
 from contracts.codec import encode_stored
 from contracts.journal import EpochStarted, Record, record_decoder
 
-LAYOUT = b"shard-5"
+LAYOUT = b"shard-6"
 """Stands before a dump with the velocity limits, and changes with what a shard or a transaction holds: one of another layout is no snapshot, and
 the log is replayed. So limits that are new count from the log's first record, as they would have."""
 

@@ -250,7 +250,7 @@ class Handlers:
             kept_from=asked.kept_from,
         )
         state = self._ledger.state
-        evidence = NO_EVIDENCE
+        evidence = Evidence(counter=asked.counter) if stood_in and asked.counter else NO_EVIDENCE
         told = asked.incoming or stood_in
         if card is not None and not told and asked.transaction not in state.transactions:
             evidence = self._examine(asked, card, proof, at_ms, span)

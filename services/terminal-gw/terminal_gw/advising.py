@@ -77,7 +77,9 @@ class Advisor:
                 currency=advice.currency,
                 entry_mode=advice.entry_mode,
                 card=CardData(pan=pan),
+                original=advice.original,
                 authorization_code=advice.authorization_code,
+                counter=advice.counter,
             )
             subject = subjects.issuer(advice.institution, subjects.ISSUER_ADVICES)
             answer = await self._bus.request(subject, codec.encode(question), timeout_s=TIMEOUT_S, trace=span)

@@ -1,4 +1,6 @@
-"""What a shard owes banks: approvals that it has given in their stead (auth.domain.stand_in), until they have been told."""
+"""What a shard owes banks: approvals that it has given in their stead (auth.domain.stand_in), until they have been told.
+
+A notice (contracts.kinds, `advice`) may come to be owed from its intent on, whoever owns the shard by then."""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ from collections.abc import Iterable
 import msgspec
 
 from auth.domain.transaction import Particulars, Transaction
-from contracts.journal import StoodIn
+from contracts.journal import Intent, StoodIn, to_tell
+from contracts.kinds import KINDS
 
 
 class Exposure(msgspec.Struct, kw_only=True, gc=False):
@@ -23,7 +26,19 @@ class Advices(msgspec.Struct, kw_only=True):
     queues: dict[str, dict[str, None]] = {}
     """Institution → ids that it has yet to be told of, in order."""
     exposures: dict[str, Exposure] = {}
-    """By the card's digest."""
+    """By the card's digest. Notices are none: the goods were gone before the switch was asked, and no limit of its own could keep them."""
+
+
+def may_be_owed(transaction: Transaction, intent: Intent) -> None:
+    """Keeps what its bank would have to be told of this notice, should it not answer now."""
+    particulars = transaction.particulars = transaction.particulars or Particulars()
+    particulars.notice = to_tell(intent)
+
+
+def decided(transaction: Transaction) -> None:
+    """It has an outcome."""
+    if transaction.particulars is not None:
+        transaction.particulars.notice = None
 
 
 def owe(advices: Advices, transaction: Transaction, stand_in: StoodIn) -> None:
@@ -31,6 +46,8 @@ def owe(advices: Advices, transaction: Transaction, stand_in: StoodIn) -> None:
     particulars = transaction.particulars = transaction.particulars or Particulars()
     particulars.stand_in = stand_in
     advices.queues.setdefault(transaction.institution, {})[transaction.id] = None
+    if KINDS[transaction.kind].notice:
+        return
     exposure = advices.exposures.setdefault(stand_in.card.digest, Exposure())
     exposure.count += 1
     exposure.amount_minor += transaction.amount_minor
@@ -53,6 +70,8 @@ def told(advices: Advices, transaction: Transaction) -> None:
     del queue[transaction.id]
     if not queue:
         del advices.queues[transaction.institution]
+    if KINDS[transaction.kind].notice:
+        return
     exposure = advices.exposures[stand_in.card.digest]
     exposure.count -= 1
     exposure.amount_minor -= transaction.amount_minor

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from auth.domain import velocity
+from auth.domain import stand_in, velocity
 from auth.domain.claims import Claiming, Forgotten, Found, Recollection, claim_refusal, find
 from auth.domain.kinds import RULES, Rules
 from auth.domain.register import Register
@@ -324,17 +324,20 @@ def conclude(
 
 
 def not_reached(transaction: Transaction, *, at_ms: int, trace: str) -> Record | None:
-    """The issuer never got the request: a definite no. None when a reversal has come in between."""
+    """The issuer never got the request: a definite no, but for a notice, which it is told later. None when a reversal has come in between."""
     if transaction.state is not State.INTENT:
         return None
-    return Outcome(
+    return stand_in.of_notice(transaction, at_ms=at_ms, trace=trace) or Outcome(
         id=transaction.id, state=State.DECLINED, response_code=rc.ISSUER_UNAVAILABLE, at_ms=at_ms, trace=trace
     )
 
 
 def no_word(transaction: Transaction, *, at_ms: int, trace: str) -> Record | None:
-    """The issuer may have approved and nobody will know: reversed, never sold again. None when a reversal has come in between."""
-    return half_done(transaction, rc.ISSUER_TIMEOUT, at_ms=at_ms, trace=trace)
+    """The issuer may have approved and nobody will know: reversed, never sold again; a notice stands, and is told until the issuer has it. None when
+    a reversal has come in between."""
+    return stand_in.of_notice(transaction, at_ms=at_ms, trace=trace) or half_done(
+        transaction, rc.ISSUER_TIMEOUT, at_ms=at_ms, trace=trace
+    )
 
 
 def half_done(transaction: Transaction, code: str, *, at_ms: int, trace: str) -> Record | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from auth.domain import authorize
 from auth.domain.authorize import NO_RRN, Recall
 from auth.domain.claims import Recollection
 from auth.domain.kinds import RULES
@@ -146,15 +147,6 @@ def _tombstone(
 
 
 def abandoned(shard: Shard, *, at_ms: int) -> list[Record]:
-    """For a new owner: what the former one asked an issuer and never heard, or never wrote down, is reversed."""
-    return [
-        Reversing(
-            id=id_,
-            reason=rc.ISSUER_TIMEOUT,
-            origin="host",
-            response_code=rc.ISSUER_TIMEOUT,
-            at_ms=at_ms,
-            trace=shard.transactions[id_].trace,
-        )
-        for id_ in shard.intents
-    ]
+    """For a new owner: what the former one asked an issuer and never heard, or never wrote down, ends as if the issuer were silent."""
+    left = (shard.transactions[id_] for id_ in shard.intents)
+    return [record for one in left if (record := authorize.no_word(one, at_ms=at_ms, trace=one.trace)) is not None]

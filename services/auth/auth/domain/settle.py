@@ -7,7 +7,8 @@ from typing import NamedTuple
 from auth.domain.authorize import NO_RRN
 from auth.domain.batch import FIRST_BATCH, ClosedBatch
 from auth.domain.register import Register
-from auth.domain.state import Shard, totals_of
+from auth.domain.state import Shard
+from auth.domain.totals import totals_of
 from auth.domain.wait import Wait
 from contracts.authorization import BALANCED, NOT_BALANCED, SETTLE_ERROR, SettleReply, SettleRequest, Totals
 from contracts.identity import format_rrn

@@ -7,7 +7,7 @@ and falls when it is declined or its reversal is acknowledged. An original that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -17,7 +17,7 @@ from auth.domain.advices import Advices
 from auth.domain.batch import ClosedBatch, Terminal, Upload
 from auth.domain.transaction import Particulars, Standing, Transaction, recalled
 from auth.domain.velocity import Velocity
-from contracts.authorization import BALANCED, NOT_BALANCED, Totals
+from contracts.authorization import BALANCED, NOT_BALANCED
 from contracts.batch import SETTLING
 from contracts.identity import transaction_id
 from contracts.journal import (
@@ -64,7 +64,7 @@ class Shard(msgspec.Struct, kw_only=True):
     recalled: dict[str, None] = {}
     """Ids that were recalled and are in memory, in order."""
     advices: Advices = msgspec.field(default_factory=Advices)
-    """What was approved in banks' stead and they have yet to be told."""
+    """What was approved in banks' stead and they have yet to be told: notices that they have not answered are of it."""
     unseen: int = 0
     """How often it has changed what stands on transactions that are not in memory. What the settlement ledger says of them holds for as long as
     this is what it was before the ledger was asked."""
@@ -106,20 +106,6 @@ class Shard(msgspec.Struct, kw_only=True):
     def batch_transactions(self, terminal: str) -> Iterator[Transaction]:
         for id_ in self.terminal(terminal).transactions:
             yield self.transactions[id_]
-
-
-def totals_of(shard: Shard, terminal: str, *, without: Collection[str] = ()) -> Totals:
-    """What the host counts in a terminal's open batch: what stands approved, by debit and credit kinds (field 48). Holds, transfers and
-    questions are neither."""
-    minor, count = {True: 0, False: 0}, {True: 0, False: 0}
-    for transaction in shard.batch_transactions(terminal):
-        facts = KINDS[transaction.kind]
-        if transaction.state is State.APPROVED and facts.settles and transaction.id not in without:
-            minor[facts.debit] += transaction.amount_minor
-            count[facts.debit] += 1
-    return Totals(
-        debit_minor=minor[True], debit_count=count[True], credit_minor=minor[False], credit_count=count[False]
-    )
 
 
 def apply(shard: Shard, record: Record) -> None:
@@ -196,6 +182,8 @@ def _apply_intent(shard: Shard, record: Intent) -> None:
     if record.original or record.target_institution:
         transaction.particulars = Particulars(original=record.original, target_institution=record.target_institution)
         _stand(shard, transaction)
+    if KINDS[record.kind].advice:
+        advices.may_be_owed(transaction, record)
     if shard.velocity is not None and record.kind in velocity.COUNTED:
         velocity.begin(shard.velocity, transaction, record.card.digest)
 
@@ -245,6 +233,7 @@ def _apply_outcome(shard: Shard, record: Outcome) -> None:
     transaction.authorization_code = record.authorization_code
     transaction.at_ms = record.at_ms
     del shard.intents[record.id]
+    advices.decided(transaction)
     if record.part_minor or record.balance is not None or record.instalment is not None or record.chip:
         particulars = transaction.particulars = transaction.particulars or Particulars()
         particulars.balance, particulars.instalment, particulars.chip = record.balance, record.instalment, record.chip
@@ -283,6 +272,7 @@ def _apply_reversing(shard: Shard, record: Reversing) -> None:
         transaction.response_code = record.response_code
         transaction.at_ms = record.at_ms
     shard.intents.pop(record.id, None)
+    advices.decided(transaction)
     advices.told(shard.advices, transaction)
     if record.origin == "terminal":
         _own(shard, transaction.terminal).upload = None

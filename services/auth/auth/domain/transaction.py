@@ -36,6 +36,8 @@ class Particulars(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     """Of one that counts towards the velocity limits: these three say what is to be given back when it comes to nothing."""
     counted_minor: int = 0
     counted_ms: int = 0
+    notice: StoodIn | None = None
+    """Of a notice that has no outcome: what its bank is told in the end, should it not answer now."""
     stand_in: StoodIn | None = None
     """Approved in the bank's stead, and the bank has yet to be told."""
     recalled: bool = False

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from auth.domain.batch import Terminal, Upload
 from auth.domain.register import Register
 from auth.domain.settle import next_batch
-from auth.domain.state import Shard, totals_of
+from auth.domain.state import Shard
+from auth.domain.totals import totals_of
 from auth.domain.transaction import Transaction
 from auth.domain.wait import Wait
 from contracts import response_codes as rc

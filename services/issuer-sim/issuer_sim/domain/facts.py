@@ -75,7 +75,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     pin: Pin = Pin.ABSENT
     chip: Chip = Chip.ABSENT
     counter: int = 0
-    """The chip's transaction counter, where its cryptogram is right."""
+    """The chip's transaction counter, where its cryptogram is right, or as the acquirer says it with an advice."""
 
 
 NO_EVIDENCE = Evidence()

@@ -141,7 +141,7 @@ ASKING: tuple[Check, ...] = (status, expiry, permitted, *_CHIP, card_check, pin_
 """Of questions."""
 NOTICE: tuple[Check, ...] = (permitted, cryptogram_if_there, counter_unused, card_check, pin_if_keyed, amount)
 """Of what has happened already: the card may have been reported or have run out since."""
-STOOD_IN: tuple[Check, ...] = (amount,)
+STOOD_IN: tuple[Check, ...] = (counter_unused, amount)
 """Of what the acquirer has approved in the bank's stead, without anything that the rest could be checked by."""
 INCOMING: tuple[Check, ...] = (status, amount)
 """Of what comes to a card that nobody here has in hand."""

@@ -46,7 +46,11 @@ RULES: dict[Kind, Rule] = {
 INCOMING: dict[Kind, Rule] = {Kind.TRANSFER: transfer.INCOMING}
 """Of second halves."""
 
-STOOD_IN: dict[Kind, Rule] = {Kind.SALE: sale.STOOD_IN}
+STOOD_IN: dict[Kind, Rule] = {
+    Kind.SALE: sale.STOOD_IN,
+    Kind.COMPLETION_ADVICE: completion_advice.STOOD_IN,
+    Kind.OFFLINE_SALE: offline_sale.STOOD_IN,
+}
 """Of what the acquirer has approved in the bank's stead."""
 
 

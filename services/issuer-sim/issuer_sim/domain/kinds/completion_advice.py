@@ -9,3 +9,5 @@ from issuer_sim.domain.kinds.originals import complete
 from issuer_sim.domain.kinds.rule import Rule
 
 RULE = Rule(rules.NOTICE, partial(complete, forced=True), forced=True)
+STOOD_IN = RULE._replace(checks=rules.STOOD_IN)
+"""The bank was silent when it was told the first time."""
