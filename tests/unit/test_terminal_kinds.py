@@ -183,6 +183,18 @@ def test_a_decline_ends_it_and_counts_nothing(kind: Kind) -> None:
     assert bench.terminal.record.totals("000001") == Totals()
 
 
+@pytest.mark.parametrize("kind", REVERSIBLE)
+@pytest.mark.parametrize("code", ["90", "91", "96"])
+@pytest.mark.parametrize("rrn", ["000000000000", "000000000005"])
+def test_what_nobody_has_looked_at_is_reversed_where_no_close_would_find_it(kind: Kind, code: str, rrn: str) -> None:
+    """It may be the answer to a copy, while the first one stands approved."""
+    bench = Bench()
+    outcome = bench.answer(bench.ask(kind), code, {37: rrn})
+    unseen = kind in (Kind.PRE_AUTH, Kind.PRE_AUTH_VOID, Kind.TRANSFER) and rrn != "000000000005"
+    assert outcome.pending == (bench.terminal.record.pending is not None) == unseen
+    assert outcome.response_code == ("" if unseen else code)
+
+
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("fate", ["silence", "wrong MAC", "garbled"])
 def test_what_no_answer_leaves_due(kind: Kind, fate: str) -> None:

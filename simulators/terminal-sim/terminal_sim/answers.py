@@ -79,23 +79,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 def request(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -> Verdict:
     """Of a transaction of any kind. Whatever cannot be trusted leaves a reversal due, a notice waiting, or of a question nothing."""
     sent, message = _sent(record, answer.request), answer.message
-    code = message.text(39)
-    if not answer.sealed:
-        said = f" (it says {describe(code)})" if code else ""
-        return _no_word(record, sent, f"the answer's MAC is missing or wrong{said}", MAC_ERROR)
-    if not code:
-        return _no_word(record, sent, "the answer has no response code", _TERMINAL_REASON)
-    advice = record.is_stored(sent)
-    if advice and not _is_final(message):
-        # Nobody has looked at it: neither a no nor a yes, and an earlier one may have arrived.
-        outcome = _outcome(sent, answer, stored=True, reason=f"the host could not take it: {describe(code)}")
-        return Verdict(outcome=outcome)
+    no_word = _not_taken(record, sent, answer)
+    if no_word is not None:
+        return no_word
     try:
         part_minor = _part(sent, answer)
         extras = _extras(sent, message)
         told = _told_the_chip(answer)
     except FormatError as error:
-        if advice or not KINDS[sent.kind].reversible:
+        if not KINDS[sent.kind].reversible:
             return _no_word(record, sent, str(error), _TERMINAL_REASON)
         due = ReversalDue(batch=sent.batch, stan=sent.stan, reason=_TERMINAL_REASON)
         outcome = _outcome(sent, answer, pending=True, reason=str(error))
@@ -103,6 +95,25 @@ def request(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -
     outcome = _outcome(sent, answer, part_minor=part_minor, extras=extras)
     certificate = told.made.tags[chip.CRYPTOGRAM].hex().upper() if told is not None else ""
     return Verdict(entries=(_answered(answer, sent, part_minor, certificate), *_results(sent, told)), outcome=outcome)
+
+
+def _not_taken(record: TerminalRecord, sent: Transaction, answer: Answer) -> Verdict | None:
+    """Of an answer that says neither yes nor no; None where it says one of them."""
+    message, code = answer.message, answer.message.text(39)
+    if not answer.sealed:
+        said = f" (it says {describe(code)})" if code else ""
+        return _no_word(record, sent, f"the answer's MAC is missing or wrong{said}", MAC_ERROR)
+    if not code:
+        return _no_word(record, sent, "the answer has no response code", _TERMINAL_REASON)
+    if _is_final(message):
+        return None
+    if record.is_stored(sent):
+        # Nobody has looked at it: neither a no nor a yes, and an earlier one may have arrived.
+        reason = f"the host could not take it: {describe(code)}"
+        return Verdict(outcome=_outcome(sent, answer, stored=True, reason=reason))
+    if _would_stay(sent):
+        return _no_word(record, sent, f"the host has not looked at it: {describe(code)}", _NO_ANSWER)
+    return None
 
 
 def _told_the_chip(answer: Answer) -> Ended | None:
@@ -123,8 +134,15 @@ def _results(sent: Transaction, told: Ended | None) -> tuple[ResultsDue, ...]:
     return (ResultsDue(batch=sent.batch, stan=sent.stan, results=told.results.hex().upper()),)
 
 
+def _would_stay(sent: Transaction) -> bool:
+    """Whether nobody would notice that it stands at the host alone: it is in no totals. The answer may be one to a copy, of which the host has
+    looked at the first (somebody on the line has swallowed that answer), or is going to look at it."""
+    facts = KINDS[sent.kind]
+    return facts.reversible and not facts.settles
+
+
 def _is_final(message: Message) -> bool:
-    """Whether the switch has spoken: it has given the notice a reference number, or says what no repetition changes."""
+    """Whether the switch has spoken: it has given it a reference number, or says what no repetition changes."""
     row = RESPONSE_CODES.get(message.text(39))
     return message.text(37) not in ("", NO_RRN) or (row is not None and not row.retry_can_help)
 
