@@ -72,6 +72,13 @@ async def _never_told(self: Issuers, institution: str, request: Any, trace: Any)
     return IssuerReverseReply(response_code=APPROVED)
 
 
+_advise = Issuers.advise
+
+
+async def _advised_of_nothing(self: Issuers, advice: Any, trace: Any) -> IssuerReply:
+    return await _advise(self, replace(advice, original=""), trace)
+
+
 async def _never_advised(self: Issuers, advice: Any, trace: Any) -> IssuerReply:
     return IssuerReply(response_code=APPROVED)
 
@@ -136,6 +143,7 @@ AS_BEFORE_CLOSE = (Replaced(reverse, "decide", _as_before_close),)
 OF_ANY_TERMINAL = (Replaced(reverse, "decide", _of_any_terminal),)
 NO_TOMBSTONE = (Replaced(reverse, "_tombstone", _no_tombstone),)
 NEVER_TOLD = (Replaced(Issuers, "reverse", _never_told),)
+ADVISED_OF_NOTHING = (Replaced(Issuers, "advise", _advised_of_nothing),)
 NEVER_ADVISED = (Replaced(Issuers, "advise", _never_advised),)
 ANSWERED_EARLY = (Replaced(ShardOffice, "_append", _answered_early),)
 UNPROVED = (Replaced(Term, "prove", _unproved), Replaced(Term, "flushed", _unflushed))

@@ -14,9 +14,12 @@ BUGS: dict[str, Bug] = {
     "advice-lost": Bug(
         "what was approved in a bank's stead is called told, and the bank never hears of it", switch.NEVER_ADVISED
     ),
+    "advised-of-nothing": Bug(
+        "a bank that is told of a completion afterwards is not told of which hold", switch.ADVISED_OF_NOTHING
+    ),
     "answered-early": Bug("the switch answers before the outcome is acknowledged", switch.ANSWERED_EARLY),
     "unproved": Bug("an owner answers from memory without proving that it still is one", switch.UNPROVED),
-    "left-open": Bug("a new owner does not reverse the intents that it finds open", switch.LEFT_OPEN),
+    "left-open": Bug("a new owner does not end the intents that it finds open", switch.LEFT_OPEN),
     "answered-anew": Bug("a repetition gets an answer made anew, not the stored one", switch.ANSWERED_ANEW),
     "sold-anew": Bug("a repetition is sold once more", switch.SOLD_ANEW),
     "as-before-close": Bug("a reversal after the close is recorded as one before it", switch.AS_BEFORE_CLOSE),
