@@ -15,8 +15,20 @@ import world
 from auth.domain.state import Shard
 from auth.domain.state import apply as apply_to_switch
 from contracts.authorization import Original, Totals
+from contracts.chip import ChipFacts
 from contracts.identity import format_rrn, shard_of, transaction_id
-from contracts.journal import BatchClosed, EpochStarted, Intent, Outcome, Record, Reversed, Reversing, SignedOn
+from contracts.journal import (
+    Advised,
+    BatchClosed,
+    EpochStarted,
+    Intent,
+    Outcome,
+    Record,
+    Reversed,
+    Reversing,
+    SignedOn,
+    to_tell,
+)
 from contracts.kinds import KINDS, Effect, Kind
 from contracts.ledger import Posting, Refusal
 from contracts.pan import MaskedCard
@@ -34,7 +46,11 @@ from settlement.domain.postings import post
 WORLD, SHARD = world.built_in(), 0
 TERMINALS = [t for t in WORLD.terminals if shard_of(t.merchant, WORLD.shards) == SHARD][:3]
 BANK, OTHER_BANK = WORLD.institutions[0].id, WORLD.institutions[1].id
-CARD = MaskedCard(first6="621234", last4="1265", length=16, digest="0" * 32)
+PAN = WORLD.cards_of(BANK)[0].pan
+CARD = MaskedCard(first6=PAN.first6, last4=PAN.last4, length=16, digest="0" * 32)
+CHIP = ChipFacts(
+    application="F0000048220101", cryptogram="0123456789ABCDEF", information="40", results="0" * 10, counter="0005"
+)
 AMOUNT, PART_OF_IT = 100, 40
 replace = msgspec.structs.replace
 
@@ -53,6 +69,7 @@ replace = msgspec.structs.replace
     HOLD,
     COMPLETED,
     NOTED,
+    TOLD_LATER,
     RELEASED,
     UNCOMPLETED,
     TRANSFER,
@@ -72,6 +89,7 @@ replace = msgspec.structs.replace
     "hold",
     "completed",
     "completed by a notice",
+    "told of later",
     "released",
     "completed, and the completion taken back",
     "transfer",
@@ -143,6 +161,9 @@ class Day:
                 self._make(terminal, Kind.COMPLETION, minor=110, original=self._make(terminal, Kind.PRE_AUTH))
             case "completed by a notice":
                 self._make(terminal, Kind.COMPLETION_ADVICE, minor=90, original=self._make(terminal, Kind.PRE_AUTH))
+            case "told of later":
+                id_ = self._make(terminal, Kind.OFFLINE_SALE, stood_in=True)
+                self.journal.append(Advised(id=id_, institution=BANK, response_code="00", at_ms=3))
             case "released":
                 self._make(terminal, Kind.PRE_AUTH_VOID, original=self._make(terminal, Kind.PRE_AUTH))
             case "completed, and the completion taken back":
@@ -171,6 +192,7 @@ class Day:
         code: str = "",
         told: str | None = None,
         plain: bool = True,
+        stood_in: bool = False,
     ) -> str:
         """A transaction, as switch, bank and terminal (which was `told`) write it down; only of `plain` ones more is made later."""
         tid, batch = terminal.tid, f"{self._batch[terminal.tid]:06d}"
@@ -198,6 +220,7 @@ class Day:
             original_rrn=self.seen[original].rrn if original else "",
             target=CARD if kind is Kind.TRANSFER else None,
             target_institution=OTHER_BANK if kind is Kind.TRANSFER else "",
+            chip=CHIP if kind is Kind.OFFLINE_SALE else None,
             at_ms=1,
         )
         approved = code != "51"
@@ -208,6 +231,7 @@ class Day:
             response_code=code,
             authorization_code=authorization_code,
             part_minor=part,
+            stand_in=to_tell(intent) if stood_in else None,
             at_ms=2,
         )
         self.journal += [intent, outcome]
@@ -220,7 +244,7 @@ class Day:
             kind=kind,
             amount_minor=minor,
             currency="156",
-            card="621234******1265",
+            card=str(CARD),
             entry_mode="021",
             at_ms=2,
             response_code=told,
@@ -230,7 +254,7 @@ class Day:
             waits=False,
             part_minor=part,
             original=self._named(original) if original else None,
-            target="621234******1265" if kind is Kind.TRANSFER else "",
+            target=str(CARD) if kind is Kind.TRANSFER else "",
         )
         if approved:
             self.standing[id_] = part or minor
@@ -382,3 +406,17 @@ def test_nothing_lost_is_nothing_mended(damage: Damage) -> None:
         day.do(TERMINALS[terminal], operation)
     _, mended = day.mend(len(day.journal), len(day.journal))
     assert mended == Mended()
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_bank_that_has_lost_a_posting_gets_it_again_unless_it_is_to_be_told_of_it(told: bool) -> None:
+    day = Day()
+    day.do(TERMINALS[0], "told of later")
+    if not told:
+        day.journal.pop()
+    day.bank.of.clear()
+    _, mended = day.mend(len(day.journal), len(day.journal))
+    booked = mended.ledgers.get(BANK, [])
+    assert [(one.amount_minor, one.forced, one.counter) for one in booked if isinstance(one, Posting)] == (
+        [(AMOUNT, True, 5)] if told else []
+    )

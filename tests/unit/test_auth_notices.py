@@ -210,3 +210,33 @@ async def test_its_batch_is_closed_over_it() -> None:
     bank.down = None
     await until(lambda: not term.state.advices.queues)
     await desk.close()
+
+
+@pytest.mark.parametrize("code", [rc.SYSTEM_MALFUNCTION, ISSUER_UNAVAILABLE, ISSUER_TIMEOUT, "10", "ZZ"])
+async def test_what_is_neither_yes_nor_no_is_no_end_of_it(code: str) -> None:
+    bank = Bank()
+    desk, term = office(bank, issuer_s=0.02), await take_office(MemoryLog())
+    await desk.open(term)
+    said = encode(IssuerReply(response_code=code, part_minor=1 if code == "10" else 0))
+    bank.answer = lambda subject: bank.say(subject) if subject == subjects.CARDS_ADVISE else said
+    reply = authorized(await desk.on_authorize(request(notice(Kind.OFFLINE_SALE))))
+    assert (reply.response_code, reply.authorization_code) == (rc.APPROVED, f"S{reply.rrn[-5:]}")
+    await until(lambda: not term.state.advices.queues)
+    await desk.close()
+
+
+async def test_one_that_its_bank_puts_off_does_not_hold_up_the_others() -> None:
+    bank = Bank()
+    desk, term = office(bank, issuer_s=0.02), await take_office(MemoryLog())
+    await desk.open(term)
+    bank.down = NoAnswer("silent")
+    for stan in ("000002", "000003", "000004"):
+        assert authorized(await desk.on_authorize(request(notice(Kind.OFFLINE_SALE, stan)))).response_code == "00"
+    bank.down = None
+    taken = [rc.SYSTEM_MALFUNCTION, rc.APPROVED, rc.APPROVED, rc.SYSTEM_MALFUNCTION, rc.APPROVED]
+    bank.answer = lambda subject: encode(IssuerReply(response_code=taken[len(bank.told)]))
+    await until(lambda: not term.state.advices.queues)
+    first, *others = [told.transaction for told in bank.told]
+    assert first not in others[:2]
+    assert others[2:] == [first, first]
+    await desk.close()

@@ -440,3 +440,13 @@ async def test_an_advice_says_of_the_chip_what_the_acquirer_still_has() -> None:
     )
     another = msgspec.structs.replace(told, transaction="10000001:000001:000099")
     assert await desk.ask(desk.handlers.advise, another, IssuerReply) == IssuerReply(response_code="59")
+
+
+async def test_an_advice_that_does_not_say_what_it_is_about_is_left_unanswered() -> None:
+    """A gateway of before does not pass that on: a refusal would be for good, and the next gateway has it."""
+    desk = Desk()
+    told = request(kind=Kind.COMPLETION_ADVICE, card=CardData(pan=PAN), authorization_code="S00001")
+    assert await desk.ask(desk.handlers.advise, told, IssuerReply) is None
+    assert not desk.term.state.transactions
+    refused = await desk.ask(desk.handlers.authorize, told, IssuerReply)
+    assert refused == IssuerReply(response_code="25")

@@ -151,6 +151,24 @@ def test_an_offline_sale_that_it_is_told_of_later_is_booked_once_as_its_chip_cou
     )
 
 
+def test_a_counter_that_nobody_has_proved_cannot_bar_the_chip() -> None:
+    bank, told = Bank(), {"stood_in": True, "authorization_code": "S00007"}
+    assert bank.code(Kind.SALE, 1, 1, evidence=Evidence(pin=Pin.RIGHT, chip=Chip.RIGHT, counter=7)) == "00"
+    assert bank.code(Kind.OFFLINE_SALE, 2, 1, evidence=Evidence(counter=0xFFFF), **told) == "00"
+    assert bank.code(Kind.SALE, 3, 1, evidence=Evidence(pin=Pin.RIGHT, chip=Chip.RIGHT, counter=8)) == "00"
+    assert bank.code(Kind.OFFLINE_SALE, 4, 0, evidence=Evidence(counter=9), **told) == "13"
+    assert bank.code(Kind.SALE, 5, 1, evidence=Evidence(pin=Pin.RIGHT, chip=Chip.RIGHT, counter=9)) == "00"
+
+
+def test_a_passing_no_to_a_notice_is_not_kept_to() -> None:
+    bank, busy = Bank(), CardTerms(response_code="96")
+    assert bank.code(Kind.OFFLINE_SALE, 1, 100, evidence=KEYED_NONE, card=busy) == "96"
+    assert not bank.records
+    assert bank.code(Kind.OFFLINE_SALE, 1, 100, evidence=KEYED_NONE) == "00"
+    assert bank.code(Kind.SALE, 2, 100, card=busy) == "96"
+    assert bank.code(Kind.SALE, 2, 100) == "96", "of a sale it has spoken"
+
+
 @pytest.mark.parametrize("code", ["00", "57"])
 def test_what_it_has_answered_and_nobody_heard_is_not_booked_again_when_it_is_told(code: str) -> None:
     bank, card = Bank(), CardTerms(response_code="" if code == "00" else code)

@@ -104,6 +104,7 @@ CASES = [
     (NOTICED, None, {}, Action.APPROVE),
     (NOTICED, None, CHARGED, Action.APPROVE),
     (NOTICED, seen("", waits=True), CHARGED, Action.APPROVE),
+    (NOTICED, None, {"huaxing": Charge(refused=True)}, Action.REVERSE),
     (NOTICED, seen("57"), {}, Action.OUTCOME),
     (NOTICED, seen("57"), CHARGED, Action.REVERSE),
     # the reversal is lost
@@ -117,6 +118,8 @@ CASES = [
     (path(State.SETTLED), None, {}, Action.POST_AGAIN),
     (ACKNOWLEDGED, None, CHARGED, Action.GIVE_BACK_AGAIN),
     (ACKNOWLEDGED, None, {}, Action.GIVE_BACK_AGAIN),
+    (path(State.APPROVED, stood_in=True, owed=True), seen(), {}, None),
+    (path(State.APPROVED, stood_in=True), seen(), {}, Action.POST_AGAIN),
     # they contradict one another
     (path(State.DECLINED), seen(), {}, Action.FOR_A_PERSON),
     (path(State.DECLINED), seen("51"), CHARGED, Action.FOR_A_PERSON),

@@ -93,6 +93,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return self.path.state if self.path is not None else None
 
     @property
+    def refused(self) -> bool:
+        return any(charge.refused for charge in self.charges.values())
+
+    @property
     def is_advice(self) -> bool:
         return self.path is not None and KINDS[self.path.began.kind].advice
 
@@ -149,9 +153,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return any(charge.reversed for half in (self.charges, self.given) for charge in half.values())
 
     def lacks_posting(self) -> list[tuple[str, bool]]:
-        """Institutions that must have posted it by the journal, and whose ledger does not hold that; True: its second half."""
+        """Institutions that must have posted it by the journal, and whose ledger does not hold that; True: its second half. A bank that has yet
+        to be told must not."""
         path = self.path
-        if path is None or not path.institution:
+        if path is None or not path.institution or path.owed:
             return []
         halves = [(path.institution, False)]
         if path.target_institution:
@@ -227,7 +232,7 @@ RULES: tuple[Rule, ...] = (
         "the terminal saw it declined; the journal has lost the outcome",
     ),
     Rule(
-        lambda c: c.state is State.INTENT and c.is_advice and not c.declined,
+        lambda c: c.state is State.INTENT and c.is_advice and not c.declined and not c.refused,
         Action.APPROVE,
         "a notice tells of what has happened: its bank is told until it acknowledges",
     ),

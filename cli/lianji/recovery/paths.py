@@ -9,6 +9,7 @@ import msgspec
 from contracts.authorization import Totals
 from contracts.identity import shard_of_rrn
 from contracts.journal import (
+    Advised,
     BatchClosed,
     BatchUnbalanced,
     Intent,
@@ -40,6 +41,8 @@ class Path(msgspec.Struct, kw_only=True):
     acknowledged: tuple[str, ...] = ()
     stood_in: bool = False
     """Approved by the switch in its bank's stead."""
+    owed: bool = False
+    """Its bank has yet to be told so."""
     part_minor: int = 0
     """What was approved of it, where that is less."""
     instalment: InstalmentTerms | None = None
@@ -127,6 +130,8 @@ class Paths:
                 taken = self._reversing(record)
             case Reversed():
                 taken = self._reversed(record)
+            case Advised():
+                taken = self._advised(record)
             case BatchClosed():
                 taken = self._close(record)
             case BatchUnbalanced():
@@ -188,7 +193,8 @@ class Paths:
             return False
         path.response_code, path.authorization_code = record.response_code, record.authorization_code
         path.part_minor, path.decided_ms = record.part_minor, record.at_ms
-        path.stood_in, path.instalment = record.stand_in is not None, record.instalment
+        path.stood_in = path.owed = record.stand_in is not None
+        path.instalment = record.instalment
         if not approved:
             self._lift(path)
         return True
@@ -217,6 +223,7 @@ class Paths:
             return False
         if not self._fall(record.id):
             return False
+        path.owed = False
         path.waiting = tuple(dict.fromkeys(name for name in (path.institution, path.target_institution) if name))
         path.response_code = record.response_code or path.response_code
         return True
@@ -240,6 +247,13 @@ class Paths:
         if not path.waiting and path.state is State.REVERSING:
             path.state = State.REVERSED
             self._lift(path)
+        return True
+
+    def _advised(self, record: Advised) -> bool:
+        path = self.of.get(record.id)
+        if path is None or not path.owed or record.institution != path.institution:
+            return False
+        path.owed = False
         return True
 
     def _close(self, record: BatchClosed) -> bool:

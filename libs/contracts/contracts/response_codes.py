@@ -105,6 +105,16 @@ PIN_FORMAT_ERROR = "99"
 MAC_ERROR = "A0"
 
 
+def may_pass(code: str) -> bool:
+    """Whether it is neither a yes nor a no for good: the same may succeed a moment later. So is what nobody knows.
+
+    >>> may_pass("96"), may_pass("51"), may_pass("00"), may_pass("ZZ")
+    (True, False, False, True)
+    """
+    row = RESPONSE_CODES.get(code)
+    return row is None or row.retry_can_help
+
+
 def describe(code: str) -> str:
     """The code with its meaning, for people: `51 insufficient funds`."""
     row = RESPONSE_CODES.get(code)

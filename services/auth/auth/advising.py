@@ -46,9 +46,19 @@ class Advising(Outbox):
         self._now_ms = now_ms
         self._breaker = breaker
         self._refused = refused
+        self._put_off: set[str] = set()
+        """Ids that the bank has not taken, and may take later: the others come first."""
 
     def _queue(self) -> Mapping[str, None] | None:
         return self._term.state.advices.queues.get(self._institution)
+
+    def _first(self, queue: Mapping[str, None]) -> str:
+        """One that it does not take, or whose card number no gateway can open, must not hold up all others, and with them every claim on them."""
+        first = next((id_ for id_ in queue if id_ not in self._put_off), None)
+        if first is None:
+            self._put_off.clear()
+            first = super()._first(queue)
+        return first
 
     async def _deliver(self, id_: str) -> bool:
         # The bank books what it is told: first the approval stands in the log, then the bank hears of it.
@@ -79,15 +89,16 @@ class Advising(Outbox):
                 code = (await self._issuers.advise(advice, span)).response_code
             except BusError as error:
                 span.error(type(error).__name__)
+                self._put_off.add(id_)
                 log.warning(
                     "advice not acknowledged yet", transaction=id_, institution=self._institution, error=str(error)
                 )
                 return False
             if self._breaker is not None:
                 self._breaker.answered()
-            row = rc.RESPONSE_CODES.get(code)
-            if row is None or row.retry_can_help:
+            if rc.may_pass(code):
                 span.error(code)
+                self._put_off.add(id_)
                 log.warning("advice not taken yet", transaction=id_, institution=self._institution, code=code)
                 return False
             if code != rc.APPROVED:

@@ -1,4 +1,4 @@
-"""What one bank is to be told during one term of office: in order, one at a time, until it has acknowledged each."""
+"""What one bank is to be told during one term of office: one at a time, until it has acknowledged each."""
 
 from __future__ import annotations
 
@@ -28,6 +28,10 @@ class Outbox(ABC):
     def _queue(self) -> Mapping[str, None] | None:
         """What waits now."""
 
+    def _first(self, queue: Mapping[str, None]) -> str:
+        """Which of those that wait is delivered next."""
+        return next(iter(queue))
+
     @abstractmethod
     async def _deliver(self, id_: str) -> bool:
         """Tells the bank of one; False when it is to be told again."""
@@ -45,7 +49,7 @@ class Outbox(ABC):
                 self._news.clear()
                 await self._news.wait()
                 continue
-            if await self._deliver(next(iter(queue))):
+            if await self._deliver(self._first(queue)):
                 pause = FIRST_PAUSE_S
             else:
                 await asyncio.sleep(pause)

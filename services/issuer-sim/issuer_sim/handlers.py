@@ -16,7 +16,7 @@ import msgspec
 from contracts import codec, subjects
 from contracts import response_codes as rc
 from contracts.authorization import IssuerReply, IssuerRequest, IssuerReverseReply, IssuerReverseRequest
-from contracts.kinds import KINDS
+from contracts.kinds import CLAIMS, KINDS
 from contracts.ledger import LedgerRecord
 from contracts.pan import Pan
 from contracts.reading import UnreadableError, reader
@@ -127,6 +127,10 @@ class Handlers:
             counted.kind = asked.kind.value
             span.set("lianji.kind", asked.kind.value)
             span.set("lianji.rrn", asked.rrn)
+            if stood_in and asked.kind in CLAIMS and not asked.original:
+                # From a gateway of before, which does not pass it on: left unanswered, it comes again by another one.
+                log.error("an advice does not say what it is about", transaction=asked.transaction, rrn=asked.rrn)
+                return None
             script = script_for(asked.amount_minor) if self._bank.scripted and not stood_in else PLAIN
             wait_s = script.decide_after_s + self._bank.decide_after_s
             if wait_s and await self.closed_within(wait_s):

@@ -19,6 +19,7 @@ from contracts.response_codes import (
     RESPONSE_CODES,
     SYSTEM_MALFUNCTION,
     describe,
+    may_pass,
 )
 from iso8583 import MTI_AT, Field60, FormatError, Message, Totals48, chip, reply_mti
 from security_module import SecurityModuleError
@@ -112,7 +113,8 @@ def _not_taken(record: TerminalRecord, sent: Transaction, answer: Answer) -> Ver
         reason = f"the host could not take it: {describe(code)}"
         return Verdict(outcome=_outcome(sent, answer, stored=True, reason=reason))
     if _would_stay(sent):
-        return _no_word(record, sent, f"the host has not looked at it: {describe(code)}", _NO_ANSWER)
+        reason = f"the host has not looked at it: {describe(code)}"
+        return Verdict(outcome=_outcome(sent, answer, pending=True, reason=reason))
     return None
 
 
@@ -143,8 +145,7 @@ def _would_stay(sent: Transaction) -> bool:
 
 def _is_final(message: Message) -> bool:
     """Whether the switch has spoken: it has given it a reference number, or says what no repetition changes."""
-    row = RESPONSE_CODES.get(message.text(39))
-    return message.text(37) not in ("", NO_RRN) or (row is not None and not row.retry_can_help)
+    return message.text(37) not in ("", NO_RRN) or not may_pass(message.text(39))
 
 
 def _part(sent: Transaction, answer: Answer) -> int:
@@ -230,7 +231,7 @@ def close(record: TerminalRecord, answer: Answer, seal: Seal, operator: str) -> 
     code = message.text(39)
     if code not in ("", APPROVED):
         # A refusal for good ends the attempt; one that may pass leaves it to be asked again, alike.
-        passing = code in RESPONSE_CODES and RESPONSE_CODES[code].retry_can_help
+        passing = code in RESPONSE_CODES and may_pass(code)
         outcome = CloseOutcome(batch=batch, stan=stan, totals=totals, response_code=code)
         return Verdict(outcome=outcome, entries=() if passing else (CloseEnded(),))
     try:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from contracts.response_codes import APPROVALS
 from terminal_sim.results import SwipeResult
 from terminal_sim.schedule import Schedule
 
@@ -111,7 +112,7 @@ class Tally:
         if result.refused:
             self.refused += 1
             self.last_refusal = result.refused
-        elif result.pending or result.stored or not result.rc:
+        elif result.stored or not result.rc or (result.pending and result.rc in APPROVALS):
             if result.stored and not result.reason:
                 self.offline += 1
             else:

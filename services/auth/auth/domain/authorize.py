@@ -300,9 +300,12 @@ def conclude(
     transaction: Transaction, answer: IssuerReply, *, takes_part: bool = False, at_ms: int, trace: str
 ) -> Record:
     """The issuer's word as a record. A word that comes after a reversal is kept and changes nothing; a partial approval that nobody asked for,
-    or of no part, may stand for anything in its ledger and is reversed."""
+    or of no part, may stand for anything in its ledger and is reversed. A notice of which it says neither yes nor no stands, and is told again."""
     if transaction.state is not State.INTENT:
         return LateAnswer(id=transaction.id, response_code=answer.response_code, at_ms=at_ms, trace=trace)
+    neither = rc.may_pass(answer.response_code) or answer.response_code == rc.PARTIAL_APPROVAL
+    if neither and (noticed := stand_in.of_notice(transaction, at_ms=at_ms, trace=trace)) is not None:
+        return noticed
     part_minor = 0
     if answer.response_code == rc.PARTIAL_APPROVAL:
         part_minor = answer.part_minor

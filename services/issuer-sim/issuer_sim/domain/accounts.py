@@ -73,7 +73,7 @@ class Account(msgspec.Struct, array_like=True, gc=False):
     day_minor: int = 0
     day_count: int = 0
     counter: int = 0
-    """The highest transaction counter (ATC) with which its card's chip has proved itself."""
+    """The highest transaction counter (ATC) with which its card's chip has proved itself, or which an acquirer has told of an offline sale."""
     counters: int = 0
     """Which of those just below it have been used: bit 0 is that of `counter` - 1."""
 
@@ -90,6 +90,11 @@ class Account(msgspec.Struct, array_like=True, gc=False):
         """
         back = self.counter - counter - 1
         return back >= COUNTERS_KEPT or back == -1 or (back >= 0 and bool(self.counters >> back & 1))
+
+    def may_have_counted(self, counter: int) -> bool:
+        """Whether a counter that no cryptogram proves is taken for the chip's: one that is far above what the chip has proved would bar the chip
+        itself for ever."""
+        return counter <= self.counter + COUNTERS_KEPT
 
     def use(self, counter: int) -> None:
         step = counter - self.counter

@@ -11,10 +11,11 @@ from typing import NamedTuple
 from contracts import response_codes as rc
 from contracts.authorization import IssuerReply
 from contracts.identity import identity_of
+from contracts.kinds import KINDS
 from contracts.ledger import Archived, HoldExpired, LedgerRecord, Posting, Refusal
 from issuer_sim.domain import expiry
 from issuer_sim.domain.accounts import Account, State, Transaction, key_of
-from issuer_sim.domain.facts import Asked, Evidence, Pin
+from issuer_sim.domain.facts import NO_EVIDENCE, Asked, Evidence, Pin
 from issuer_sim.domain.kinds import STOOD_IN, rule_of, sale
 from issuer_sim.domain.kinds.rule import Case, Rule
 from issuer_sim.domain.scripted import PLAIN, Script
@@ -62,6 +63,8 @@ def _decide_new(state: State, asked: Asked, evidence: Evidence, script: Script) 
     rule = STOOD_IN.get(asked.kind) if asked.stood_in else rule_of(asked.kind, incoming=asked.incoming)
     if rule is None:
         return _refuse(asked, rc.FUNCTION_NOT_SUPPORTED)
+    if asked.stood_in and not account.may_have_counted(evidence.counter):
+        evidence = NO_EVIDENCE
     if not account.held_minor:
         return _decide_case(Case(state, account, asked, account.available_minor), rule, evidence, script)
     over = expiry.of_account(state, account, asked.at_ms, asked.trace)
@@ -153,6 +156,9 @@ def _answer_again(state: State, known: Transaction, asked: Asked) -> IssuerReply
 def _refuse(
     asked: Asked, code: str, *, account: str | None = None, wrong_pin: bool = False, counter: int = 0
 ) -> Decision:
+    reply = IssuerReply(response_code=code)
+    if KINDS[asked.kind].advice and rc.may_pass(code):
+        return Decision((), reply)  # no word that it could keep to: it is told of this again, and decides then
     refusal = Refusal(
         at_ms=asked.at_ms,
         trace=asked.trace,
@@ -161,6 +167,6 @@ def _refuse(
         account=asked.account if account is None else account,
         wrong_pin=wrong_pin,
         incoming=asked.incoming,
-        counter=counter,
+        counter=0 if asked.stood_in else counter,  # that one, nobody has proved
     )
-    return Decision((refusal,), IssuerReply(response_code=code))
+    return Decision((refusal,), reply)
