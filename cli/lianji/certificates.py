@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from lianji import secret_files
 
 FOLDER, CA_FILE, CA_KEY_FILE, GATEWAY_FILE = "tls", "ca.pem", "ca.key", "gateway.pem"
 CA_NAME = "Lianji test world"
@@ -27,6 +28,10 @@ Names = Sequence[x509.GeneralName]
 Usages = Sequence[x509.ObjectIdentifier]
 
 
+class LostKeyError(ValueError):
+    """A CA's certificate lies there without its key: nothing can be issued, and what has been is still believed."""
+
+
 class Authority:
     """A certificate authority (RFC 5280): its key, and its certificate, which says so."""
 
@@ -36,7 +41,11 @@ class Authority:
 
     @classmethod
     def new(cls, name: str, *, days: int = CA_DAYS) -> Authority:
-        key, subject = ec.generate_private_key(ec.SECP256R1()), _name([name])
+        return cls._self_signed(ec.generate_private_key(ec.SECP256R1()), name, days)
+
+    @classmethod
+    def _self_signed(cls, key: Key, name: str, days: int) -> Authority:
+        subject = _name([name])
         builder = _builder(subject, subject, key.public_key(), key.public_key(), (-1, days))
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         builder = builder.add_extension(_usage(signs_certificates=True), critical=True)
@@ -44,16 +53,23 @@ class Authority:
 
     @classmethod
     def of(cls, folder: Path) -> Authority:
-        """The one of a folder; made there when there is none. ValueError when its files are not a CA's."""
-        try:
-            key = serialization.load_pem_private_key((folder / CA_KEY_FILE).read_bytes(), password=None)
-            certificate = x509.load_pem_x509_certificate((folder / CA_FILE).read_bytes())
-        except FileNotFoundError:
-            authority = cls.new(CA_NAME)
-            write(folder / CA_KEY_FILE, pem_of_key(authority._key))
-            write(folder / CA_FILE, authority.pem)
-            return authority
-        if not isinstance(key, Key) or key.public_key() != certificate.public_key():
+        """The one of a folder; made there when there is none. ValueError when its files are not a CA's, LostKeyError when its key is not there.
+
+        Whoever else makes it at the same time comes to the same one: the first key stays, and every certificate is made for the key that stands
+        there. So a key alone, left by somebody who was killed, gets its certificate here; a certificate alone has lost its key, and is an error.
+        """
+        key_file, certificate_file = folder / CA_KEY_FILE, folder / CA_FILE
+        if not key_file.exists():
+            if certificate_file.exists() and not key_file.exists():  # the key comes first, perhaps just now
+                raise LostKeyError
+            secret_files.write_once(key_file, pem_of_key(ec.generate_private_key(ec.SECP256R1())))
+        key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
+        if not isinstance(key, Key):
+            raise ValueError("the key is of another algorithm")
+        if not certificate_file.exists():
+            secret_files.write_once(certificate_file, cls._self_signed(key, CA_NAME, CA_DAYS).pem)
+        certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
+        if key.public_key() != certificate.public_key():
             raise ValueError("they do not belong together")
         return cls(key, certificate)
 
@@ -86,16 +102,6 @@ class Authority:
 
     def _bundle(self, key: Key, certificate: x509.Certificate) -> bytes:
         return pem_of_key(key) + certificate.public_bytes(serialization.Encoding.PEM) + self.pem
-
-
-def write(path: Path, pem: bytes) -> Path:
-    """Atomically, and from its first byte for the owner's eyes only."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
-    return partial.replace(path)
 
 
 def pem_of_key(key: Key, password: bytes = b"") -> bytes:

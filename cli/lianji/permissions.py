@@ -11,6 +11,7 @@ from pathlib import Path
 import world
 from contracts import access
 from contracts.access import Access
+from lianji import secret_files
 from lianji.errors import CliError
 from runtime import rights
 from runtime.identity import Identity, key_file
@@ -56,13 +57,11 @@ def users_of(directory: Path | None) -> str:
 
 
 def own_key(directory: Path, identity: str) -> Nkey:
-    """The key in `<identity>.nk`, which is made, for its owner's eyes only, when it is not there; raises CliError."""
+    """The key in `<identity>.nk`, which is made, for its owner's eyes only, when it is not there, once by whoever comes first; raises CliError."""
     path = key_file(directory, identity)
     try:
         if not path.exists():
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(Nkey(os.urandom(RAW_BYTES)).seed + "\n")
+            secret_files.write_once(path, f"{Nkey(os.urandom(RAW_BYTES)).seed}\n".encode())
         return read_seed(path)
     except OSError as error:
         raise CliError(f"keys: {path} cannot be made: {error.strerror}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lianji import certificates
+from lianji import certificates, secret_files
 from lianji.errors import CliError
 from lianji.ports import LOOPBACK, HeldPort
 
@@ -32,7 +32,7 @@ class TlsDoor:
         """Makes the certificates; the environment of a gateway that uses them. Raises CliError when that cannot be."""
         gateway = self._folder / certificates.GATEWAY_FILE
         try:
-            certificates.write(gateway, authority(self._folder).gateway(HOSTS))
+            secret_files.write(gateway, authority(self._folder).gateway(HOSTS))
         except OSError as error:
             raise CliError(f"tls: {error.filename or gateway}: {error.strerror}") from None
         return {
@@ -54,8 +54,14 @@ class TlsDoor:
 
 def authority(folder: Path) -> certificates.Authority:
     """The CA of a folder; raises CliError when what lies there is none."""
+    certificate, key = folder / certificates.CA_FILE, certificates.CA_KEY_FILE
     try:
         return certificates.Authority.of(folder)
+    except certificates.LostKeyError:
+        raise CliError(
+            f"tls: {certificate} has no {key} beside it; put it back, or remove {certificate} for a new CA"
+        ) from None
     except ValueError:
-        files = f"{folder / certificates.CA_FILE} and {certificates.CA_KEY_FILE}"
-        raise CliError(f"tls: {files} are not a CA's certificate and its key; remove both for a new one") from None
+        raise CliError(
+            f"tls: {certificate} and {key} are not a CA's certificate and its key; remove both for a new one"
+        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from contracts import access, subjects
 from lianji.app import run
 from lianji.declaration import declaration_for
-from lianji.permissions import everybody, rights_of, users, world_users
+from lianji.permissions import everybody, own_key, rights_of, users, world_users
 from runtime.identity import Identity, identities_for, identity_for
 from runtime.nkeys import Nkey, read_seed
 from runtime.rights import Rights, User, configuration
@@ -181,3 +182,17 @@ def test_the_command_makes_keys_and_keeps_them(tmp_path: Path, capsys: pytest.Ca
     assert line == f"lianji: keys: {directory / 'auth.nk'} holds no lines that begin with SU; it must hold one seed\n"
     assert run(["permissions", "--keys", "/proc/lianji"]) == 1
     assert capsys.readouterr().err.startswith("lianji: keys: /proc/lianji")
+
+
+def test_two_that_make_the_same_key_come_to_the_same_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`lianji up --keys` beside `lianji permissions --keys`: the one makes it all while the other has just found none."""
+    others = []
+
+    def drawn_late(count: int) -> bytes:
+        monkeypatch.undo()
+        others.append(own_key(tmp_path, "auth"))
+        return os.urandom(count)
+
+    monkeypatch.setattr(os, "urandom", drawn_late)
+    assert [own_key(tmp_path, "auth").seed] == [other.seed for other in others]
+    assert [path.name for path in tmp_path.iterdir()] == ["auth.nk"]

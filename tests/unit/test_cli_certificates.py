@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import shutil
 import ssl
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from subprocess import PIPE, Popen
+from threading import Barrier
 
 import msgspec
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from lianji import certificates, tls
+from lianji import certificates, secret_files, tls
 from lianji.app import run
 from lianji.certificates import Authority
 from lianji.errors import WrongUseError
@@ -54,8 +60,8 @@ def talk(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> dict[str,
 def test_both_sides_believe_each_other_by_the_strict_reading_of_rfc_5280(tmp_path: Path, host: str) -> None:
     """As Python 3.13 reads certificates without being asked."""
     ca = Authority.of(tmp_path)
-    gateway = certificates.write(tmp_path / "gateway.pem", ca.gateway(["terminal-gw", "127.0.0.1", "localhost"]))
-    terminal = certificates.write(tmp_path / "terminal.pem", ca.terminal(TERMINAL))
+    gateway = secret_files.write(tmp_path / "gateway.pem", ca.gateway(["terminal-gw", "127.0.0.1", "localhost"]))
+    terminal = secret_files.write(tmp_path / "terminal.pem", ca.terminal(TERMINAL))
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(gateway)
     server.load_verify_locations(tmp_path / "ca.pem")
@@ -89,6 +95,84 @@ def test_a_folder_keeps_its_ca_for_its_owner_alone(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o077 == 0
     assert (folder / "ca.key").stat().st_mode & 0o077 == 0
     assert [path.name for path in sorted(folder.iterdir())] == ["ca.key", "ca.pem"]
+
+
+def test_whoever_makes_a_folders_ca_at_the_same_time_comes_to_the_same_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has found no key and made its own before any of them is written."""
+    makers = 4
+    made, generate = Barrier(makers, timeout=30), certificates.ec.generate_private_key
+
+    def generated(curve: ec.EllipticCurve) -> ec.EllipticCurvePrivateKey:
+        key = generate(curve)
+        made.wait()
+        return key
+
+    monkeypatch.setattr(certificates.ec, "generate_private_key", generated)
+    with ThreadPoolExecutor(makers) as pool:
+        found = list(pool.map(Authority.of, [tmp_path] * makers))
+    monkeypatch.undo()
+    assert len({authority.pem for authority in found}) == 1
+    assert Authority.of(tmp_path).pem == found[0].pem
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["ca.key", "ca.pem"]
+
+
+def test_processes_that_issue_at_the_same_time_issue_under_one_ca(tmp_path: Path) -> None:
+    """Twenty new data directories, and in each of them all processes at once."""
+    folders = [str(tmp_path / str(number)) for number in range(20)]
+    command = [sys.executable, "-c", ISSUER, *folders]
+    with ExitStack() as stack:
+        issuers = [
+            stack.enter_context(Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True)) for _ in range(4)
+        ]
+        for _ in folders:
+            for issuer in issuers:
+                assert issuer.stdout is not None
+                assert issuer.stdout.readline() == "ready\n", issuer.communicate()[1]
+            for issuer in issuers:
+                assert issuer.stdin is not None
+                issuer.stdin.write("now\n")
+                issuer.stdin.flush()
+        for issuer in issuers:
+            assert (issuer.communicate()[1], issuer.returncode) == ("", 0)
+    for folder in map(Path, folders):
+        ca, terminals = Authority.of(folder), list(folder.glob("*.terminal"))
+        assert len(terminals) == len(issuers)
+        for terminal in terminals:
+            leaf(terminal.read_bytes()).verify_directly_issued_by(ca.certificate)
+
+
+ISSUER = f"""
+import os, sys
+from pathlib import Path
+from lianji import secret_files
+from lianji.certificates import Authority
+for folder in map(Path, sys.argv[1:]):
+    print("ready", flush=True)
+    sys.stdin.readline()
+    secret_files.write(folder / f"{{os.getpid()}}.terminal", Authority.of(folder).terminal("{TERMINAL}"))
+"""
+
+
+def test_a_ca_whose_maker_was_killed_half_way_is_made_to_its_end(tmp_path: Path) -> None:
+    """Its key stood there and no certificate did; with the same key, for what may have been issued before its certificate was removed."""
+    first = Authority.of(tmp_path)
+    issued = leaf(first.terminal(TERMINAL))
+    (tmp_path / "ca.pem").unlink()
+    again = Authority.of(tmp_path)
+    assert again.certificate.public_key() == first.certificate.public_key()
+    issued.verify_directly_issued_by(again.certificate)
+
+
+def test_a_ca_that_has_lost_its_key_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "tls"
+    before = Authority.of(folder).pem
+    (folder / "ca.key").unlink()
+    line = said(capsys, 1, "certificate", TERMINAL, "--data-dir", str(tmp_path))
+    ca = folder / "ca.pem"
+    assert line == f"tls: {ca} has no ca.key beside it; put it back, or remove {ca} for a new CA"
+    assert ca.read_bytes() == before
 
 
 def test_the_command_issues_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 import world
-from lianji import certificates, checks, options
+from lianji import checks, options, secret_files
 from lianji.certificates import CA_FILE, FOLDER, GATEWAY_FILE, Authority
 from lianji.errors import CliError, WrongUseError
 from lianji.tls_door import authority
@@ -73,14 +73,14 @@ def _issue(
 ) -> Iterator[tuple[str, Path]]:
     """What was written, by what it is for."""
     place = to or folder
-    yield "ca", certificates.write(place / CA_FILE, ca.pem) if to else folder / CA_FILE
+    yield "ca", secret_files.write(place / CA_FILE, ca.pem) if to else folder / CA_FILE
     if hosts:
         try:
-            yield "gateway", certificates.write(place / GATEWAY_FILE, ca.gateway(hosts))
+            yield "gateway", secret_files.write(place / GATEWAY_FILE, ca.gateway(hosts))
         except ValueError:
             raise WrongUseError(f"host: {', '.join(hosts)}: not all are host names or addresses") from None
     for number in numbers:
-        yield number, certificates.write((to or folder / TERMINALS) / f"{number}.pem", ca.terminal(number))
+        yield number, secret_files.write((to or folder / TERMINALS) / f"{number}.pem", ca.terminal(number))
 
 
 def _show(files: dict[str, Path], numbers: list[str], data_dir: Path) -> None:
