@@ -161,6 +161,7 @@ def recalled(one: One, taken_minor: int, **more: Any) -> Recalled:
         state=State.SETTLED if KINDS[one.kind].settles else State.APPROVED,
         decided_ms=2,
         taken_minor=taken_minor,
+        asked_minor=one.minor,
         at_ms=6,
     )
     return msgspec.structs.replace(record, **more)

@@ -389,6 +389,7 @@ async def test_a_transaction_is_found_with_what_stands_on_it(asker: Asker) -> No
         decided_ms=NOON_MS + 1,
         taken_minor=0,
         spent=False,
+        asked_minor=1000,
     )
     assert await asker.transaction(sale.id, rrn=sale.rrn, authorization_code="A1B2C3") == found
     # The asker's order says whose comes first, and what it knows of RRN and code holds for every one of them.
@@ -463,11 +464,20 @@ def test_claims_are_found_by_their_index(engine: Engine) -> None:
     assert "claims_on_a_transaction" in str(plan)
 
 
-def test_tables_of_the_former_layout_are_made_again(engine: Engine) -> None:
+async def test_a_transaction_of_which_a_part_was_approved_is_found_with_what_was_asked_for(asker: Asker) -> None:
+    part = replace(approved(1), response_code="10", part_minor=400)
+    asker.books.apply("0", groups((intent(1, 1000),), (part,), (close(Totals(debit_minor=400, debit_count=1)),)))
+    found = await asker.transaction(intent(1).id, sequence=3)
+    assert isinstance(found, FoundTransaction)
+    assert (found.state, found.amount_minor, found.asked_minor) == (State.SETTLED, 400, 1000)
+
+
+@pytest.mark.parametrize("missing", [("asked_minor",), ("original", "target_institution", "authorization_code")])
+def test_tables_of_the_former_layout_are_made_again(engine: Engine, missing: tuple[str, ...]) -> None:
     projection(engine).apply("0", groups((intent(1), approved(1))))
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP INDEX claims_on_a_transaction")
-        for name in ("original", "target_institution", "authorization_code"):
+        for name in missing:
             connection.exec_driver_sql(f"ALTER TABLE transactions DROP COLUMN {name}")
     books = projection(engine)
     assert books.checkpoint("0") == 0

@@ -166,7 +166,7 @@ class Oracle:
                 path = self.paths[record.id]
                 assert (record.state, record.amount_minor) == (path.state, path.amount_minor)
                 assert (record.taken_minor, record.spent) == (self.taken_minor(record.id), self.spent(record.id))
-                assert record.original == path.intent.original
+                assert (record.original, record.asked_minor) == (path.intent.original, path.intent.amount_minor)
             case BatchClosed():
                 self.close(record)
 
@@ -234,6 +234,7 @@ class Oracle:
                 taken_minor=self.taken_minor(id_),
                 spent=self.spent(id_),
                 original=path.intent.original,
+                asked_minor=path.intent.amount_minor,
                 **facts,
             )
             return Recollection(asked.ids, found)
@@ -402,8 +403,7 @@ class Bench:
         path = self.oracle.paths.get(transaction_id(terminal, batch, stan))
         if decision.records and path is not None and path.state in STANDING:
             assert kind is path.intent.kind, "what was reversed is something else"
-            part = kind is Kind.SALE and amount_minor >= path.amount_minor  # of how much, the ledger does not say
-            assert part or amount_minor == path.intent.amount_minor, "what was reversed came to something else"
+            assert amount_minor == path.intent.amount_minor, "what was reversed came to something else"
         self.write(*decision.records)
         return decision.reply.response_code
 

@@ -513,6 +513,7 @@ def ask(reader: LedgerReader, journal: Journal, *, projection_of: int) -> None:
         alone = [c for c in journal.standing_claims(id) if CLAIMS[journal.intents[c].kind].exclusive]
         told = (found.state, found.amount_minor, found.taken_minor, found.spent)
         assert told == (state, journal.amounts[id], journal.taken(id), bool(alone))
+        assert found.asked_minor == journal.intents[id].amount_minor
 
 
 def test_the_page_publishes_the_checks() -> None:

@@ -53,9 +53,24 @@ def test_only_what_it_says_it_was_is_reversed(desk: Desk, kind: Kind, asked: Kin
     assert [r.original for r in decision.records if isinstance(r, Tombstone)] == ["T1:000001:000009"] * same
 
 
+@pytest.mark.parametrize("asked_minor", [10_00, 12_00])
 @pytest.mark.parametrize("kind", REVERSIBLE)
-def test_the_amount_is_what_was_asked_for_and_of_a_sale_may_have_been_more(desk: Desk, kind: Kind) -> None:
-    """A part that was approved stands in the ledger, and the reversal repeats what was asked for."""
+def test_the_amount_is_what_was_asked_for(desk: Desk, kind: Kind, asked_minor: int) -> None:
+    """Of which a part may have been approved: the reversal repeats what was asked for, and not the part."""
+    id_, _ = forgotten(desk)
+    codes = {
+        amount_minor: told(
+            desk, reversal(id_, kind, amount_minor), id_, kind=kind, asked_minor=asked_minor
+        ).reply.response_code
+        for amount_minor in (1, 9_99, 10_00, 10_01, 11_99, 12_00, 12_01)
+    }
+    assert [amount_minor for amount_minor, code in codes.items() if code == "00"] == [asked_minor]
+    assert set(codes.values()) == {"00", "64"}
+
+
+@pytest.mark.parametrize("kind", REVERSIBLE)
+def test_a_ledger_that_does_not_say_what_was_asked_for_yet_leaves_a_sale_s_open(desk: Desk, kind: Kind) -> None:
+    """The part stands in it, and the terminal that repeats what it asked for must be heard."""
     id_, _ = forgotten(desk)
     codes = [
         told(desk, reversal(id_, kind, amount_minor), id_, kind=kind).reply.response_code
@@ -82,13 +97,21 @@ def test_the_answer_is_the_same_whether_it_is_remembered_or_not(
     assert (decision.reply.response_code, decision.records) == ("12" if amount_minor == 10_00 else "64", ())
 
 
-@pytest.mark.parametrize(("amount_minor", "code"), [(9_99, "64"), (10_00, "00"), (12_00, "00")])
-def test_a_recalled_sale_may_be_a_part_and_is_never_more_than_was_asked_for(
-    desk: Desk, amount_minor: int, code: str
+@pytest.mark.parametrize(
+    ("asked_minor", "amount_minor", "code"),
+    [
+        *((0, 9_99, "64"), (0, 10_00, "00"), (0, 12_00, "00")),
+        *((10_00, 9_99, "64"), (10_00, 10_00, "00"), (10_00, 10_01, "64")),
+        *((12_00, 10_00, "64"), (12_00, 11_99, "64"), (12_00, 12_00, "00"), (12_00, 12_01, "64")),
+    ],
+)
+def test_a_recalled_sale_is_reversed_by_what_was_asked_for(
+    desk: Desk, asked_minor: int, amount_minor: int, code: str
 ) -> None:
-    """A refund that came to nothing has brought it back to memory, and not what had been asked for."""
+    """A refund that came to nothing has brought it back to memory; what was asked for with it, unless the ledger did not say that yet (0)."""
     id_, named = forgotten(desk)
-    refund = desk.decide(desk.request(Kind.REFUND, original=named), Recollection((id_,), found(id_)))
+    said = Recollection((id_,), found(id_, asked_minor=asked_minor))
+    refund = desk.decide(desk.request(Kind.REFUND, original=named), said)
     desk.answer(refund.id, "05")
     decision = reverse.decide(REGISTER, desk.shard, 0, reversal(id_, amount_minor=amount_minor), at_ms=3, trace="")
     assert isinstance(decision, reverse.Reversal)

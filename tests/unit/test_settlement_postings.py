@@ -208,7 +208,7 @@ def test_a_part_that_was_approved_is_the_amount_from_there_on() -> None:
     part = replace(approved(), response_code="10", part_minor=1000)
     book = posted(intent(), part, closed(1000, 1), reversing(after_close=True))
     assert [row[3] for row in rows(book)] == [1000, 1000, 1000]
-    assert book.transactions[ID].amount_minor == 1000
+    assert (book.transactions[ID].amount_minor, book.transactions[ID].asked_minor) == (1000, 1234)
 
 
 @pytest.mark.parametrize("part_minor", [-1, 1234, 5000])

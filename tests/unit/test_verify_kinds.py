@@ -147,6 +147,14 @@ def test_a_part_given_back_abroad_counts_in_its_batch_by_what_was_asked_for(
     assert Facts().count(f"SELECT {CLEARED} FROM {row}") == cleared
 
 
+def test_what_was_recalled_says_what_was_asked_for_or_nothing_of_it(sides: Sides) -> None:
+    """Of a part, more than was approved; nothing, as of a ledger that did not keep it yet."""
+    sides.journal.append(recalled(PART, 0))
+    forget_refund(sides, asked_minor=0)
+    findings = sides.findings()
+    assert broken(findings) == set(), told_of(findings)
+
+
 def test_an_original_may_be_reversed_behind_the_claims_on_it(sides: Sides) -> None:
     """As an upload does with what the terminal does not hold: void and sale in one group, and the bank is told in that order."""
     claim(sides, VOIDED_AGAIN)
@@ -445,6 +453,11 @@ CLAIMS: dict[str, tuple[set[str], Bend]] = {
     "recalled with less taken": ({"I7"}, lambda s: forget_refund(s, taken_minor=0)),
     "recalled as spent": ({"I7"}, lambda s: forget_refund(s, spent=True)),
     "recalled by another amount": ({"I7"}, lambda s: forget_refund(s, amount_minor=1)),
+    "recalled as of another request": ({"I7"}, lambda s: forget_refund(s, asked_minor=REFUNDED.minor + 1)),
+    "recalled with the part as what was asked for": (
+        {"I7"},
+        lambda s: s.journal.append(recalled(PART, 0, asked_minor=PART.part)),
+    ),
     "recalled in another state": ({"I7"}, lambda s: forget_refund(s, state=State.APPROVED)),
     "recalled from another bank": ({"I7"}, lambda s: forget_refund(s, institution=OTHER_BANK)),
     # parts

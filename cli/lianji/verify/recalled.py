@@ -17,6 +17,8 @@ def misremembered(record: Recalled, path: Path | None, *, closed: bool) -> str:
         differs.append("spent")
     if record.original not in ("", path.original):  # empty: of a journal that did not say it yet
         differs.append("original")
+    if record.asked_minor not in (0, path.asked_minor):  # 0: likewise
+        differs.append("asked_minor")
     return f"was recalled otherwise than it stands: {', '.join(differs)}" if differs else ""
 
 

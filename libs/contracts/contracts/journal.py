@@ -107,6 +107,8 @@ class Recalled(_Record, frozen=True, kw_only=True, tag="recalled"):
     """A claim that is exclusive stands on it."""
     original: str = ""
     """The id of the transaction on which this one stands."""
+    asked_minor: int = 0
+    """What was asked for: amount_minor, or more of what was approved in part, which its reversal repeats; 0 from a ledger that does not say it yet."""
 
 
 class StoodIn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

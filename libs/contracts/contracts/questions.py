@@ -116,6 +116,8 @@ class FoundTransaction(msgspec.Struct, frozen=True, kw_only=True, tag="transacti
     spent: bool
     original: str = ""
     """The id of the transaction on which this one stands."""
+    asked_minor: int = 0
+    """What was asked for: amount_minor, or more of what was approved in part, which its reversal repeats; 0 from a ledger that does not say it yet."""
 
 
 class NoTransaction(msgspec.Struct, frozen=True, kw_only=True, tag="no-transaction"):

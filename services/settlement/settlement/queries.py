@@ -159,6 +159,7 @@ class LedgerReader:
                 taken_minor=taken_minor,
                 spent=spent,
                 original=found.original,
+                asked_minor=found.asked_minor,
             ),
             checkpoint,
         )

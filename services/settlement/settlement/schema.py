@@ -50,6 +50,7 @@ transactions = Table(
     Column("batch", Text, nullable=False),
     Column("stan", Text, nullable=False),
     Column("amount_minor", BigInteger, nullable=False),
+    Column("asked_minor", BigInteger, nullable=False),
     Column("currency", Text, nullable=False),
     Column("institution", Text, nullable=False),
     Column("at_ms", BigInteger, nullable=False),

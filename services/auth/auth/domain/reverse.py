@@ -93,7 +93,7 @@ def _refusal_of_forgotten(recollection: Recollection, request: ReverseRequest) -
     found = recollection.found
     if found is None:
         return ""
-    if not _may_have_been_asked(found.kind, found.amount_minor, request.amount_minor):
+    if not _is_of(request.amount_minor, found.kind, found.amount_minor, found.asked_minor):
         return rc.ORIGINAL_AMOUNT_MISMATCH
     undoable = found.kind is request.kind and not found.spent and not found.taken_minor
     return "" if undoable else rc.INVALID_RELATED_TRANSACTION
@@ -101,20 +101,19 @@ def _refusal_of_forgotten(recollection: Recollection, request: ReverseRequest) -
 
 def _refusal(known: Transaction, request: ReverseRequest) -> str:
     more, amount_minor = known.more, known.amount_minor
-    if more.recalled:
-        same = _may_have_been_asked(known.kind, amount_minor, request.amount_minor)
-    else:
-        same = (more.asked_minor or amount_minor) == request.amount_minor
-    if not same:
+    asked_minor = more.asked_minor if more.recalled else more.asked_minor or amount_minor
+    if not _is_of(request.amount_minor, known.kind, amount_minor, asked_minor):
         return rc.ORIGINAL_AMOUNT_MISMATCH
     undoable = known.kind is request.kind and known.state is not State.DECLINED and known.standing is None
     return "" if undoable else rc.INVALID_RELATED_TRANSACTION
 
 
-def _may_have_been_asked(kind: Kind, amount_minor: int, asked_minor: int) -> bool:
-    """Whether a transaction that stands with `amount_minor` in the ledger may have asked for `asked_minor`: of a part the ledger does not say of
-    how much it is one."""
-    return asked_minor == amount_minor or (RULES[kind].part and asked_minor > amount_minor)
+def _is_of(said_minor: int, kind: Kind, amount_minor: int, asked_minor: int) -> bool:
+    """Whether a reversal that says `said_minor` repeats what was asked for. A ledger, or a record, of before it was kept does not say that (0):
+    then it may be anything of which `amount_minor` could be a part."""
+    if asked_minor:
+        return said_minor == asked_minor
+    return said_minor == amount_minor or (RULES[kind].part and said_minor > amount_minor)
 
 
 def _original(recollection: Recollection | None) -> str:

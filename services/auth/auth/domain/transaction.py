@@ -27,7 +27,7 @@ class Particulars(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     target_institution: str = ""
     """Of a transfer: whose card it goes to."""
     asked_minor: int = 0
-    """Of a partial approval: the amount that was asked for, which its reversal repeats."""
+    """Of a partial approval, and of what was recalled if the ledger said it: the amount that was asked for, which its reversal repeats."""
     balance: Balance | None = None
     instalment: InstalmentTerms | None = None
     chip: bytes = b""
@@ -103,5 +103,5 @@ def recalled(record: Recalled) -> Transaction:
         response_code=APPROVED,
         authorization_code=record.authorization_code,
         standing=standing,
-        particulars=Particulars(recalled=True, original=record.original),
+        particulars=Particulars(recalled=True, original=record.original, asked_minor=record.asked_minor),
     )

@@ -81,6 +81,8 @@ class Transaction(msgspec.Struct, kw_only=True):
     stan: str
     amount_minor: int
     """As asked for; once it is approved in part (10), that part."""
+    asked_minor: int
+    """As asked for, and so for ever."""
     currency: str
     institution: str
     at_ms: int
