@@ -160,6 +160,21 @@ def test_ten_parts_of_a_small_sale() -> None:
     assert {record.asked_minor for record in bank.log[1:] if isinstance(record, Posting)} == {6}
 
 
+def test_a_part_takes_nothing_though_those_that_were_undone_had_come_to_less() -> None:
+    """Of twenty parts of 0.06 ten stand that were 7 cents each: 70, and 66 are due for them and one fen more."""
+    bank = Abroad(RATE)
+    original = bank.ask(Kind.SALE, 300)
+    parts = [bank.ask(Kind.REFUND, 6, original, batch=batch) for batch in range(2, 22)]
+    for id_ in parts[1::2]:
+        bank.undo(id_)
+    left = bank.taken_minor
+    assert (left, bank.billing.billed(61)) == (326 - 70, 66)
+    bank.ask(Kind.REFUND, 1, original, batch=22)
+    assert bank.taken_minor == left
+    bank.ask(Kind.REFUND, 239, original, batch=23)
+    assert bank.taken_minor == 0
+
+
 def test_a_void_gives_back_the_whole_and_its_reversal_takes_it_again() -> None:
     bank = Abroad(RATE)
     original = bank.ask(Kind.SALE, 60)

@@ -47,6 +47,7 @@ DAY_NS = 86_400 * 1_000_000_000
 
 MISNAMED = {"stan": "999999", "rrn": "990000000001", "authorization_code": "ZZZZZ8"}
 ORDINARY = (1, 10_00, 10_01, 50_00, 100_00, 100_01, 200_00)
+BOOKED_UNHEARD = 8_002_00
 SCRIPTED = (8_000_05, 8_000_11, 8_000_51, 8_001_00, 8_002_00, 8_003_00, 8_004_00)
 MADE_FIRST = {
     "void": "sale",
@@ -296,6 +297,30 @@ class Everything(RuleBasedStateMachine):
                 self.close(terminal, self.model.totals(terminal))
             if not original.recalled and original.kind not in LOOKS:
                 self.reverse(original, original.asked)
+
+    @rule(seed=seeds, times=st.integers(2, 6))
+    def gives_back_in_parts_abroad(self, seed: int, times: int) -> None:
+        """Of amounts that are no whole cents there, all of which together come to the sale. One may be booked and not heard of, and so undone."""
+        chance = self.chance(seed)
+        parts = [chance.choice((6, 1_00, chance.randint(1, 20), chance.randint(1, 20_00))) for _ in range(times)]
+        if chance.random() < 0.3:
+            parts.insert(chance.randrange(1, times), BOOKED_UNHEARD)
+        by = chance.choice(("foreign-1", "foreign-1", "foreign-poor"))
+        asked = self.fresh("sale", chance.choice((HERE, BESIDE)), by, sum(parts), pin="right")
+        self.do(asked)
+        sale = self.model.deeds[asked.id]
+        for part in parts if sale.stands else ():
+            self.give_back(sale, part, chance)
+        if sale.stands and (rest := self.model.refundable(sale)):
+            self.give_back(sale, rest, chance)
+
+    def give_back(self, sale: Deed, amount: int, chance: Chance) -> None:
+        assert sale.request is not None
+        terminal = chance.choice((HERE, BESIDE))
+        if chance.random() < 0.2:
+            self.close(terminal, self.model.totals(terminal))
+        named = Named(sale.batch, sale.stan, sale.rrn)
+        self.do(self.fresh("refund", terminal, sale.request.card, amount, original=named))
 
     @precondition(lambda self: self.model.deeds)
     @rule(seed=seeds)
