@@ -398,7 +398,7 @@ class Model:
         id_ = f"{terminal}:{batch}:{stan}"
         deed = self.deeds.get(id_)
         if deed is not None and not self.remembers(deed):
-            return self._reverse_forgotten(deed)
+            return self._reverse_forgotten(deed, kind, amount)
         if deed is None:
             self.deeds[id_] = Deed(id_, kind, terminal, batch, stan, amount, None, "reversed", amount=amount)
             return "00"
@@ -410,13 +410,16 @@ class Model:
             self._take_back(deed, "")
         return "00"
 
-    def _reverse_forgotten(self, deed: Deed) -> str:
-        """Undone like any, if nothing stands on it, and remembered in the batch that is open; what it was asked as nobody compares."""
-        if deed.stands and deed.claims:
-            return "12"
+    def _reverse_forgotten(self, deed: Deed, kind: str, amount: int) -> str:
+        """Refused and undone like any, for the settlement ledger knows what stands, and remembered in the batch that is open. Of what does not
+        stand all that is known is what its reversal says."""
         if deed.stands:
+            if amount != deed.asked:
+                return "64"
+            if kind != deed.kind or deed.claims:
+                return "12"
             self._take_back(deed, "")
-        deed.amount = deed.asked  # all that is known of it is what its reversal repeats
+        deed.kind, deed.asked, deed.amount, deed.authorization_code = kind, amount, amount, ""
         deed.state, deed.request, deed.told_in = "reversed", None, self.shops[deed.terminal].batch
         return "00"
 
