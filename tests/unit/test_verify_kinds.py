@@ -155,6 +155,15 @@ def test_what_was_recalled_says_what_was_asked_for_or_nothing_of_it(sides: Sides
     assert broken(findings) == set(), told_of(findings)
 
 
+def test_a_hold_whose_term_is_over_need_not_stand_again(sides: Sides) -> None:
+    """A bank that has filed the batch of its completion away knows of it no more; there is nothing to set aside either."""
+    late = undone(UNCOMPLETED, restores="", restored_minor=0, at_ms=TERM_ENDS_MS)
+    swap(sides, undone(UNCOMPLETED), late)
+    findings = sides.findings()
+    assert "I4" not in broken(findings), told_of(findings)
+    assert "I5" not in broken(findings), told_of(findings)
+
+
 def test_an_original_may_be_reversed_behind_the_claims_on_it(sides: Sides) -> None:
     """As an upload does with what the terminal does not hold: void and sale in one group, and the bank is told in that order."""
     claim(sides, VOIDED_AGAIN)
