@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from lianji.scan.wanted import Hit, RandomlyFilled, Wanted
 
@@ -18,16 +19,18 @@ class BlockSearch:
         self._filled: dict[bytes, list[RandomlyFilled]] = defaultdict(list)
         for one in wanted.filled:
             self._filled[one.head].append(one)
-        heads = sorted({block[:_HEAD] for block in wanted.blocks} | set(self._filled))
-        self._bytes = re.compile(_one_of(heads))
-        self._hex = re.compile(_one_of([text.encode() for h in heads for text in (h.hex(), h.hex().upper())]))
+        heads = {block[:_HEAD] for block in wanted.blocks} | set(self._filled)
+        # One expression a first byte: those that begin with plain bytes are four times as fast.
+        together = [[head for head in heads if head[:1] == first] for first in sorted({head[:1] for head in heads})]
+        self._bytes = [re.compile(_one_of(some)) for some in together]
+        self._hex = [re.compile(_one_of(_in_hex(some))) for some in together]
 
     def find(self, data: bytes) -> Iterator[Hit]:
-        for match in self._bytes.finditer(data):
+        for match in chain.from_iterable(p.finditer(data) for p in self._bytes):
             start = match.start()
             if self._is_one(data[start : start + _SIZE]):
                 yield Hit(start, start + _SIZE, "pin-block", "bytes", MASK)
-        for match in self._hex.finditer(data):
+        for match in chain.from_iterable(p.finditer(data) for p in self._hex):
             start = match.start()
             if self._is_one(_from_hex(data[start : start + 2 * _SIZE])):
                 yield Hit(start, start + 2 * _SIZE, "pin-block", "hex", MASK)
@@ -52,6 +55,10 @@ def _one_of(words: Iterable[bytes]) -> bytes:
         return firsts if len(rests) == 1 else b"[" + firsts + b"]"
     branches = [re.escape(first) + _one_of(rests[first]) for first in sorted(rests)]
     return branches[0] if len(branches) == 1 else b"(?:" + b"|".join(branches) + b")"
+
+
+def _in_hex(words: Iterable[bytes]) -> list[bytes]:
+    return [text.encode() for word in words for text in (word.hex(), word.hex().upper())]
 
 
 def _from_hex(text: bytes) -> bytes:
