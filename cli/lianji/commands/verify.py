@@ -23,6 +23,7 @@ from lianji.reading import broker_of
 from lianji.verify import Finding, check, gather
 from lianji.verify.stack import Places, of_stack
 from runtime.bus import Bus
+from runtime.collecting import seldom_collected
 
 LONGEST_PATIENCE_S = 86_400
 
@@ -89,6 +90,7 @@ def register(app: typer.Typer) -> None:
 
 async def _verify(places: Places, nats: str, patience_s: float, work_dir: Path) -> Checked:
     async with AsyncExitStack() as opened:
+        opened.enter_context(seldom_collected())
         if nats or places.data_dir is None:
             broker = options.broker_at(nats)
         else:

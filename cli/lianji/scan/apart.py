@@ -20,6 +20,7 @@ from lianji.scan.files import Identity, files_under, identity, search_file
 from lianji.scan.report import Report
 from lianji.scan.tables import databases_under, search_database
 from lianji.scan.wanted import Wanted
+from runtime.collecting import collect_seldom
 
 Progress = Callable[[str], None]
 WORTH_BYTES = 64 * 1024 * 1024
@@ -104,6 +105,7 @@ def _begin(wanted: Wanted) -> None:
     global _detector  # noqa: PLW0603 - what a process searches with, made once
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever has started it ends it
     _detector = Detector(wanted)
+    collect_seldom()
 
 
 def _search(directory: Path, part: _Part) -> _Done:

@@ -11,6 +11,7 @@ import contextlib
 import importlib.util
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -21,7 +22,7 @@ from runtime.rebuilding import REST, Rebuilding, Rested, framed
 from runtime.sql import open_engine
 
 ANSWER_S = 600.0
-AT_ONCE = 2_000
+AT_ONCE = 500
 SHOWN_CHARACTERS = 60
 
 UNCOMPARED = {"checkpoints": frozenset({"sequence"})}
@@ -113,6 +114,9 @@ class Projected(NamedTuple):
     rebuilt: Path
 
 
+Row = tuple[Any, ...]
+
+
 class Difference(NamedTuple):
     """A row that is not the same in both."""
 
@@ -123,7 +127,7 @@ class Difference(NamedTuple):
 
 def compare(projected: Projected) -> Iterator[Difference | int]:
     """The differences, and now and then how many rows were compared. Raises SQLAlchemyError."""
-    rebuilt = open_engine(f"sqlite:///{projected.rebuilt}", read_only=True)
+    rebuilt = open_engine(f"sqlite:///{projected.rebuilt}", read_only=True, scratch=True)
     try:
         tables = MetaData()
         tables.reflect(rebuilt)
@@ -138,8 +142,22 @@ def _compare(place: str, table: Table, live: Connection, again: Connection) -> I
     columns = [c for c in table.columns if c.name not in UNCOMPARED.get(table.name, ())]
     names = [c.name for c in columns]
     key = [names.index(c.name) for c in table.primary_key]
+    left, right = _pages(live, columns, key), _pages(again, columns, key)
+    none: list[Row] = []
+    for mine, its in zip_longest(left, right, fillvalue=none):
+        if mine == its:  # as nearly all are: no row of them has to be looked at
+            yield len(mine)
+            continue
+        # From here on row by row, for one that is missing shifts all that follow.
+        rows = _side_by_side(chain(mine, chain.from_iterable(left)), chain(its, chain.from_iterable(right)), key)
+        yield from _differences(place, columns, key, rows)
+
+
+def _differences(
+    place: str, columns: Sequence[Column[Any]], key: Sequence[int], rows: Iterator[tuple[Row | None, Row | None]]
+) -> Iterator[Difference | int]:
     count = 0
-    for mine, its in _side_by_side(_rows(live, columns, key), _rows(again, columns, key), key):
+    for mine, its in rows:
         count += 1
         if count == AT_ONCE:
             yield count
@@ -151,15 +169,12 @@ def _compare(place: str, table: Table, live: Connection, again: Connection) -> I
     yield count
 
 
-def _rows(connection: Connection, columns: Sequence[Column[Any]], key: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+def _pages(connection: Connection, columns: Sequence[Column[Any]], key: Sequence[int]) -> Iterator[list[Row]]:
     """In the order of the key, by the bytes of its texts on every database."""
     postgresql = connection.dialect.name == "postgresql"
     order = [columns[k].collate("C") if postgresql and isinstance(columns[k].type, Text) else columns[k] for k in key]
-    for row in connection.execution_options(yield_per=AT_ONCE).execute(select(*columns).order_by(*order)):
-        yield tuple(row)
-
-
-Row = tuple[Any, ...]
+    for page in connection.execution_options(yield_per=AT_ONCE).execute(select(*columns).order_by(*order)).partitions():
+        yield [tuple(row) for row in page]
 
 
 def _side_by_side(

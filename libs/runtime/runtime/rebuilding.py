@@ -13,11 +13,12 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from runtime.collecting import collect_seldom
 from runtime.log import LogDamaged, decode_group
 from runtime.projection import ProjectedGroup, Projection, ProjectionError
 
-LIST = 256
-"""Groups in one SQL transaction."""
+LIST = 2_500
+"""Records in one SQL transaction: groups hold from one to some hundreds, and what a transaction costs apart from them is to be shared."""
 REST = b"REST\n"
 
 
@@ -34,6 +35,8 @@ class Rebuilding:
         self._projection = projection
         self._decode = decode
         self._waiting: dict[str, list[ProjectedGroup]] = defaultdict(list)
+        self._records: dict[str, int] = defaultdict(int)
+        """How many wait, by partition."""
         self.stopped = ""
 
     def take(self, partition: str, sequence: int, payload: bytes) -> None:
@@ -47,7 +50,8 @@ class Rebuilding:
             self.stopped = f"partition {partition}: sequence {sequence} cannot be read"
             return
         self._waiting[partition].append(group)
-        if len(self._waiting[partition]) == LIST:
+        self._records[partition] += len(records)
+        if self._records[partition] >= LIST:
             self._apply(partition)
 
     def rest(self) -> Rested:
@@ -57,7 +61,7 @@ class Rebuilding:
         return Rested(self.stopped)
 
     def _apply(self, partition: str) -> None:
-        groups, self._waiting[partition] = self._waiting[partition], []
+        groups, self._waiting[partition], self._records[partition] = self._waiting[partition], [], 0
         if self.stopped or not groups:
             return
         try:
@@ -81,7 +85,9 @@ def run(make: Callable[[str], Projection], decode: Callable[[bytes], Any]) -> No
     """A process that projects what comes on standard input into the empty database whose URL is its one argument."""
     if len(sys.argv) != 2:
         raise SystemExit(f"usage: {sys.argv[0]} SQLALCHEMY-URL < groups")
-    serve(Rebuilding(make(sys.argv[1]), decode), sys.stdin.buffer, sys.stdout.buffer)
+    rebuilding = Rebuilding(make(sys.argv[1]), decode)
+    collect_seldom()
+    serve(rebuilding, sys.stdin.buffer, sys.stdout.buffer)
 
 
 def framed(partition: str, sequence: int, payload: bytes) -> bytes:
