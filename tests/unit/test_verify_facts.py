@@ -20,8 +20,9 @@ class Row(msgspec.Struct):
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_rows_are_what_was_made_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, on_disk: bool) -> None:
-    """Against a plain dict, with room for five rows."""
+    """Against a plain dict, with room for five rows, and keys that are seldom told apart."""
     monkeypatch.setattr(facts_module, "KEPT", 5)
+    monkeypatch.setattr(facts_module, "TOLD_APART", 64)
     chance = random.Random(7)  # noqa: S311 - to be repeated
     facts = Facts(tmp_path if on_disk else None)
     rows, model = facts.rows("things", Row, keys=2), dict[tuple[str, str], int]()
@@ -37,6 +38,30 @@ def test_rows_are_what_was_made_of_them(tmp_path: Path, monkeypatch: pytest.Monk
             assert facts.count("SELECT SUM(count) FROM things") == sum(model.values())
     assert {(r["key"], r["part"]): r["count"] for r in facts.query("SELECT * FROM things")} == model
     assert not list(tmp_path.iterdir()), "the file has no name"
+    facts.close()
+
+
+def test_many_rows_at_once_are_those_that_one_by_one_would_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than there is room for, some of them changed and not written yet, some not there."""
+    monkeypatch.setattr(facts_module, "KEPT", 5)
+    chance = random.Random(7)  # noqa: S311 - to be repeated
+    facts = Facts()
+    rows, model = facts.rows("things", Row), dict[str, int]()
+    for step in range(300):
+        key = f"k{chance.randrange(60)}"
+        row = rows.get(key) or rows.add(Row(key, "p"))
+        row.count = model[key] = step
+        keys = chance.choices([f"k{number}" for number in range(60)], k=20)
+        there = [key for key in dict.fromkeys(keys) if key in model]
+        if step % 2:
+            assert {key: row.count for key, row in rows.peek_all(keys).items()} == {key: model[key] for key in there}
+        else:
+            got = []
+            for row in rows.get_all(keys):
+                got.append((row.key, row.count))
+                row.count = model[row.key] = row.count + 1000
+            assert got == [(key, model[key] - 1000) for key in there]
+    assert {r["key"]: r["count"] for r in facts.query("SELECT * FROM things")} == model
     facts.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -86,6 +87,10 @@ class Journals:
     def path(self, id_: str) -> Path | None:
         """As it stands now, not to be changed."""
         return self._paths.peek(id_)
+
+    def paths(self, ids: Iterable[str]) -> dict[str, Path]:
+        """The same of many at once, of those that there are."""
+        return self._paths.peek_all(ids)
 
     def unfinished(self) -> int:
         """What an owner still has to do."""
@@ -284,15 +289,15 @@ class Journals:
             )
         )
         members = self._facts.query("SELECT id FROM transactions WHERE terminal = ? AND batch = ?", *key)
-        for id_ in [str(row["id"]) for row in members]:
-            self._close_over(id_)
+        for path in self._paths.get_all([str(row["id"]) for row in members]):
+            self._close_over(path)
 
-    def _close_over(self, id_: str) -> None:
-        path = self._paths.get(id_)
-        if path is not None and path.state == State.INTENT.value:
-            self.overdue.violate(id_, "its batch was closed while it had no outcome", journal=path.steps, rrn=path.rrn)
-        if path is not None and path.state == State.APPROVED.value and KINDS[Kind(path.kind)].settles:
-            self._move(id_, State.SETTLED)
+    def _close_over(self, path: Path) -> None:
+        if path.state == State.INTENT.value:
+            what = "its batch was closed while it had no outcome"
+            self.overdue.violate(path.id, what, journal=path.steps, rrn=path.rrn)
+        if path.state == State.APPROVED.value and KINDS[Kind(path.kind)].settles:
+            self._move(path.id, State.SETTLED)
             path.settled = True
 
     def _move(self, id_: str, to: State) -> Path | None:

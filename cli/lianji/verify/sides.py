@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
 from contracts.journal import record_decoder as journal_records
@@ -37,6 +38,14 @@ TELL_EVERY = 100_000
 PROJECTIONS = ("settlement", "receipts")
 
 
+class _Group(msgspec.Struct, gc=False):
+    """Where a group stands; the key comes first."""
+
+    log: str
+    sequence: int
+    digest: str
+
+
 class Sides:
     """Readers of everything, and what they have read. To be closed; the evidence lives on."""
 
@@ -45,7 +54,7 @@ class Sides:
         self._sources, self._progress = sources, progress
         self._scratch = Path(tempfile.mkdtemp(prefix="lianji-verify-", dir=work_dir))
         self.facts = Facts(work_dir and self._scratch)
-        self.facts.table("groups", "log", "sequence", "digest", key="log, sequence")
+        self._groups = self.facts.rows("groups", _Group, keys=2)
         write_rates(self.facts, sources.world.institutions)
         self.journals, self.ledgers = (
             Journals(self.facts),
@@ -106,7 +115,7 @@ class Sides:
         return LogReader(store, take, after, self._progress)
 
     def _stands(self, log: str, position: Position) -> None:
-        self.facts.write("INSERT INTO groups VALUES (?, ?, ?)", [(log, *position)])
+        self._groups.add(_Group(log, *position))
 
     def _hold_against(self, institution: str, mark: Mark) -> None:
         """Our accounts as of this group against those of the snapshot that was made of it."""

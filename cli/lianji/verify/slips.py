@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -10,10 +11,10 @@ from sqlalchemy import Engine, text
 
 from contracts.chip import ChipFacts
 from contracts.kinds import CLAIMS
-from lianji.verify.books import AT_ONCE
 from lianji.verify.facts import Facts
 from lianji.verify.journals import Journals
 from lianji.verify.paths import Path
+from runtime.sql import LONGEST_LIST
 
 _CHECKPOINTS = text("SELECT partition, sequence FROM checkpoints")
 _SLIPS = text("SELECT rrn, transaction_id, shard, sequence, position, facts, reversed_at_ms, voids FROM slips")
@@ -80,20 +81,23 @@ class Slips:
         """Fills the table `slips`: what of a slip is not what the journal says, empty when all is. Counts; raises SQLAlchemyError."""
         facts.table("slips", "id", "rrn", "differs", "reversed")
         with self._engine.begin() as connection:
-            rows = connection.execution_options(yield_per=AT_ONCE).execute(_SLIPS)
+            pages = connection.execution_options(yield_per=LONGEST_LIST).execute(_SLIPS).partitions(LONGEST_LIST)
             yield from facts.writing(
                 "INSERT INTO slips VALUES (?, ?, ?, ?)",
-                (
-                    (row.transaction_id, row.rrn, ", ".join(differences(row, journals)), row.reversed_at_ms is not None)
-                    for row in rows
-                ),
+                chain.from_iterable(_compared(page, journals) for page in pages),
             )
         facts.index("slips_of", "slips", "id")
 
 
-def differences(row: Any, journals: Journals) -> Iterator[str]:
+def _compared(page: Sequence[Any], journals: Journals) -> Iterator[tuple[str, str, str, bool]]:
+    paths = journals.paths(row.transaction_id for row in page)
+    for row in page:
+        differs = ", ".join(_differences(row, paths.get(row.transaction_id)))
+        yield row.transaction_id, row.rrn, differs, row.reversed_at_ms is not None
+
+
+def _differences(row: Any, path: Path | None) -> Iterator[str]:
     """What of a slip's row differs from the journal, by name."""
-    path = journals.path(row.transaction_id)
     if path is None or not path.approved:
         yield "there is no such approval"
         return
@@ -103,9 +107,8 @@ def differences(row: Any, journals: Journals) -> Iterator[str]:
         yield "facts cannot be read"
         return
     due = _as_printed(path)
-    for name in _Facts.__struct_fields__:
-        if getattr(stored, name) != getattr(due, name):
-            yield name
+    if stored != due:
+        yield from (name for name in _Facts.__struct_fields__ if getattr(stored, name) != getattr(due, name))
     if row.rrn != path.rrn:
         yield "key"
     if (row.shard, row.sequence, row.position) != (path.shard, path.decided_sequence, path.decided_position):
