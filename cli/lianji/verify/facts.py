@@ -23,8 +23,8 @@ R = TypeVar("R", bound=msgspec.Struct)
 KEPT = 10_000
 """Rows of a table that are in memory: most are looked for again soon after they were written."""
 BUFFERED = 5_000
-TOLD_APART = 1 << 25
-"""Keys of a table that are told apart without asking for them, a bit each: most that are looked for are new. Of two million, one in sixteen is not."""
+TOLD_APART = 1 << 23
+"""Keys of a table that are told apart without asking for them, a bit each: most that are looked for are new. Of two million, one in four is not."""
 _CACHE_KIB = 16 * 1024
 
 
