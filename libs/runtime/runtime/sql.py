@@ -23,8 +23,9 @@ LONGEST_LIST = 512
 """Values of one IN list; SQLite takes 32,766, and beyond some hundreds nothing is gained."""
 BUSY_TIMEOUT_S = 30
 """How long a writer waits for another one; several shards write into one SQLite file."""
-_SCRATCH = ("journal_mode=OFF", "synchronous=OFF", "cache_size=-16384")
-"""Without a log each page is written once; with 16 MiB of pages, instead of 2, those that many terminals write to in turn stay in memory."""
+_SCRATCH = ("journal_mode=MEMORY", "synchronous=OFF", "cache_size=-16384")
+"""What a transaction would have to undo stands in memory, so each page is written once; with 16 MiB of pages, instead of 2, those that many
+terminals write to in turn stay in memory."""
 
 
 def open_engine(url: str, *, read_only: bool, scratch: bool = False) -> Engine:
@@ -32,7 +33,7 @@ def open_engine(url: str, *, read_only: bool, scratch: bool = False) -> Engine:
 
     SQLite: WAL, a commit is on the disk when it returns (synchronous=FULL), foreign keys hold, and a writing transaction
     takes the write lock when it begins, so that what it has read stays true until it commits. A `scratch` database is worth nothing once its
-    process has ended, or a transaction has failed: nothing waits for the disk, and nothing is kept to be undone.
+    process has ended: nothing waits for the disk.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
