@@ -39,14 +39,15 @@ _ADD = (
     + ", largest_minor = MAX(largest_minor, excluded.largest_minor)"
 )
 
+# By their number, which says all the rest: in its order entries and postings stand side by side. SQLite would go by the transaction else.
 _ENTRY = "e.transaction_id || ' ' || e.entry_kind"
 _NOT_TWO = text(
     f"SELECT {_ENTRY}, COUNT(p.account) FROM entries e LEFT JOIN postings p ON p.entry = e.id "
-    "GROUP BY e.id, e.transaction_id, e.entry_kind HAVING COUNT(p.account) <> 2"
+    "GROUP BY e.id HAVING COUNT(p.account) <> 2"
 )
 _ENTRIES_UNBALANCED = text(
     f"SELECT {_ENTRY}, p.currency, SUM(p.amount_minor) FROM entries e JOIN postings p ON p.entry = e.id "
-    "GROUP BY e.id, e.transaction_id, e.entry_kind, p.currency HAVING SUM(p.amount_minor) <> 0"
+    "GROUP BY e.id, p.currency HAVING SUM(p.amount_minor) <> 0"
 )
 _WHOLE_UNBALANCED = text(
     "SELECT currency, SUM(amount_minor) FROM postings GROUP BY currency HAVING SUM(amount_minor) <> 0"
@@ -54,7 +55,7 @@ _WHOLE_UNBALANCED = text(
 _ENTRIES = text(
     "SELECT e.transaction_id, e.entry_kind, SUM(CASE WHEN p.amount_minor > 0 THEN p.amount_minor ELSE 0 END), "
     "SUM(CASE WHEN p.account LIKE :payable THEN -p.amount_minor ELSE 0 END) "
-    "FROM entries e LEFT JOIN postings p ON p.entry = e.id GROUP BY e.id, e.transaction_id, e.entry_kind"
+    "FROM entries e LEFT JOIN postings p ON p.entry = e.id GROUP BY e.id"
 ).bindparams(payable=_PAYABLE)
 _BATCH_COLUMNS = ("terminal", "batch", "closed", "debit_minor", "debit_count", "credit_minor", "credit_count")
 _BATCHES = text(f"SELECT {', '.join(_BATCH_COLUMNS)} FROM batches")
