@@ -40,8 +40,7 @@ class Rows(Generic[R]):
         database.execute(f"CREATE TABLE {table} ({', '.join(columns)}, PRIMARY KEY ({', '.join(key)}))")
         self._write = f"INSERT INTO {table} VALUES ({places}) ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
         self._select = f"SELECT * FROM {table} WHERE {' AND '.join(f'{name} = ?' for name in key)}"
-        self._select_all = f"SELECT * FROM {table} WHERE {key[0]} IN "
-        self._database, self._kind, self._keys = database, kind, keys
+        self._database, self._table, self._kind, self._keys = database, table, kind, keys
         self._changed: dict[tuple[str | int, ...], R] = {}
         self._unchanged: dict[tuple[str | int, ...], R] = {}
         self._added = bytearray(TOLD_APART // 8)
@@ -60,27 +59,25 @@ class Rows(Generic[R]):
         """The row, not to be changed."""
         return self._changed.get(key) or self._unchanged.get(key) or self._read(key)
 
-    def get_all(self, keys: Iterable[str]) -> Iterator[R]:
-        """As `get` of each that is there, where one field is the key. Each is to be changed before the next."""
-        for some in in_lists(keys):
-            found = self.peek_all(some)
-            for key in dict.fromkeys(some):
-                row = self._changed.get((key,))
-                if row is None:
-                    row = self._unchanged.pop((key,), None) or found.get(key)
-                    if row is None:
-                        continue
-                    self._keep((key,), row)
-                yield row
-
     def peek_all(self, keys: Iterable[str]) -> dict[str, R]:
         """As `peek` of each that is there, where one field is the key."""
         self.flush()
         found: dict[str, R] = {}
         for some in in_lists(keys):
-            rows = self._database.execute(self._select_all + f"({', '.join('?' * len(some))})", some)
+            rows = self._database.execute(f"SELECT * FROM {self._table} WHERE {self._among(some)}", some)
             found.update((row[0], self._kind(*row)) for row in rows)
         return found
+
+    def change_all(self, keys: Iterable[str], changes: str) -> None:
+        """Changes the rows that are there, where one field is the key: by SQL, the assignments of an UPDATE."""
+        self.flush()
+        for some in in_lists(keys):
+            self._database.execute(f"UPDATE {self._table} SET {changes} WHERE {self._among(some)}", some)
+            for key in some:
+                self._unchanged.pop((key,), None)
+
+    def _among(self, keys: list[str]) -> str:
+        return f"{self._kind.__struct_fields__[0]} IN ({', '.join('?' * len(keys))})"
 
     def add(self, row: R) -> R:
         """A row whose key is new."""

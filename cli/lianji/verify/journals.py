@@ -43,6 +43,10 @@ class Place(NamedTuple):
     position: int = 0
 
 
+_SETTLE = f"state = '{State.SETTLED.value}', steps = steps || ' → {State.SETTLED.value}', settled = 1"
+"""SQL: what a close does to each path that stands approved, as `_move` would: the table of states lets it."""
+
+
 class Batch(msgspec.Struct, gc=False):
     """A closed batch with the totals that host and terminal agreed on; the key comes first."""
 
@@ -288,17 +292,14 @@ class Journals:
                 uploaded=record.uploaded,
             )
         )
-        members = self._facts.query("SELECT id FROM transactions WHERE terminal = ? AND batch = ?", *key)
-        for path in self._paths.get_all([str(row["id"]) for row in members]):
-            self._close_over(path)
-
-    def _close_over(self, path: Path) -> None:
-        if path.state == State.INTENT.value:
-            what = "its batch was closed while it had no outcome"
-            self.overdue.violate(path.id, what, journal=path.steps, rrn=path.rrn)
-        if path.state == State.APPROVED.value and KINDS[Kind(path.kind)].settles:
-            self._move(path.id, State.SETTLED)
-            path.settled = True
+        query = "SELECT id, kind, state, steps, rrn FROM transactions WHERE terminal = ? AND batch = ?"
+        members = list(self._facts.query(query, *key))
+        for row in members:
+            if row["state"] == State.INTENT.value:
+                what = "its batch was closed while it had no outcome"
+                self.overdue.violate(row["id"], what, journal=row["steps"], rrn=row["rrn"])
+        stands = (row for row in members if row["state"] == State.APPROVED.value)
+        self._paths.change_all((row["id"] for row in stands if KINDS[Kind(row["kind"])].settles), _SETTLE)
 
     def _move(self, id_: str, to: State) -> Path | None:
         """The path after a legal move; None after an illegal one, which is noted."""
