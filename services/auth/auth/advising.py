@@ -1,5 +1,5 @@
 """Advices on their way to a bank: what the switch has approved in its stead, and notices that it has not answered; stored in the journal, forwarded
-in order, until it acknowledges."""
+until it acknowledges: in order, but that what it puts off lets the others go first."""
 
 from __future__ import annotations
 
