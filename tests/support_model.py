@@ -273,6 +273,8 @@ class Model:
                 code = SILENT
             if code != "00":
                 return self._take_back(deed, code)
+        if code == SILENT and asked.kind in NOTICES:
+            code = self._told(asked, deed)
         if code == SILENT:
             return self._take_back(deed, SILENT)
         if code in ("00", "10"):
@@ -294,6 +296,13 @@ class Model:
         if code in ("00", "10") and asked.amount in (8_002_00, 8_004_00):
             return SILENT
         return code
+
+    def _told(self, asked: Asked, deed: Deed) -> str:
+        """A notice stands whatever its bank does not say, and the bank is told: it books what it has not booked yet."""
+        if asked.amount == 8_001_00:
+            booked = self._book(asked, deed, self.accounts[asked.card])
+            assert booked == "00", "a refusal then would be a case for people"
+        return "00"
 
     @staticmethod
     def _wrong_pin(asked: Asked, account: Account) -> str:
