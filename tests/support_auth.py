@@ -15,10 +15,21 @@ from auth.handlers import ShardOffice
 from auth.issuers import Issuers
 from auth.machine import ShardMachine
 from auth.recall import Ledger
-from contracts.authorization import AuthorizeRequest, CardData, IssuerReply, IssuerReverseReply, ReverseRequest
-from contracts.codec import encode
+from contracts import subjects
+from contracts.authorization import (
+    AdviseRequest,
+    AuthorizeRequest,
+    CardData,
+    IssuerReply,
+    IssuerReverseReply,
+    ReverseRequest,
+    SettleRequest,
+    Totals,
+)
+from contracts.codec import decoder, encode
 from contracts.kinds import Kind
 from contracts.pan import MaskedCard, Pan, luhn_check_digit
+from contracts.response_codes import APPROVED
 from runtime.bus import Request
 from runtime.log import GroupLog, LogStore, unheard
 from runtime.memory_log import MemoryLog
@@ -36,6 +47,8 @@ REGISTER = Register(
     institutions=("bank",),
     currency="156",
 )
+NOTHING = Totals()
+_advice = decoder(AdviseRequest).decode
 
 
 class Serving:
@@ -57,6 +70,35 @@ class Banks:
         self.asked.append(subject)
         answer = self.answer(subject)
         return await answer if isinstance(answer, Awaitable) else answer
+
+
+class TellableBank(Banks):
+    """One bank, and the gateway that tells it of what was approved in its stead; while `down` is set both raise that."""
+
+    def __init__(self, down: Exception | None = None) -> None:
+        super().__init__(self.say)
+        self.down = down
+        self.code = APPROVED
+        """Its answer to what it is told."""
+        self.told: list[AdviseRequest] = []
+
+    async def request(self, subject: str, body: bytes, *, timeout_s: float, trace: Any = None) -> bytes:
+        answer = await super().request(subject, body, timeout_s=timeout_s, trace=trace)
+        if subject == subjects.CARDS_ADVISE:
+            self.told.append(_advice(body))
+        return answer
+
+    def say(self, subject: str) -> bytes:
+        if self.down is not None:
+            raise self.down
+        return encode(IssuerReply(response_code=self.code)) if subject == subjects.CARDS_ADVISE else approve(subject)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the other tasks run until they have brought about what is waited for."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0)
 
 
 def approve(subject: str) -> bytes:
@@ -169,4 +211,10 @@ def reversal(stan: str = "000001", batch: str = "000001", amount_minor: int = 10
         amount_minor=amount_minor,
         currency="156",
         reason="98",
+    )
+
+
+def closing(batch: str = "000001", totals: Totals = NOTHING, stan: str = "000009") -> SettleRequest:
+    return SettleRequest(
+        terminal="T1", merchant="M1", batch=batch, stan=stan, operator="01", currency="156", totals=totals
     )

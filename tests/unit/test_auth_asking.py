@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -24,7 +23,6 @@ from contracts.authorization import (
     Original,
     ReverseReply,
     SettleReply,
-    SettleRequest,
     Target,
     Totals,
 )
@@ -40,7 +38,7 @@ from runtime.memory_log import MemoryLog
 from runtime.ownership import Term, replay
 from runtime.snapshots import NoSnapshots
 from runtime.tracing import Tracer
-from tests.support_auth import PAN, GatedLog, Serving, request, reversal, sale, take_office
+from tests.support_auth import PAN, GatedLog, Serving, closing, request, reversal, sale, take_office, until
 
 PAYEE = "629102000000001" + luhn_check_digit("629102000000001")
 ID = "T1:000001:000001"
@@ -115,12 +113,6 @@ def transfer(**more: Any) -> Any:
     plain = sale()
     values = {"kind": Kind.TRANSFER, "target": Target(pan=Pan(PAYEE), masked=plain.masked), **more}
     return request(msgspec.structs.replace(plain, **values))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0)
 
 
 async def test_a_transfer_is_asked_of_the_payers_bank_and_then_of_the_payees_under_one_id() -> None:
@@ -230,16 +222,7 @@ async def closed_twice(desk: ShardOffice) -> Original:
     said = authorized(await desk.on_authorize(request(sale())))
     assert said.response_code == "00"
     for batch, totals in (("000001", Totals(debit_minor=10_00, debit_count=1)), ("000002", Totals())):
-        message = SettleRequest(
-            terminal="T1",
-            merchant="M1",
-            batch=batch,
-            stan="000099",
-            operator="01",
-            currency="156",
-            totals=totals,
-        )
-        assert settled(await desk.on_settle(request(message))).result == "1"
+        assert settled(await desk.on_settle(request(closing(batch, totals, "000099")))).result == "1"
     return Original(batch="000001", stan="000001", date="0101", rrn=said.rrn)
 
 
@@ -401,10 +384,7 @@ async def test_an_answer_that_has_become_untrue_meanwhile_is_asked_for_again() -
     del world.says[PAYER_ASKED]
     desk._forwarding._asking._issuers = Issuers(world, 5)  # type: ignore[arg-type]
     for batch, totals in (("000001", Totals(debit_minor=10_00, debit_count=1)), ("000002", Totals())):
-        message = SettleRequest(
-            terminal="T1", merchant="M1", batch=batch, stan="000099", operator="01", currency="156", totals=totals
-        )
-        assert settled(await desk.on_settle(request(message))).result == "1"
+        assert settled(await desk.on_settle(request(closing(batch, totals, "000099")))).result == "1"
 
     async def slow(body: bytes) -> FoundTransaction:
         fallen = any(isinstance(r, Reversing) for r in records(store)) and not term.state.reversals.get("payer")

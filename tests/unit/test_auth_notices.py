@@ -11,6 +11,8 @@ from msgspec.structs import replace
 from auth.asking import Asking
 from auth.breaker import Breaker, Limits
 from auth.domain.advices import Advices
+from auth.domain.state import Shard
+from auth.handlers import ShardOffice
 from auth.machine import ShardMachine
 from contracts import response_codes as rc
 from contracts import subjects
@@ -21,7 +23,6 @@ from contracts.authorization import (
     IssuerReply,
     Original,
     SettleReply,
-    SettleRequest,
     Totals,
 )
 from contracts.chip import ChipFacts
@@ -31,9 +32,9 @@ from contracts.response_codes import ISSUER_TIMEOUT, ISSUER_UNAVAILABLE
 from contracts.states import State
 from runtime.bus import NoAnswer, NotDelivered
 from runtime.memory_log import MemoryLog
-from runtime.ownership import replay
+from runtime.ownership import Term, replay
 from runtime.snapshots import NoSnapshots
-from tests.support_auth import Banks, approve, office, request, sale, take_office
+from tests.support_auth import Banks, TellableBank, approve, closing, office, request, sale, take_office, until
 
 TC = ChipFacts(
     application="A000000333010101", cryptogram="0123456789ABCDEF", information="40", results="0" * 10, counter="00FF"
@@ -49,33 +50,10 @@ def notice(kind: Kind, stan: str = "000002", **more: Any) -> AuthorizeRequest:
     return replace(sale(stan), kind=kind, entry_mode="051", original=named, chip=chip, **more)
 
 
-class Bank(Banks):
-    """A bank, and the gateway that tells it; while `down` it is asked in vain."""
-
-    def __init__(self) -> None:
-        super().__init__(self.say)
-        self.down: Exception | None = None
-        self.code = rc.APPROVED
-        self.told: list[AdviseRequest] = []
-
-    async def request(self, subject: str, body: bytes, *, timeout_s: float, trace: Any = None) -> bytes:
-        answer = await super().request(subject, body, timeout_s=timeout_s, trace=trace)
-        if subject == subjects.CARDS_ADVISE:
-            self.told.append(advice(body))
-        return answer
-
-    def say(self, subject: str) -> bytes:
-        if self.down is not None:
-            raise self.down
-        if subject == subjects.CARDS_ADVISE:
-            return encode(IssuerReply(response_code=self.code, authorization_code="000009"))
-        return approve(subject)
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0)
+async def opened(bank: Banks, store: MemoryLog | None = None, **more: Any) -> tuple[ShardOffice, Term[Shard]]:
+    desk, term = office(bank, issuer_s=0.02, **more), await take_office(store if store is not None else MemoryLog())
+    await desk.open(term)
+    return desk, term
 
 
 NOTICES = [kind for kind, facts in KINDS.items() if facts.advice]
@@ -89,9 +67,8 @@ def test_they_are_those_whose_goods_are_gone() -> None:
 @pytest.mark.parametrize("kind", NOTICES)
 @pytest.mark.parametrize("silence", SILENCES, ids=lambda error: type(error).__name__)
 async def test_a_notice_stands_whatever_its_bank_does_not_say(kind: Kind, silence: Exception) -> None:
-    bank, store = Bank(), MemoryLog()
-    desk, term = office(bank, issuer_s=0.02), await take_office(store)
-    await desk.open(term)
+    bank, store = TellableBank(), MemoryLog()
+    desk, term = await opened(bank, store)
     held = replace(sale(), kind=Kind.PRE_AUTH)
     assert authorized(await desk.on_authorize(request(held))).response_code == rc.APPROVED
     bank.down = silence
@@ -119,10 +96,9 @@ async def test_a_notice_stands_whatever_its_bank_does_not_say(kind: Kind, silenc
 
 
 async def test_a_bank_that_is_not_asked_any_more_is_told_too() -> None:
-    bank, breaker = Bank(), Breaker("bank", Limits(1, 60, 60), lambda: 0.0)
+    bank, breaker = TellableBank(), Breaker("bank", Limits(1, 60, 60), lambda: 0.0)
     breaker.silent()
-    desk, term = office(bank, issuer_s=0.02, breakers={"bank": breaker}), await take_office(MemoryLog())
-    await desk.open(term)
+    desk, term = await opened(bank, breakers={"bank": breaker})
     reply = authorized(await desk.on_authorize(request(notice(Kind.OFFLINE_SALE))))
     assert (reply.response_code, breaker.refused) == (rc.APPROVED, 1)
     await until(lambda: not term.state.advices.queues)
@@ -138,9 +114,8 @@ async def test_a_notice_that_a_former_owner_left_open_stands(monkeypatch: pytest
         asked.set()
         await asyncio.Event().wait()
 
-    bank, store = Bank(), MemoryLog()
-    desk, term = office(bank, issuer_s=0.02), await take_office(store)
-    await desk.open(term)
+    bank, store = TellableBank(), MemoryLog()
+    desk, term = await opened(bank, store)
     monkeypatch.setattr(Asking, "ask", never)
     killed = asyncio.create_task(desk.on_authorize(request(notice(Kind.OFFLINE_SALE))))
     await asked.wait()
@@ -161,9 +136,8 @@ async def test_a_notice_that_a_former_owner_left_open_stands(monkeypatch: pytest
 
 
 async def test_the_bank_s_own_word_counts_when_there_is_one() -> None:
-    bank = Bank()
-    desk, term = office(bank, issuer_s=0.02), await take_office(MemoryLog())
-    await desk.open(term)
+    bank = TellableBank()
+    desk, term = await opened(bank)
     bank.answer = lambda _: encode(IssuerReply(response_code="57"))
     assert authorized(await desk.on_authorize(request(notice(Kind.OFFLINE_SALE)))).response_code == "57"
     bank.answer = approve
@@ -180,9 +154,8 @@ async def test_the_bank_s_own_word_counts_when_there_is_one() -> None:
 )
 async def test_a_refund_can_be_asked_for_again(silence: Exception, code: str, state: State) -> None:
     """Nobody has anything yet that he should not have: it is declined, and what the bank may have done is undone."""
-    bank = Bank()
-    desk, term = office(bank, issuer_s=0.02), await take_office(MemoryLog())
-    await desk.open(term)
+    bank = TellableBank()
+    desk, term = await opened(bank)
     await desk.on_authorize(request(sale()))
     bank.down = silence
     reply = authorized(await desk.on_authorize(request(notice(Kind.REFUND))))
@@ -191,20 +164,11 @@ async def test_a_refund_can_be_asked_for_again(silence: Exception, code: str, st
 
 
 async def test_its_batch_is_closed_over_it() -> None:
-    bank = Bank()
-    desk, term = office(bank, issuer_s=0.02), await take_office(MemoryLog())
-    await desk.open(term)
+    bank = TellableBank()
+    desk, term = await opened(bank)
     bank.down = NoAnswer("silent")
     await desk.on_authorize(request(notice(Kind.OFFLINE_SALE)))
-    close = SettleRequest(
-        terminal="T1",
-        merchant="M1",
-        batch="000001",
-        stan="000009",
-        operator="01",
-        currency="156",
-        totals=Totals(debit_minor=10_00, debit_count=1),
-    )
+    close = closing(totals=Totals(debit_minor=10_00, debit_count=1))
     assert settled(await desk.on_settle(request(close))).result == "1"
     assert term.state.transactions[ID].state is State.SETTLED
     bank.down = None
@@ -214,9 +178,8 @@ async def test_its_batch_is_closed_over_it() -> None:
 
 @pytest.mark.parametrize("code", [rc.SYSTEM_MALFUNCTION, ISSUER_UNAVAILABLE, ISSUER_TIMEOUT, "10", "ZZ"])
 async def test_what_is_neither_yes_nor_no_is_no_end_of_it(code: str) -> None:
-    bank = Bank()
-    desk, term = office(bank, issuer_s=0.02), await take_office(MemoryLog())
-    await desk.open(term)
+    bank = TellableBank()
+    desk, term = await opened(bank)
     said = encode(IssuerReply(response_code=code, part_minor=1 if code == "10" else 0))
     bank.answer = lambda subject: bank.say(subject) if subject == subjects.CARDS_ADVISE else said
     reply = authorized(await desk.on_authorize(request(notice(Kind.OFFLINE_SALE))))
@@ -226,9 +189,8 @@ async def test_what_is_neither_yes_nor_no_is_no_end_of_it(code: str) -> None:
 
 
 async def test_one_that_its_bank_puts_off_does_not_hold_up_the_others() -> None:
-    bank = Bank()
-    desk, term = office(bank, issuer_s=0.02), await take_office(MemoryLog())
-    await desk.open(term)
+    bank = TellableBank()
+    desk, term = await opened(bank)
     bank.down = NoAnswer("silent")
     for stan in ("000002", "000003", "000004"):
         assert authorized(await desk.on_authorize(request(notice(Kind.OFFLINE_SALE, stan)))).response_code == "00"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
 
 from auth.domain.state import Shard
 from auth.machine import ShardMachine
-from contracts.authorization import AuthorizeReply, ReverseReply, SettleReply, SettleRequest, Totals
+from contracts.authorization import AuthorizeReply, ReverseReply, SettleReply
 from contracts.codec import decoder
 from contracts.journal import Intent, LateAnswer, Outcome, Record, Reversed, Reversing, record_decoder
 from contracts.states import State
@@ -19,21 +18,26 @@ from runtime.log import Fenced, LogDamaged, decode_group
 from runtime.memory_log import MemoryLog
 from runtime.ownership import Owner, replay
 from runtime.snapshots import NoSnapshots
-from tests.support_auth import Banks, GatedLog, Kept, Lease, approve, office, request, reversal, sale, take_office
+from tests.support_auth import (
+    Banks,
+    GatedLog,
+    Kept,
+    Lease,
+    approve,
+    closing,
+    office,
+    request,
+    reversal,
+    sale,
+    take_office,
+    until,
+)
 
 authorized = decoder(AuthorizeReply).decode
 reversed_ = decoder(ReverseReply).decode
 settled = decoder(SettleReply).decode
 
-EMPTY_CLOSE = SettleRequest(
-    terminal="T1", merchant="M1", batch="000001", stan="000009", operator="01", currency="156", totals=Totals()
-)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0)
+EMPTY_CLOSE = closing()
 
 
 async def test_a_cancelled_append_does_not_make_others_believe_it_stands() -> None:
@@ -97,9 +101,7 @@ async def test_a_former_owner_settles_nothing_and_refuses_no_close() -> None:
     await former.open(await take_office(store))
     await successor.open(await take_office(store))
     await successor.on_settle(request(EMPTY_CLOSE))
-    second = SettleRequest(
-        terminal="T1", merchant="M1", batch="000002", stan="000019", operator="01", currency="156", totals=Totals()
-    )
+    second = closing("000002", stan="000019")
     with pytest.raises(Fenced):
         await former.on_settle(request(second))
     assert settled(await successor.on_settle(request(second))).result == "1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -21,19 +21,16 @@ from auth.issuers import Issuers
 from auth.machine import ShardMachine
 from auth.recall import Ledger
 from contracts import response_codes as rc
-from contracts import subjects
 from contracts.authorization import (
-    AdviseRequest,
     AuthorizeReply,
     AuthorizeRequest,
     IssuerReply,
     Original,
     ReverseReply,
     SettleReply,
-    SettleRequest,
     Totals,
 )
-from contracts.codec import decoder, encode
+from contracts.codec import decoder
 from contracts.journal import Advised, Outcome, Reversing
 from contracts.kinds import Kind
 from contracts.states import State
@@ -43,13 +40,13 @@ from runtime.memory_log import MemoryLog
 from runtime.ownership import Term, replay
 from runtime.snapshots import NoSnapshots
 from runtime.tracing import Tracer
-from tests.support_auth import REGISTER, Banks, GatedLog, approve, request, reversal, sale, take_office
+from tests.support_auth import REGISTER, GatedLog, TellableBank, closing, request, reversal, sale, take_office, until
 
 TERMS = StandInTerms(floor_minor=20_00, card_minor=50_00, card_most=3)
 STANDING_IN = REGISTER._replace(stand_in={"bank": TERMS})
 AT_MS, TODAY = 1_767_225_600_000, "2601"
 ID = "T1:000001:000001"
-authorized, advice = decoder(AuthorizeReply).decode, decoder(AdviseRequest).decode
+authorized = decoder(AuthorizeReply).decode
 reversed_, settled = decoder(ReverseReply).decode, decoder(SettleReply).decode
 
 
@@ -130,28 +127,8 @@ def test_memory_keeps_no_card_of_which_the_bank_knows_all() -> None:
     assert shard.transactions[ID].more.stand_in is None
 
 
-class Gateway(Banks):
-    """The bus: a bank, and the gateway that passes advices on to it."""
-
-    def __init__(self) -> None:
-        super().__init__(self.say)
-        self.down: Exception | None = NotDelivered("down")
-        self.code = "00"
-        self.advised: list[AdviseRequest] = []
-
-    async def request(self, subject: str, body: bytes, *, timeout_s: float, trace: Any = None) -> bytes:
-        if subject == subjects.CARDS_ADVISE and self.down is None:
-            self.advised.append(advice(body))
-        return await super().request(subject, body, timeout_s=timeout_s, trace=trace)
-
-    def say(self, subject: str) -> bytes:
-        if self.down is not None:
-            raise self.down
-        return encode(IssuerReply(response_code=self.code)) if subject == subjects.CARDS_ADVISE else approve(subject)
-
-
 async def opened(
-    bus: Gateway, store: MemoryLog, breakers: Mapping[str, Breaker] = NO_BREAKERS
+    bus: TellableBank, store: MemoryLog, breakers: Mapping[str, Breaker] = NO_BREAKERS
 ) -> tuple[ShardOffice, Term[Shard]]:
     desk = ShardOffice(
         shard=0,
@@ -169,14 +146,8 @@ async def opened(
     return desk, term
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0)
-
-
 async def test_an_advice_outlives_the_owner_that_owes_it() -> None:
-    bus, store = Gateway(), MemoryLog()
+    bus, store = TellableBank(NotDelivered("down")), MemoryLog()
     desk, term = await opened(bus, store)
     reply = authorized(await desk.on_authorize(request(swiped())))
     assert (reply.response_code, reply.authorization_code) == ("00", "S00001")
@@ -188,7 +159,7 @@ async def test_an_advice_outlives_the_owner_that_owes_it() -> None:
     assert list(term.state.advices.queues["bank"]) == [ID]
     bus.down = None
     await until(lambda: not term.state.advices.queues)
-    (told,) = bus.advised
+    (told,) = bus.told
     assert (told.institution, told.transaction, told.amount_minor) == ("bank", ID, 10_00)
     assert (told.authorization_code, told.card, told.rrn) == ("S00001", swiped().masked, reply.rrn)
     await term.flushed()
@@ -199,7 +170,11 @@ async def test_an_advice_outlives_the_owner_that_owes_it() -> None:
 
 @pytest.mark.parametrize(("amount_minor", "approved"), [(20_00, 2), (10_00, 3)], ids=["amount", "count"])
 async def test_sales_of_one_group_do_not_each_get_the_whole_of_a_cards_limits(amount_minor: int, approved: int) -> None:
-    bus, store, breaker = Gateway(), MemoryLog(), Breaker("bank", Limits(1, 60, 60), lambda: 0.0)
+    bus, store, breaker = (
+        TellableBank(NotDelivered("down")),
+        MemoryLog(),
+        Breaker("bank", Limits(1, 60, 60), lambda: 0.0),
+    )
     breaker.silent()
     desk, term = await opened(bus, store, {"bank": breaker})
     sales = [swiped(f"{number:06d}", amount_minor) for number in range(1, 9)]
@@ -214,7 +189,11 @@ async def test_sales_of_one_group_do_not_each_get_the_whole_of_a_cards_limits(am
 
 
 async def test_what_is_taken_back_before_its_intent_stands_is_not_approved_by_the_switch() -> None:
-    bus, store, breaker = Gateway(), GatedLog(), Breaker("bank", Limits(1, 60, 60), lambda: 0.0)
+    bus, store, breaker = (
+        TellableBank(NotDelivered("down")),
+        GatedLog(),
+        Breaker("bank", Limits(1, 60, 60), lambda: 0.0),
+    )
     breaker.silent()
     desk, term = await opened(bus, store, {"bank": breaker})
     store.gate.clear()
@@ -231,7 +210,7 @@ async def test_what_is_taken_back_before_its_intent_stands_is_not_approved_by_th
 
 
 async def test_what_the_bank_may_have_seen_is_reversed_and_never_approved() -> None:
-    bus = Gateway()
+    bus = TellableBank(NotDelivered("down"))
     bus.down = NoAnswer("silent")
     desk, term = await opened(bus, MemoryLog())
     assert authorized(await desk.on_authorize(request(swiped()))).response_code == rc.ISSUER_TIMEOUT
@@ -241,23 +220,23 @@ async def test_what_the_bank_may_have_seen_is_reversed_and_never_approved() -> N
 
 
 async def test_a_reversal_takes_the_place_of_the_advice() -> None:
-    bus = Gateway()
+    bus = TellableBank(NotDelivered("down"))
     desk, term = await opened(bus, MemoryLog())
     await desk.on_authorize(request(swiped()))
     assert reversed_(await desk.on_reverse(request(reversal()))).response_code == "00"
     assert not term.state.advices.queues
     bus.down = None
     await until(lambda: term.state.transactions[ID].state is State.REVERSED)
-    assert not bus.advised
+    assert not bus.told
     await desk.close()
 
 
 async def test_a_bank_that_refuses_for_good_is_not_asked_for_ever(capsys: pytest.CaptureFixture[str]) -> None:
-    bus = Gateway()
+    bus = TellableBank(NotDelivered("down"))
     desk, term = await opened(bus, MemoryLog())
     await desk.on_authorize(request(swiped()))
     bus.down, bus.code = None, rc.ISSUER_UNAVAILABLE
-    await until(lambda: len(bus.advised) > 0)
+    await until(lambda: len(bus.told) > 0)
     assert list(term.state.advices.queues["bank"]) == [ID], "that one may take it later"
     bus.code = rc.INVALID_CARD_NUMBER
     await until(lambda: not term.state.advices.queues)
@@ -267,20 +246,11 @@ async def test_a_bank_that_refuses_for_good_is_not_asked_for_ever(capsys: pytest
 
 
 async def test_batches_close_over_it_and_it_is_not_forgotten() -> None:
-    bus = Gateway()
+    bus = TellableBank(NotDelivered("down"))
     desk, term = await opened(bus, MemoryLog())
     await desk.on_authorize(request(swiped()))
     for number, totals in enumerate([Totals(debit_minor=10_00, debit_count=1), Totals(), Totals()], 1):
-        close = SettleRequest(
-            terminal="T1",
-            merchant="M1",
-            batch=f"{number:06d}",
-            stan="000009",
-            operator="01",
-            currency="156",
-            totals=totals,
-        )
-        assert settled(await desk.on_settle(request(close))).result == "1"
+        assert settled(await desk.on_settle(request(closing(f"{number:06d}", totals)))).result == "1"
     assert term.state.transactions[ID].state is State.SETTLED
     bus.down = None
     await until(lambda: not term.state.advices.queues)

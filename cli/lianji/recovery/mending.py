@@ -326,7 +326,7 @@ class Mender:
                 released_minor=ended.held_minor,
                 forced=KINDS[began.kind].advice or path.stood_in,
                 part_of_minor=billed(path.asked_minor, rate) if path.part_minor and not incoming else 0,
-                counter=int(began.chip.counter, 16) if began.chip is not None and not incoming else 0,
+                counter=began.chip.count if began.chip is not None and not incoming else 0,
                 kind=began.kind,
                 original=path.original,
                 asked_minor=wanted.asked_minor,

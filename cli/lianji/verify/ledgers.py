@@ -174,10 +174,9 @@ class Ledgers:
         """Sets aside again what `charge` had ended; the row of `charge` may be written by it. Where the term is over there is nothing to be set
         aside, and a bank that had filed the batch away says so by not doing it."""
         ended = self._charges.peek(charge.releases, charge.institution, 0)
-        over = ended is not None and ended.expires_ms <= record.at_ms
-        charge.unrestored_minor -= (
-            charge.unrestored_minor if over and not record.restored_minor else record.restored_minor
-        )
+        if ended is not None and ended.expires_ms <= record.at_ms and not record.restored_minor:
+            charge.unrestored_minor = 0
+        charge.unrestored_minor -= record.restored_minor
         hold = self._charge(charge.releases, charge.institution)
         if record.restored_minor and (hold.held_minor or record.restores != charge.releases):
             self._illegal(charge, "set aside again what it had not ended", hold=record.restores)

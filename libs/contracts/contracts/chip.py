@@ -28,6 +28,11 @@ class ChipFacts(msgspec.Struct, frozen=True, kw_only=True):
     """ATC, tag 9F36."""
 
     @property
+    def count(self) -> int:
+        """The counter as a number."""
+        return int(self.counter, 16)
+
+    @property
     def offline(self) -> bool:
         """Whether chip and terminal had approved it alone."""
         return int(self.information, 16) >> 6 == 1

@@ -123,7 +123,7 @@ class StoodIn(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def to_tell(intent: Intent) -> StoodIn:
     """What the bank of a notice is to be told, should it not answer."""
-    counter = int(intent.chip.counter, 16) if intent.chip is not None else 0
+    counter = intent.chip.count if intent.chip is not None else 0
     return StoodIn(card=intent.card, entry_mode=intent.entry_mode, counter=counter)
 
 

@@ -124,6 +124,9 @@ KINDS: dict[Kind, KindFacts] = {
 }
 
 
+ADVICES = frozenset(kind for kind, facts in KINDS.items() if facts.advice)
+
+
 class Claim(NamedTuple):
     """What a kind that refers to an earlier transaction, its original, may be done to. The original must stand approved."""
 

@@ -303,9 +303,10 @@ def conclude(
     or of no part, may stand for anything in its ledger and is reversed. A notice of which it says neither yes nor no stands, and is told again."""
     if transaction.state is not State.INTENT:
         return LateAnswer(id=transaction.id, response_code=answer.response_code, at_ms=at_ms, trace=trace)
-    neither = rc.may_pass(answer.response_code) or answer.response_code == rc.PARTIAL_APPROVAL
-    if neither and (noticed := stand_in.of_notice(transaction, at_ms=at_ms, trace=trace)) is not None:
-        return noticed
+    if answer.response_code != rc.APPROVED and not _ends_a_notice(answer.response_code):
+        noticed = stand_in.of_notice(transaction, at_ms=at_ms, trace=trace)
+        if noticed is not None:
+            return noticed
     part_minor = 0
     if answer.response_code == rc.PARTIAL_APPROVAL:
         part_minor = answer.part_minor
@@ -324,6 +325,11 @@ def conclude(
         at_ms=at_ms,
         trace=trace,
     )
+
+
+def _ends_a_notice(code: str) -> bool:
+    """Whether it is a yes to all of it, or a no for good."""
+    return not rc.may_pass(code) and code != rc.PARTIAL_APPROVAL
 
 
 def not_reached(transaction: Transaction, *, at_ms: int, trace: str) -> Record | None:

@@ -42,7 +42,7 @@ from contracts.journal import (
     StopListed,
     Tombstone,
 )
-from contracts.kinds import CLAIMS, KINDS
+from contracts.kinds import ADVICES, CLAIMS, KINDS
 from contracts.states import IllegalMoveError, State, advance
 
 RECALLED_KEPT = 1024
@@ -182,7 +182,7 @@ def _apply_intent(shard: Shard, record: Intent) -> None:
     if record.original or record.target_institution:
         transaction.particulars = Particulars(original=record.original, target_institution=record.target_institution)
         _stand(shard, transaction)
-    if KINDS[record.kind].advice:
+    if record.kind in ADVICES:
         advices.may_be_owed(transaction, record)
     if shard.velocity is not None and record.kind in velocity.COUNTED:
         velocity.begin(shard.velocity, transaction, record.card.digest)

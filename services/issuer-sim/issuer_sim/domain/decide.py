@@ -11,7 +11,7 @@ from typing import NamedTuple
 from contracts import response_codes as rc
 from contracts.authorization import IssuerReply
 from contracts.identity import identity_of
-from contracts.kinds import KINDS
+from contracts.kinds import ADVICES
 from contracts.ledger import Archived, HoldExpired, LedgerRecord, Posting, Refusal
 from issuer_sim.domain import expiry
 from issuer_sim.domain.accounts import Account, State, Transaction, key_of
@@ -157,7 +157,7 @@ def _refuse(
     asked: Asked, code: str, *, account: str | None = None, wrong_pin: bool = False, counter: int = 0
 ) -> Decision:
     reply = IssuerReply(response_code=code)
-    if KINDS[asked.kind].advice and rc.may_pass(code):
+    if asked.kind in ADVICES and rc.may_pass(code):
         return Decision((), reply)  # no word that it could keep to: it is told of this again, and decides then
     refusal = Refusal(
         at_ms=asked.at_ms,
